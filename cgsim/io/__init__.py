@@ -1,0 +1,45 @@
+"""Files in and out: molecules, trajectories and periodic cells. The only place of file formats.
+
+`load_molecule` reads atoms and bonds; `iter_frames` streams a trajectory of any size and
+`Unwrapper` makes it whole and continuous; `append_frames` writes one that survives a kill.
+"""
+
+from cgsim.io.files import (
+    atomic_path,
+    read_json,
+    read_sidecar,
+    write_atomic_json,
+    write_atomic_text,
+)
+from cgsim.io.molecule import Molecule, load_molecule, molecule_from_topology
+from cgsim.io.periodic import Unwrapper, minimum_image, unwrap
+from cgsim.io.psf import write_psf
+from cgsim.io.reading import (
+    common_frame_interval,
+    iter_frames,
+    read_frame_interval,
+    trajectory_files,
+)
+from cgsim.io.writing import append_frames, trajectory_size, truncate_trajectory
+
+__all__ = [
+    "Molecule",
+    "Unwrapper",
+    "append_frames",
+    "atomic_path",
+    "common_frame_interval",
+    "iter_frames",
+    "load_molecule",
+    "minimum_image",
+    "molecule_from_topology",
+    "read_frame_interval",
+    "read_json",
+    "read_sidecar",
+    "trajectory_files",
+    "trajectory_size",
+    "truncate_trajectory",
+    "unwrap",
+    "write_atomic_json",
+    "write_atomic_text",
+    "write_psf",
+]

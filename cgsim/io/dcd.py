@@ -1,0 +1,235 @@
+"""The DCD format (CHARMM, NAMD, OpenMM): the layout of a file, and whether it is complete.
+
+A DCD file is a row of Fortran records, each between two copies of its length in bytes.
+The number of frames stands in the header; it is written again after each frame.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from cgsim.io.scan import Scan
+from cgsim.units import NM_PER_ANGSTROM
+
+_CONTROL = 84  # bytes of the first record: "CORD" and 20 integers
+_TITLE = 80
+_CELL = 48
+_N_FRAMES_AT, _FIRST_STEP_AT, _STEPS_PER_FRAME_AT, _LAST_STEP_AT = 8, 12, 16, 20
+
+
+@dataclass(frozen=True)
+class DCDLayout:
+    """Where the frames of a DCD file stand."""
+
+    byte_order: str  # "<" or ">"
+    n_atoms: int
+    n_frames_in_header: int
+    free_atoms: np.ndarray | None  # [n_free] if some atoms are fixed, and stored once only
+    first_record: tuple[int, ...]  # lengths of the records of the first frame
+    record: tuple[int, ...]  # and of the others (without the fixed atoms)
+    header_size: int
+    file_size: int
+
+    @property
+    def has_cell(self) -> bool:
+        """Whether each frame begins with a cell."""
+        return self.record[0] == _CELL and len(self.record) > 3
+
+    @property
+    def first_frame_size(self) -> int:
+        """Bytes of the first frame."""
+        return sum(self.first_record) + 8 * len(self.first_record)
+
+    @property
+    def frame_size(self) -> int:
+        """Bytes of each further frame."""
+        return sum(self.record) + 8 * len(self.record)
+
+    @property
+    def n_frames(self) -> float:
+        """Frames that the file has by its size; not a whole number if it is cut off in one."""
+        rest = self.file_size - self.header_size - self.first_frame_size
+        return max(0.0, 1 + rest / self.frame_size)
+
+
+def read_dcd_layout(path: Path) -> DCDLayout:
+    """Read the header of a DCD file.
+
+    Raises
+    ------
+    ValueError
+        If it is no DCD file, or its header is cut off or corrupt.
+    """
+    with open(path, "rb") as file:
+        start = file.read(8)
+        order = next((o for o in "<>" if start == struct.pack(f"{o}i4s", _CONTROL, b"CORD")), None)
+        if order is None:
+            raise ValueError(f"{path}: this is no DCD file, or one with 64-bit record lengths")
+        file.seek(0)
+        control = np.frombuffer(_record(file, path, order)[4:], dtype=f"{order}i4")
+        title = _record(file, path, order)
+        n_atoms_record = _record(file, path, order)
+        n_fixed = int(control[8])
+        n_titles = int(np.frombuffer(title[:4], f"{order}i4")[0]) if len(title) >= 4 else -1
+        if len(n_atoms_record) != 4 or len(title) != 4 + _TITLE * n_titles:
+            raise ValueError(f"{path}: the header is corrupt")
+        n_atoms = int(np.frombuffer(n_atoms_record, f"{order}i4")[0])
+        if n_atoms < 1 or not 0 <= n_fixed < n_atoms:
+            raise ValueError(f"{path}: the header is corrupt ({n_atoms} atoms, {n_fixed} fixed)")
+        free_atoms = None
+        if n_fixed:
+            free_atoms = np.frombuffer(_record(file, path, order), dtype=f"{order}i4") - 1
+            if len(free_atoms) != n_atoms - n_fixed or not _are_indices(free_atoms, n_atoms):
+                raise ValueError(f"{path}: the header's list of free atoms is corrupt")
+        size = file.tell()
+    charmm = control[19] != 0
+    cell = (_CELL,) if charmm and control[10] != 0 else ()
+    n_axes = 4 if charmm and control[11] == 1 else 3
+    return DCDLayout(
+        byte_order=order,
+        n_atoms=n_atoms,
+        n_frames_in_header=int(control[0]),
+        free_atoms=free_atoms,
+        first_record=cell + (4 * n_atoms,) * n_axes,
+        record=cell + (4 * (n_atoms - n_fixed),) * n_axes,
+        header_size=size,
+        file_size=path.stat().st_size,
+    )
+
+
+def _are_indices(values: np.ndarray, n: int) -> bool:
+    return bool(values.min() >= 0 and values.max() < n)
+
+
+def _record(file: BinaryIO, path: Path, order: str) -> bytes:
+    """Read one Fortran record."""
+    length = int.from_bytes(file.read(4), "little" if order == "<" else "big")
+    n_left = path.stat().st_size - file.tell() - 4
+    if length > n_left:
+        raise ValueError(f"{path}: the header is cut off or corrupt")
+    content = file.read(length)
+    if struct.unpack(f"{order}i", file.read(4))[0] != length:
+        raise ValueError(f"{path}: the header is corrupt (unequal record lengths)")
+    return content
+
+
+def scan_dcd(path: Path) -> Scan:
+    """Check that a DCD file holds as many whole frames as it says, and all record lengths.
+
+    Raises
+    ------
+    ValueError
+        If the file is truncated or corrupt, naming the frame.
+    """
+    layout = read_dcd_layout(path)
+    n_frames = int(layout.n_frames)
+    if n_frames != layout.n_frames:
+        raise ValueError(f"{path}: frame {n_frames} is cut off: the file is truncated")
+    if n_frames < layout.n_frames_in_header:
+        raise ValueError(
+            f"{path}: the file is truncated: its header says "
+            f"{layout.n_frames_in_header} frames, but there are {n_frames}"
+        )
+    if n_frames == 0:
+        return Scan(layout.n_atoms, 0, None)
+    first, others = _frame_bytes(path, layout)
+    bad = [_bad_frames(first, layout.first_record, layout.byte_order)]
+    bad.append(_bad_frames(others, layout.record, layout.byte_order))
+    where = np.flatnonzero(np.concatenate(bad))
+    if where.size:
+        raise ValueError(f"{path}: frame {where[0]} is corrupt (unexpected record lengths)")
+    return Scan(layout.n_atoms, n_frames, None)
+
+
+def read_dcd(path: Path, chunk: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Yield the frames of a sound DCD file (see `scan_dcd`), at most `chunk` at a time.
+
+    Yields
+    ------
+    xyz, cell
+        ``[n_frames, n_atoms, 3]`` nm and ``[n_frames, 6]`` lengths in nm and angles in degrees.
+    """
+    layout = read_dcd_layout(path)
+    if layout.n_frames < 1:
+        return
+    first, others = _frame_bytes(path, layout)
+    first_xyz, first_cell = _decoded(layout, first, layout.first_record)
+    for start in range(0, 1 + len(others), chunk):
+        part = others[max(0, start - 1) : start + chunk - 1]
+        xyz, cell = _decoded(layout, part, layout.record)
+        if layout.free_atoms is not None:
+            moving, xyz = xyz, np.repeat(first_xyz, len(xyz), axis=0)
+            xyz[:, layout.free_atoms] = moving
+        if start == 0:
+            xyz = np.concatenate([first_xyz, xyz])
+            cell = None if cell is None else np.concatenate([first_cell, cell])
+        yield xyz, cell
+
+
+def _frame_bytes(path: Path, layout: DCDLayout) -> tuple[np.ndarray, np.ndarray]:
+    """Map the first frame ``[1, size]`` and the others ``[n_frames - 1, size]`` into memory."""
+    data = np.memmap(path, dtype=np.uint8, mode="r")
+    end = layout.header_size + layout.first_frame_size
+    return data[None, layout.header_size : end], data[end:].reshape(-1, layout.frame_size)
+
+
+def _decoded(
+    layout: DCDLayout, frames: np.ndarray, records: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read positions and cells out of the bytes ``[n_frames, size]`` of frames."""
+    parts, start = [], 0
+    for length in records:
+        parts.append(np.ascontiguousarray(frames[:, start + 4 : start + 4 + length]))
+        start += length + 8
+    cell = None
+    if layout.has_cell:
+        cell = _cell_parameters(parts.pop(0).view(f"{layout.byte_order}f8"))
+    xyz = np.stack([axis.view(f"{layout.byte_order}f4") for axis in parts[:3]], axis=2)
+    return (xyz * np.float32(NM_PER_ANGSTROM)).astype(np.float32), cell
+
+
+def _cell_parameters(record: np.ndarray) -> np.ndarray:
+    """Order the record ``a, gamma, b, beta, alpha, c``; CHARMM and NAMD write cosines."""
+    a, gamma, b, beta, alpha, c = record.astype(np.float64).T
+    angles = np.stack([alpha, beta, gamma], axis=1)
+    cosines = (np.abs(angles) <= 1).all(axis=1)
+    angles[cosines] = 90 - np.degrees(np.arcsin(angles[cosines]))
+    return np.concatenate([np.stack([a, b, c], axis=1) * NM_PER_ANGSTROM, angles], axis=1)
+
+
+def _bad_frames(frames: np.ndarray, records: tuple[int, ...], order: str) -> np.ndarray:
+    """``[n_frames]`` whether the length before or after some record is not what it should be."""
+    bad = np.zeros(len(frames), dtype=bool)
+    start = 0
+    for length in records:
+        expected = np.frombuffer(struct.pack(f"{order}i", length), dtype=np.uint8)
+        for at in (start, start + 4 + length):
+            bad |= (frames[:, at : at + 4] != expected).any(axis=1)
+        start += length + 8
+    return bad
+
+
+def update_dcd_header(path: Path) -> None:
+    """Write the number of frames that the file holds, by its size, into its header.
+
+    Raises
+    ------
+    ValueError
+        If the file does not end with a whole frame.
+    """
+    layout = read_dcd_layout(path)
+    n_frames = int(layout.n_frames)
+    if n_frames != layout.n_frames:
+        raise ValueError(f"{path}: frame {n_frames} is cut off: the file is truncated")
+    with open(path, "r+b") as file:
+        file.seek(_FIRST_STEP_AT)
+        first, steps_per_frame = struct.unpack(f"{layout.byte_order}ii", file.read(8))
+        file.seek(_N_FRAMES_AT)
+        file.write(struct.pack(f"{layout.byte_order}i", n_frames))
+        file.seek(_LAST_STEP_AT)
+        last_step = (first + n_frames * steps_per_frame) & 0x7FFFFFFF
+        file.write(struct.pack(f"{layout.byte_order}i", last_step))

@@ -1,0 +1,115 @@
+"""The mapping itself: which atom is in which bead, and centres of mass."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cgsim.io import Molecule
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Atoms grouped into beads; calling it maps positions.
+
+    Parameters
+    ----------
+    bead_index
+        ``[n_atoms]`` int64, the bead of each atom; no bead is empty.
+    bead_mass
+        ``[n_beads]`` float64, Da.
+    edge_index
+        ``[2, n_bonds]`` int64, the pairs of beads that share at least one atom bond, each once
+        with ``i < j``, sorted.
+    recipe
+        What `build_mapping` needs to make it again, for this or another molecule; JSON-able.
+    atom_mass
+        ``[n_atoms]`` float64, Da.
+    """
+
+    bead_index: np.ndarray
+    bead_mass: np.ndarray
+    edge_index: np.ndarray
+    recipe: dict[str, Any]
+    atom_mass: np.ndarray = field(repr=False)
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.bead_index)
+
+    @property
+    def n_beads(self) -> int:
+        """Number of beads."""
+        return len(self.bead_mass)
+
+    def __call__(self, xyz: np.ndarray) -> np.ndarray:
+        """Return the centres of mass of the beads.
+
+        Parameters
+        ----------
+        xyz
+            ``[n_frames, n_atoms, 3]`` nm, molecules whole.
+
+        Returns
+        -------
+        np.ndarray
+            ``[n_frames, n_beads, 3]`` nm, float64.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another.
+        """
+        xyz = np.asarray(xyz)
+        if xyz.ndim != 3 or xyz.shape[1:] != (self.n_atoms, 3):
+            raise ValueError(
+                f"xyz must be [n_frames, {self.n_atoms}, 3] for this mapping, not {list(xyz.shape)}"
+            )
+        order = np.argsort(self.bead_index, kind="stable")
+        start = np.searchsorted(self.bead_index[order], np.arange(self.n_beads))
+        weight = (self.atom_mass / self.bead_mass[self.bead_index])[order]
+        return np.add.reduceat(weight[:, None] * xyz[:, order], start, axis=1)
+
+
+def mapping_from_index(
+    molecule: Molecule, bead_index: np.ndarray, *, recipe: dict[str, Any]
+) -> Mapping:
+    """Make a mapping of `molecule` from the bead ``[n_atoms]`` of each atom.
+
+    Raises
+    ------
+    ValueError
+        If an atom is in no bead, a bead has no atom, or the length is wrong.
+    """
+    bead_index = np.asarray(bead_index, dtype=np.int64)
+    if bead_index.shape != (molecule.n_atoms,):
+        raise ValueError(
+            f"the mapping is for {len(bead_index)} atoms, but {molecule.name!r} has "
+            f"{molecule.n_atoms}"
+        )
+    if (bead_index < 0).any():
+        raise ValueError(f"atom {int(np.argmax(bead_index < 0))} is in no bead")
+    n_atoms_of_bead = np.bincount(bead_index)
+    if (n_atoms_of_bead == 0).any():
+        empty = int(np.argmin(n_atoms_of_bead))
+        raise ValueError(
+            f"bead {empty} has no atoms, but bead {len(n_atoms_of_bead) - 1} has: "
+            "beads must be numbered 0, 1, 2, ... without gaps"
+        )
+    edges = np.sort(bead_index[molecule.bond_index], axis=0)
+    edges = np.unique(edges[:, edges[0] != edges[1]], axis=1).reshape(2, -1)
+    bead_mass = np.bincount(bead_index, weights=molecule.atom_mass)
+    return Mapping(bead_index, bead_mass, edges, recipe, molecule.atom_mass)
+
+
+def map_atoms(molecule: Molecule) -> Mapping:
+    """Make each atom a bead."""
+    return mapping_from_index(molecule, np.arange(molecule.n_atoms), recipe={"method": "atoms"})
+
+
+def map_residues(molecule: Molecule) -> Mapping:
+    """Make each residue of the topology a bead."""
+    residue = np.array([atom.residue.index for atom in molecule.topology.atoms])
+    _, bead_index = np.unique(residue, return_inverse=True)
+    return mapping_from_index(molecule, bead_index, recipe={"method": "residues"})
