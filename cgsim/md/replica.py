@@ -1,0 +1,112 @@
+"""One replica of one chain on disk: a trajectory and the state from which it can go on.
+
+Beside every trajectory ``<chain>-r<replica>.xtc`` lies ``<chain>-r<replica>.state.npz``: the
+phase-space point, the number of frames and the number of bytes written so far. It is replaced after
+each chunk of frames has been appended, so a killed run loses at most one chunk: whatever a
+half-finished append left behind the bytes of the state is cut off, and the run goes on from there.
+"""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from cgsim.io import append_frames, atomic_path, trajectory_size, truncate_trajectory
+from cgsim.md.polymer import Chain, initial_coordinates
+from cgsim.md.system import Phase
+
+
+class Replica:
+    """An independent run of one chain that can be stopped and resumed after every chunk.
+
+    Parameters
+    ----------
+    chain : Chain
+        What is simulated.
+    index : int
+        Number of the replica.
+    trajectory : Path
+        File that the frames are appended to.
+    n_equilibration_frames : int
+        Frames that are simulated but not written before the first one of the trajectory.
+
+    Attributes
+    ----------
+    frame : int
+        Next frame to simulate; negative during equilibration. The trajectory holds
+        ``max(frame, 0)`` frames.
+    phase : Phase or None
+        Where to go on from; None before the first chunk.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        The trajectory on disk and its state do not belong together.
+    """
+
+    def __init__(
+        self, chain: Chain, index: int, *, trajectory: Path, n_equilibration_frames: int
+    ) -> None:
+        self.chain = chain
+        self.index = index
+        self.trajectory = trajectory
+        self.frame = -n_equilibration_frames
+        self.phase: Phase | None = None
+        self._state_file = trajectory.with_name(f"{trajectory.stem}.state.npz")
+        if self._state_file.exists():
+            self._restore()
+        elif trajectory.exists():
+            raise ValueError(
+                f"{trajectory} exists without {self._state_file.name}, so it cannot be continued; "
+                "move it away or choose another directory"
+            )
+
+    @property
+    def identity(self) -> int:
+        """A number that stands for this replica in seeds."""
+        return zlib.crc32(f"{self.chain.name}-r{self.index}".encode())
+
+    def initial_coordinates(self, *, seed: int) -> np.ndarray:
+        """Starting coordinates of this replica, shape [n_atoms, 3], nm."""
+        return initial_coordinates(self.chain, seed=[seed, self.identity])
+
+    def append(self, frames: np.ndarray, phase: Phase, *, frame_interval: float) -> None:
+        """Write the frames that follow ``frame``, then the state that they end in.
+
+        Parameters
+        ----------
+        frames : ndarray, shape [n_frames, n_atoms, 3], nm
+            Not written while ``frame`` is negative.
+        phase : Phase
+            Phase-space point at the last of them.
+        frame_interval : float
+            ps.
+        """
+        if self.frame >= 0:
+            time = (self.frame + 1 + np.arange(len(frames))) * frame_interval
+            append_frames(self.trajectory, frames, time=time)
+        self.frame += len(frames)
+        self.save(phase)
+
+    def save(self, phase: Phase) -> None:
+        """Write the state, to go on from ``phase`` at ``frame``."""
+        self.phase = phase
+        n_bytes = trajectory_size(self.trajectory)
+        with atomic_path(self._state_file) as path:
+            np.savez(
+                path, xyz=phase.xyz, velocity=phase.velocity, frame=self.frame, n_bytes=n_bytes
+            )
+
+    def _restore(self) -> None:
+        try:
+            with np.load(self._state_file) as state:
+                self.phase = Phase(state["xyz"], state["velocity"])
+                self.frame, n_bytes = int(state["frame"]), int(state["n_bytes"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{self._state_file} is not a readable state of {self.trajectory.name}; move both "
+                "away to start this replica anew"
+            ) from error
+        if trajectory_size(self.trajectory) != n_bytes:
+            truncate_trajectory(self.trajectory, n_bytes)
