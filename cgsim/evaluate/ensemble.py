@@ -1,0 +1,166 @@
+"""What the evaluation judges: bead trajectories of one molecule, with masses and bonds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from cgsim.io import (
+    Molecule,
+    Unwrapper,
+    common_frame_interval,
+    iter_frames,
+    load_molecule,
+)
+
+
+class BeadMapping(Protocol):
+    """What `Ensemble.from_files` needs of a `cgsim.mapping.Mapping`."""
+
+    @property
+    def bead_mass(self) -> np.ndarray:
+        """[n_beads], Da."""
+
+    @property
+    def edge_index(self) -> np.ndarray:
+        """[2, n_bonds]."""
+
+    def __call__(self, xyz: np.ndarray) -> np.ndarray:
+        """Bead positions [n_frames, n_beads, 3] from atom positions."""
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Bead trajectories of one molecule: independent replicas with the same frame interval.
+
+    Parameters
+    ----------
+    name
+        Name of the molecule; `compare` pairs ensembles by it.
+    xyz
+        One array [n_frames, n_beads, 3] per replica, nm, unwrapped.
+    frame_interval
+        Time between frames, ps.
+    bead_mass
+        [n_beads], Da.
+    edge_index
+        [2, n_bonds], each bond once.
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, positions are not finite, or masses or the interval are not positive.
+    """
+
+    name: str
+    xyz: tuple[np.ndarray, ...]
+    frame_interval: float
+    bead_mass: np.ndarray
+    edge_index: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "xyz", tuple(np.asarray(x) for x in self.xyz))
+        object.__setattr__(self, "bead_mass", np.asarray(self.bead_mass, dtype=np.float64))
+        object.__setattr__(self, "edge_index", np.asarray(self.edge_index, dtype=np.int64))
+        self._check_graph()
+        for replica, xyz in enumerate(self.xyz):
+            self._check_replica(replica, xyz)
+
+    def _check_graph(self) -> None:
+        if not self.xyz:
+            raise ValueError(f"{self.name}: an ensemble needs at least one replica")
+        if not (np.isfinite(self.frame_interval) and self.frame_interval > 0):
+            raise ValueError(
+                f"{self.name}: frame_interval must be positive (ps), got {self.frame_interval}"
+            )
+        if self.bead_mass.ndim != 1 or not (self.bead_mass > 0).all():
+            raise ValueError(f"{self.name}: bead_mass must be [n_beads] and positive (Da)")
+        edges = self.edge_index
+        if edges.ndim != 2 or edges.shape[0] != 2:
+            raise ValueError(f"{self.name}: edge_index must be [2, n_bonds], got {edges.shape}")
+        if edges.size and not (edges.min() >= 0 and edges.max() < self.n_beads):
+            raise ValueError(f"{self.name}: edge_index names a bead outside 0..{self.n_beads - 1}")
+
+    def _check_replica(self, replica: int, xyz: np.ndarray) -> None:
+        if xyz.ndim != 3 or xyz.shape[1:] != (self.n_beads, 3) or len(xyz) == 0:
+            raise ValueError(
+                f"{self.name}: replica {replica} must be [n_frames, {self.n_beads}, 3] with at "
+                f"least one frame, got {xyz.shape}"
+            )
+        finite = np.isfinite(xyz).all(axis=(1, 2))
+        if not finite.all():
+            raise ValueError(
+                f"{self.name}: replica {replica} is not finite from frame {int(finite.argmin())} "
+                "on; cut the trajectory there"
+            )
+
+    @property
+    def n_beads(self) -> int:
+        """Beads of the molecule."""
+        return len(self.bead_mass)
+
+    @property
+    def n_replicas(self) -> int:
+        """Independent trajectories."""
+        return len(self.xyz)
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of all replicas together."""
+        return sum(len(xyz) for xyz in self.xyz)
+
+    @property
+    def duration(self) -> float:
+        """Simulated time of all replicas together, ps."""
+        return self.n_frames * self.frame_interval
+
+    @classmethod
+    def from_files(
+        cls,
+        files: Sequence[str | Path],
+        structure: str | Path,
+        *,
+        mapping: BeadMapping | None = None,
+        frame_interval: float | None = None,
+        name: str | None = None,
+    ) -> "Ensemble":
+        """Read the replicas of one molecule, one file each.
+
+        Parameters
+        ----------
+        files
+            Trajectories in any format MDTraj reads; each is one replica.
+        structure
+            Topology of what the files hold: atoms if `mapping` is given, else beads.
+        mapping
+            Centre-of-mass mapping from atoms to beads, applied chunk by chunk.
+        frame_interval
+            ps; by default read from the files.
+        name
+            By default the name of the structure.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If a file is missing or damaged, or the frame interval unknown or not the same in all.
+        """
+        interval = common_frame_interval(list(files), frame_interval=frame_interval)
+        molecule = load_molecule(structure, name=name)
+        return cls(
+            name=molecule.name,
+            xyz=tuple(_read_replica(file, molecule, mapping) for file in files),
+            frame_interval=interval,
+            bead_mass=molecule.atom_mass if mapping is None else mapping.bead_mass,
+            edge_index=molecule.bond_index if mapping is None else mapping.edge_index,
+        )
+
+
+def _read_replica(file: str | Path, molecule: Molecule, mapping: BeadMapping | None) -> np.ndarray:
+    unwrapper = Unwrapper(molecule)
+    chunks = []
+    for trajectory in iter_frames(file, molecule):
+        xyz = unwrapper(trajectory)
+        chunks.append((xyz if mapping is None else mapping(xyz)).astype(np.float32))
+    return np.concatenate(chunks)

@@ -1,0 +1,24 @@
+"""Figures of a comparison. Every function returns a matplotlib `Figure` and saves nothing."""
+
+from cgsim.evaluate.plots.molecules import (
+    plot_autocorrelations,
+    plot_bond_distributions,
+    plot_contact_maps,
+    plot_pair_distributions,
+    plot_rg_distributions,
+    plot_rg_traces,
+)
+from cgsim.evaluate.plots.scatter import TrainingCurve, plot_relaxation, plot_rg, plot_training
+
+__all__ = [
+    "TrainingCurve",
+    "plot_autocorrelations",
+    "plot_bond_distributions",
+    "plot_contact_maps",
+    "plot_pair_distributions",
+    "plot_relaxation",
+    "plot_rg",
+    "plot_rg_distributions",
+    "plot_rg_traces",
+    "plot_training",
+]
