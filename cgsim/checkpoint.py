@@ -1,0 +1,123 @@
+"""Simulators in files: safetensors with a JSON in the header. No pickle is ever read.
+
+The JSON holds everything needed to use the weights: format and package version, configuration, atom types, scales,
+units, the mapping recipe and where the data came from.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from cgsim.config import ModelConfig, from_dict, to_dict
+from cgsim.io import atomic_path
+from cgsim.simulator import Simulator
+from cgsim.statistics import Statistics
+from cgsim.units import UNITS
+from cgsim.version import __version__
+
+FORMAT = "cgsim simulator"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a simulator comes from.
+
+    Attributes
+    ----------
+    recipe
+        How atoms were mapped to beads (see `cgsim.mapping.build_mapping`).
+    training
+        The training configuration.
+    data
+        Names, frames and lengths of the training trajectories, and whatever the user adds.
+    """
+
+    recipe: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def save_simulator(simulator: Simulator, path: str | Path, *, provenance: Provenance | None = None) -> Path:
+    """Write a simulator to one ``.safetensors`` file, atomically.
+
+    Parameters
+    ----------
+    provenance
+        Written beside the weights; without it the file cannot map new molecules by itself.
+    """
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "cgsim_version": __version__,
+        "units": dict(UNITS),
+        "model": to_dict(simulator.config),
+        "atom_types": list(simulator.atom_types),
+        "statistics": simulator.statistics.to_dict(),
+        "provenance": to_dict(provenance or Provenance()),
+    }
+    weights = {name: value.detach().cpu().contiguous() for name, value in simulator.state_dict().items()}
+    with atomic_path(path) as partial:
+        partial.write_bytes(save(weights, metadata={"cgsim": json.dumps(header)}))
+    return Path(path)
+
+
+def load_simulator(path: str | Path) -> Simulator:
+    """Read a simulator, in evaluation mode on the CPU.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is missing.
+    ValueError
+        If it is truncated, foreign, from a newer format, or its weights do not fit its configuration.
+    """
+    header = read_header(path)
+    simulator = Simulator(
+        from_dict(ModelConfig, header["model"], where=f"{path}: model"),
+        atom_types=header["atom_types"],
+        statistics=from_dict(Statistics, header["statistics"], where=f"{path}: statistics"),
+    )
+    with safe_open(str(path), framework="pt") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    own = simulator.state_dict()
+    wrong = sorted(name for name in own.keys() | weights.keys() if not _alike(own.get(name), weights.get(name)))
+    if wrong:
+        raise ValueError(f"{path}: the weights do not fit the configuration, first at {wrong[0]!r}")
+    simulator.load_state_dict(weights)
+    return simulator.eval()
+
+
+def load_provenance(path: str | Path) -> Provenance:
+    """The mapping recipe, training configuration and data of a stored simulator."""
+    return from_dict(Provenance, read_header(path)["provenance"], where=f"{path}: provenance")
+
+
+def read_header(path: str | Path) -> dict[str, Any]:
+    """The JSON of a stored simulator; errors as in `load_simulator`."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path}: truncated, or not a safetensors file ({error}); cgsim reads no pickles (.pt, .ckpt)"
+        ) from error
+    header = json.loads(metadata["cgsim"]) if "cgsim" in metadata else {}
+    if header.get("format") != FORMAT:
+        raise ValueError(f"{path}: a safetensors file, but not a cgsim simulator")
+    if header["format_version"] > FORMAT_VERSION:
+        raise ValueError(
+            f"{path}: format version {header['format_version']}, this cgsim reads up to {FORMAT_VERSION}: upgrade"
+        )
+    return header
+
+
+def _alike(own: Any, stored: Any) -> bool:
+    return own is not None and stored is not None and own.shape == stored.shape

@@ -1,0 +1,316 @@
+"""The command line: parse, call, nothing else."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonargparse import auto_cli
+
+from cgsim.config import Hardware, ModelConfig, TrainingConfig
+from cgsim.quickstart import MODEL, TRAINING, QuickstartConfig
+from cgsim.version import __version__
+
+EXIT_BAD_INPUT = 1
+EXIT_INTERRUPTED = 130
+
+
+def polymers(
+    output: Path,
+    *,
+    duration: float,
+    kind: Literal["I", "II"] = "I",
+    size: Literal["tiny", "mini", "paper"] = "tiny",
+    n_chains: int = 10,
+    sequence_seed: int = 0,
+    frame_interval: float = 1.0,
+    equilibration: float = 300.0,
+    n_replicas: int = 1,
+    seed: int = 0,
+    platform: Literal["auto", "CPU", "CUDA", "Reference"] = "auto",
+    format: Literal["xtc", "dcd"] = "xtc",
+) -> None:
+    """Make reference MD of genome-like polymers with OpenMM.
+
+    Writes NAME.pdb, NAME-r0.xtc and NAME.json for every chain. Interrupt it at any time; the same command goes on.
+
+    Example: cgsim md polymers data/train --duration 2000 --n_chains 8
+
+    Args:
+        output: Folder to write to.
+        duration: Length of every trajectory, ps (one ps is one tau).
+        kind: Class I repeats a pattern of four units, class II is a random sequence.
+        size: About 60 (tiny), 120 (mini) or 900 (paper) fine beads per chain.
+        n_chains: Number of different chains.
+        sequence_seed: Seed of the sequences.
+        frame_interval: Time between frames, ps.
+        equilibration: Time thrown away at the start, ps.
+        n_replicas: Independent trajectories of every chain.
+        seed: Seed of starting coordinates and noise.
+        platform: OpenMM platform.
+        format: Trajectory format.
+    """
+    from cgsim.md import PolymerRun, generate_polymers, sample_chains
+
+    chains = sample_chains(kind, size=size, n_chains=n_chains, seed=sequence_seed)
+    run = PolymerRun(
+        duration=duration,
+        frame_interval=frame_interval,
+        equilibration=equilibration,
+        n_replicas=n_replicas,
+        seed=seed,
+        platform=platform,
+        format=format,
+    )
+    generate_polymers(chains, output, run)
+
+
+def map_(
+    topology: Path,
+    trajectories: list[Path],
+    *,
+    output: Path,
+    method: Literal["metis", "residues", "atoms", "user"] = "metis",
+    atoms_per_bead: float = 10.0,
+    assignment: Path | None = None,
+    frame_interval: float | None = None,
+) -> None:
+    """Map atoms to beads: one folder NAME.cg per trajectory.
+
+    Each folder holds the bead positions (pos.npy, memory-mapped later), the static graph (system.json) and the beads
+    as beads.pdb and beads.psf, which VMD and MDTraj open.
+
+    Example: cgsim map protein.pdb '[run1.xtc, run2.xtc]' --output mapped --method residues
+
+    Args:
+        topology: Any topology that MDTraj reads (PDB, PSF, PRMTOP, GRO, ...), with bonds or standard residues.
+        trajectories: Trajectory files of this molecule, each an independent run.
+        output: Folder for the NAME.cg folders.
+        method: METIS clusters of the bond graph, residues, single atoms, or your own assignment.
+        atoms_per_bead: For metis.
+        assignment: For user: a JSON file with the bead of each atom, or with the atoms of each bead.
+        frame_interval: Time between frames, ps; only for formats that store no times (DCD).
+    """
+    from cgsim.io import load_molecule
+    from cgsim.mapping import build_mapping, map_user
+    from cgsim.store import map_to_folder
+
+    molecule = load_molecule(topology)
+    if method == "user":
+        if assignment is None:
+            raise ValueError("--method user needs --assignment FILE.json")
+        mapping = map_user(molecule, assignment)
+    else:
+        recipe: dict[str, Any] = {"method": method}
+        mapping = build_mapping(
+            molecule, recipe | {"atoms_per_bead": atoms_per_bead} if method == "metis" else recipe
+        )
+    for file in trajectories:
+        folder = output / f"{file.stem}.cg"
+        mapped = map_to_folder(file, molecule, mapping, folder=folder, frame_interval=frame_interval)
+        print(f"{folder}: {mapped.n_frames} frames of {mapped.n_beads} beads, {mapped.frame_interval:g} ps apart")
+
+
+def train(
+    data: list[Path],
+    *,
+    output: Path,
+    validation: list[Path] | None = None,
+    model: ModelConfig = ModelConfig(),  # noqa: B008
+    training: TrainingConfig = TrainingConfig(),  # noqa: B008
+    hardware: Hardware = Hardware(),  # noqa: B008
+) -> None:
+    """Train a simulator on mapped trajectories.
+
+    Writes OUTPUT/simulator.safetensors, metrics.csv and TensorBoard logs. Interrupt it at any time; the same command
+    goes on where it stopped.
+
+    Example: cgsim train '[mapped/a.cg, mapped/b.cg]' --output model --training.stride 5 --training.n_steps 5000
+
+    Args:
+        data: Folders NAME.cg of `cgsim map`, or folders of such folders.
+        output: Training directory.
+        validation: Folders of other molecules; by default the last part of every trajectory is held out.
+        model: Architecture.
+        training: Steps, stride, learning rate.
+        hardware: Accelerator and number of devices.
+    """
+    from cgsim.training import fit
+
+    held_out = None if validation is None else _mapped(validation)
+    fit(_mapped(data), output, model=model, training=training, validation=held_out, hardware=hardware)
+    print(f"simulator: {output / 'simulator.safetensors'}")
+
+
+def rollout(
+    simulator: Path,
+    start: list[Path],
+    *,
+    n_steps: int,
+    output: Path,
+    n_replicas: int = 1,
+    every: int = 1,
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
+    """Simulate molecules with a trained simulator.
+
+    Writes NAME-rREPLICA.xtc with NAME.pdb and NAME.psf. The same command goes on where a killed one stopped, and with
+    more steps it continues, exactly.
+
+    Example: cgsim rollout model/simulator.safetensors '[mapped/a.cg]' --n_steps 10000 --output rollout --n_replicas 8
+
+    Args:
+        simulator: A stored simulator.
+        start: Folders NAME.cg with frames to start from.
+        n_steps: Steps.
+        output: Folder to write to; ending in /*.dcd for DCD files.
+        n_replicas: Independent roll-outs of every molecule.
+        every: Steps between recorded frames.
+        seed: Seed of starting frames and noise.
+        device: auto, cpu or cuda.
+    """
+    import torch
+
+    from cgsim.checkpoint import load_simulator
+    from cgsim.rollout import simulate
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    result = simulate(
+        load_simulator(simulator).to(device),
+        _mapped(start),
+        n_steps,
+        n_replicas=n_replicas,
+        seed=seed,
+        every=every,
+        output=output,
+    )
+    print(f"{len(result.files)} trajectories, {result.n_steps} steps in {result.seconds:.1f} s")
+
+
+def evaluate(
+    reference: list[Path],
+    learned: list[Path],
+    *,
+    output: Path | None = None,
+    floor: list[Path] | None = None,
+    md_equal_time: list[Path] | None = None,
+) -> None:
+    """Score roll-outs against reference MD: a table, and its numbers as JSON.
+
+    Example: cgsim evaluate '[mapped/test]' '[rollout]' --output scores.json
+
+    Args:
+        reference: Folders NAME.cg of MD.
+        learned: Folders of `cgsim rollout`.
+        output: JSON file of all scores.
+        floor: A second, independent MD run of the same molecules.
+        md_equal_time: MD as long as the wall-clock of the roll-out allows.
+    """
+    from cgsim.judgement import print_scores, score
+    from cgsim.io import write_atomic_json
+
+    comparison = score(_rows(reference, learned, floor, md_equal_time))
+    print_scores(comparison)
+    if output is not None:
+        write_atomic_json(output, comparison.to_dict())
+
+
+def report(
+    reference: list[Path],
+    learned: list[Path],
+    *,
+    output: Path,
+    floor: list[Path] | None = None,
+    md_equal_time: list[Path] | None = None,
+    run: Path | None = None,
+    title: str = "A learned simulator against molecular dynamics",
+) -> None:
+    """Score roll-outs against reference MD and write a self-contained report page with a 3-D player.
+
+    Example: cgsim report '[mapped/test]' '[rollout]' --output report --run model
+
+    Args:
+        reference: Folders NAME.cg of MD.
+        learned: Folders of `cgsim rollout`.
+        output: Folder for report.html and metrics.json.
+        floor: A second, independent MD run of the same molecules.
+        md_equal_time: MD as long as the wall-clock of the roll-out allows.
+        run: Training directory, for the loss curve.
+        title: Headline of the page.
+    """
+    from cgsim.judgement import judge_rollout
+
+    judge_rollout(_rows(reference, learned, floor, md_equal_time), output, title=title, run=run)
+    print(f"report: {output / 'report.html'}")
+
+
+def quickstart(
+    *,
+    output: Path = Path("quickstart"),
+    sizes: QuickstartConfig = QuickstartConfig(),  # noqa: B008
+    model: ModelConfig = MODEL,
+    training: TrainingConfig = TRAINING,
+) -> None:
+    """Make data, train, roll out polymers never seen, and write a report: about five minutes on two cores.
+
+    Args:
+        output: Folder to write to; look at report.html.
+        sizes: Number and length of the reference trajectories.
+        model: Architecture.
+        training: Steps, stride, learning rate.
+    """
+    from cgsim.quickstart import quickstart as run
+
+    run(output, sizes=sizes, model=model, training=training)
+
+
+COMMANDS: dict[str, Any] = {
+    "md": {"polymers": polymers, "_help": "Make reference MD with OpenMM."},
+    "map": map_,
+    "train": train,
+    "rollout": rollout,
+    "evaluate": evaluate,
+    "report": report,
+    "quickstart": quickstart,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    0: done; 1: bad input, said in one line; 2: wrong usage (from the parser); 130: interrupted.
+    """
+    try:
+        auto_cli(COMMANDS, args=arguments, as_positional=True, version=__version__, prog="cgsim")
+    except (ValueError, OSError) as error:
+        print(f"cgsim: error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("cgsim: interrupted; the same command goes on from here", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def _mapped(paths: Sequence[Path]) -> list[Any]:
+    """Mapped trajectories: the folders themselves, or those inside them."""
+    from cgsim.store import load_mapped
+
+    return [
+        load_mapped(folder)
+        for path in paths
+        for folder in (sorted(path.glob("*.cg")) if path.suffix != ".cg" and path.is_dir() else [path])
+    ]
+
+
+def _rows(
+    reference: list[Path], learned: list[Path], floor: list[Path] | None, md_equal_time: list[Path] | None
+) -> Any:
+    from cgsim.ensembles import read_ensembles
+    from cgsim.judgement import Rows
+
+    read: Callable[[list[Path] | None], Any] = lambda paths: None if paths is None else read_ensembles(paths)  # noqa: E731
+    return Rows(read(reference), read(learned), read(floor), read(md_equal_time))

@@ -1,0 +1,214 @@
+"""The one home of defaults: frozen dataclasses that feed the CLI, the YAML, the docs and the checkpoint.
+
+Lengths that describe the network are given in mean bead-bond lengths of the training data, so that one
+configuration serves a dipeptide and a polymer of a thousand atoms.
+"""
+
+from dataclasses import asdict, dataclass, fields
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True)
+class EmbeddingConfig:
+    """Message passing over the atom graph.
+
+    Parameters
+    ----------
+    n_channels
+        Width of the bead embedding.
+    n_layers
+        Rounds of message passing: how many bonds away an atom sees.
+    """
+
+    n_channels: int = 32
+    n_layers: int = 3
+
+
+@dataclass(frozen=True)
+class GraphConfig:
+    """Which pairs of beads talk to each other.
+
+    Parameters
+    ----------
+    n_hops
+        Pairs up to this many bead bonds apart are always connected, and told apart by their separation.
+    cutoff
+        All other pairs are connected within this distance, in mean bond lengths, under a smooth envelope.
+    n_radial
+        Number of Gaussians in which a distance is expanded.
+    """
+
+    n_hops: int = 4
+    cutoff: float = 3.0
+    n_radial: int = 12
+
+
+@dataclass(frozen=True)
+class DynamicsConfig:
+    """The equivariant network from k frames to a distribution over accelerations.
+
+    Parameters
+    ----------
+    n_channels
+        Number of copies of each irreducible representation (scalars, vectors, ...).
+    n_layers
+        Number of equivariant convolutions.
+    lmax
+        Highest order of the spherical harmonics and hidden features.
+    noise
+        ``independent``: one variance per bead. ``correlated``: a Gaussian Markov random field on the bead graph.
+    """
+
+    n_channels: int = 32
+    n_layers: int = 3
+    lmax: int = 1
+    noise: Literal["independent", "correlated"] = "correlated"
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """The denoiser that refines a Gaussian sample.
+
+    Parameters
+    ----------
+    n_channels
+        Number of copies of each irreducible representation.
+    n_layers
+        Number of equivariant convolutions.
+    n_evaluations
+        Network evaluations per roll-out step.
+    start_level
+        Noise level (standard deviations of the predicted Gaussian) at which a Gaussian sample enters the denoiser.
+    """
+
+    n_channels: int = 24
+    n_layers: int = 2
+    n_evaluations: int = 2
+    start_level: float = 1.5
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that defines the network; ``score=None`` is the simulator without refinement.
+
+    Parameters
+    ----------
+    history
+        Number k of past frames, the present one included, at least 1.
+    """
+
+    history: int = 2
+    embedding: EmbeddingConfig = EmbeddingConfig()
+    graph: GraphConfig = GraphConfig()
+    dynamics: DynamicsConfig = DynamicsConfig()
+    score: ScoreConfig | None = ScoreConfig()
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a simulator is trained.
+
+    Parameters
+    ----------
+    stride
+        Frames per step: the simulator's time step is ``stride`` x the frame interval of the data.
+    n_steps
+        Optimiser steps.
+    batch_size
+        Windows per optimiser step and process.
+    learning_rate
+        Peak of the schedule (linear warm-up over ``n_warmup`` steps, cosine decay to 1 %).
+    n_warmup
+        Steps of linear warm-up.
+    clip
+        Largest gradient norm.
+    ema_decay
+        Decay of the exponential moving average of the weights; the averaged weights are what is saved.
+    score_weight
+        Weight of the score-matching loss beside the negative log-likelihood.
+    history_noise
+        Largest noise put on past frames in training, in root-mean-square displacements of one step; the network is
+        told its level.
+    validation_fraction
+        Last part of every trajectory, held out in time, when no validation set is given.
+    steps_per_epoch
+        Steps between two validations and resume points.
+    seed
+        Seed of the weights, the windows and the noise.
+    """
+
+    stride: int = 1
+    n_steps: int = 3000
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    n_warmup: int = 100
+    clip: float = 1.0
+    ema_decay: float = 0.995
+    score_weight: float = 0.5
+    history_noise: float = 0.1
+    validation_fraction: float = 0.1
+    steps_per_epoch: int = 200
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where to train.
+
+    Parameters
+    ----------
+    accelerator
+        ``auto``, ``cpu`` or ``cuda``.
+    n_devices
+        Processes, one per device.
+    n_nodes
+        Machines.
+    """
+
+    accelerator: str = "auto"
+    n_devices: int = 1
+    n_nodes: int = 1
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A config as plain JSON-able dictionaries."""
+    return asdict(config)
+
+
+def from_dict(cls: type, values: dict[str, Any], *, where: str = "config") -> Any:
+    """Rebuild a config dataclass from plain dictionaries.
+
+    Raises
+    ------
+    ValueError
+        Naming the unknown key or the field of the wrong type, by its dotted path.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{where}: expected a mapping of fields, got {type(values).__name__}")
+    hints = get_type_hints(cls)
+    known = {field.name for field in fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}")
+    return cls(**{name: _coerce(hints[name], value, f"{where}.{name}") for name, value in values.items()})
+
+
+def _coerce(hint: Any, value: Any, where: str) -> Any:
+    """Check one field against its type hint; nested dataclasses are rebuilt."""
+    if get_origin(hint) in (UnionType, Union):
+        options = [option for option in get_args(hint) if option is not type(None)]
+        return None if value is None else _coerce(options[0], value, where)
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ValueError(f"{where}: expected one of {get_args(hint)}, got {value!r}")
+        return value
+    if hasattr(hint, "__dataclass_fields__"):
+        return from_dict(hint, value, where=where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if get_origin(hint) is dict:
+        hint = dict
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ValueError(f"{where}: expected {hint.__name__}, got {value!r}")
+    return value

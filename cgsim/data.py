@@ -1,0 +1,346 @@
+"""Mapped trajectories on disk, and windows of them as graphs.
+
+Only bead positions are needed per frame (the atom graph is static), so a trajectory is mapped once, in chunks, into a
+small memory-mapped array, from which windows are read at random.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from cgsim.nn.neighbours import topological_pairs
+
+
+@dataclass(frozen=True)
+class MappedTrajectory:
+    """One trajectory of one system in beads, with its static atom graph.
+
+    Attributes
+    ----------
+    name
+        Of the molecule or system.
+    atom_type : n_atoms strings
+    atom_bonds : [2, n_atom_bonds]
+        Each bond once.
+    bead_index : [n_atoms]
+        Bead of each atom.
+    bead_name : n_beads pairs
+        Residue and atom name of each bead, for structure files.
+    bead_mass : [n_beads]
+        Da.
+    edge_index : [2, n_bonds]
+        Bead bonds, each once.
+    pos : [n_frames, n_beads, 3]
+        Unwrapped bead positions, nm; may be a memory map.
+    frame_interval
+        ps.
+    cell : [n_frames, 3, 3] or None
+        Periodic cells (rows are vectors), nm.
+    recipe
+        How the mapping was made (see `cgsim.mapping.build_mapping`).
+    """
+
+    name: str
+    atom_type: tuple[str, ...]
+    atom_bonds: np.ndarray
+    bead_index: np.ndarray
+    bead_name: tuple[tuple[str, str], ...]
+    bead_mass: np.ndarray
+    edge_index: np.ndarray
+    pos: np.ndarray
+    frame_interval: float
+    recipe: dict[str, Any]
+    cell: np.ndarray | None = None
+
+    @property
+    def n_beads(self) -> int:
+        """Number of beads."""
+        return len(self.bead_mass)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return len(self.pos)
+
+    def frames(self, start: int, stop: int) -> "MappedTrajectory":
+        """The same system, frames ``start`` to ``stop`` (exclusive), without copying."""
+        cell = None if self.cell is None else self.cell[start:stop]
+        return replace(self, pos=self.pos[start:stop], cell=cell)
+
+
+class CGData(Data):
+    """A window of one system (or a batch of windows): nodes are beads.
+
+    ====================  ===================  ====  =====================================================
+    field                 shape                unit  meaning
+    ====================  ===================  ====  =====================================================
+    ``pos``               [n, k, 3]            nm    the k past frames, the present one last
+    ``next_pos``          [n, 3]               nm    the frame to predict
+    ``mass``              [n]                  Da    bead masses
+    ``edge_index``        [2, n_edges]         -     topological pairs, both directions, sorted by destination
+    ``edge_hop``          [n_edges]            -     bead bonds between the two
+    ``embedding_index``   [n]                  -     row of the bead embedding that each bead uses
+    ``atom_type``         [n_atoms]            -     index into the atom types of the simulator
+    ``atom_edge_index``   [2, n_atom_edges]    -     atom bonds, both directions
+    ``bead_index``        [n_atoms]            -     row of the bead embedding that each atom is pooled to
+    ``cell``              [n_graphs, 3, 3]     nm    periodic cells; absent without
+    ====================  ===================  ====  =====================================================
+
+    Windows of the same molecule share one atom graph in a batch made by `WindowDataset`, so that the embedding is
+    computed once per molecule.
+    """
+
+    def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if key == "atom_edge_index":
+            return len(self.atom_type)
+        if key in ("bead_index", "embedding_index"):
+            return int(self.bead_index.max()) + 1
+        return super().__inc__(key, value, *args, **kwargs)
+
+
+@dataclass(frozen=True)
+class SystemGraph:
+    """The static tensors of one system, made once."""
+
+    mass: Tensor
+    edge_index: Tensor
+    edge_hop: Tensor
+    atom_type: Tensor
+    atom_edge_index: Tensor
+    bead_index: Tensor
+
+    @classmethod
+    def build(cls, system: MappedTrajectory, *, atom_types: Sequence[str], n_hops: int) -> "SystemGraph":
+        """Tensors of a system.
+
+        Raises
+        ------
+        ValueError
+            If the system holds an atom type that is not in ``atom_types``.
+        """
+        unknown = sorted(set(system.atom_type) - set(atom_types))
+        if unknown:
+            raise ValueError(
+                f"{system.name}: atom type {unknown[0]!r} was never seen in training; "
+                f"known types: {', '.join(atom_types)}"
+            )
+        code = {name: index for index, name in enumerate(atom_types)}
+        pairs, hop = topological_pairs(system.edge_index, system.n_beads, n_hops=n_hops)
+        both = np.concatenate([system.atom_bonds, system.atom_bonds[::-1]], axis=1)
+        return cls(
+            mass=torch.as_tensor(system.bead_mass, dtype=torch.float32),
+            edge_index=torch.as_tensor(pairs),
+            edge_hop=torch.as_tensor(hop),
+            atom_type=torch.tensor([code[name] for name in system.atom_type]),
+            atom_edge_index=torch.as_tensor(both[:, np.argsort(both[1], kind="stable")].copy()),
+            bead_index=torch.as_tensor(system.bead_index),
+        )
+
+
+class WindowDataset(torch.utils.data.Dataset):
+    """All windows of ``history + 1`` frames, ``stride`` apart, of several trajectories of different systems.
+
+    ``dataset[i]`` is one window; ``dataset[[i, j, ...]]`` is a batch, assembled without a loop over windows.
+
+    Parameters
+    ----------
+    trajectories
+        Trajectories with one frame interval.
+    atom_types
+        The simulator's atom types.
+    history
+        Number k of past frames.
+    stride
+        Frames per step.
+    n_hops
+        Topological neighbours (see `cgsim.config.GraphConfig`).
+
+    Raises
+    ------
+    ValueError
+        If a trajectory is too short for one window, or holds an unknown atom type.
+    """
+
+    def __init__(
+        self,
+        trajectories: Sequence[MappedTrajectory],
+        *,
+        atom_types: Sequence[str],
+        history: int,
+        stride: int,
+        n_hops: int,
+    ) -> None:
+        self.trajectories = list(trajectories)
+        self.offsets = np.arange(-(history - 1), 2) * stride
+        span = history * stride
+        for trajectory in self.trajectories:
+            if trajectory.n_frames <= span:
+                raise ValueError(
+                    f"{trajectory.name}: {trajectory.n_frames} frames; {history} past frames and the next one at a "
+                    f"stride of {stride} need at least {span + 1}"
+                )
+        self.first = (history - 1) * stride
+        self.graphs = [
+            SystemGraph.build(trajectory, atom_types=atom_types, n_hops=n_hops) for trajectory in self.trajectories
+        ]
+        self.starts = np.cumsum([0] + [trajectory.n_frames - span for trajectory in self.trajectories])
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def __getitem__(self, index: int | Sequence[int]) -> CGData:
+        return self.__getitems__([index] if isinstance(index, (int, np.integer)) else list(index))
+
+    def __getitems__(self, indices: Sequence[int]) -> CGData:
+        """A batch of windows, grouped by trajectory."""
+        order = np.sort(np.asarray(indices))
+        if len(order) == 0 or order[0] < 0 or order[-1] >= len(self):
+            raise IndexError(f"window indices must lie in 0..{len(self) - 1}")
+        owner = np.searchsorted(self.starts, order, side="right") - 1
+        owners, counts = np.unique(owner, return_counts=True)
+        windows = [self._windows(k, order[owner == k] - self.starts[k]) for k in owners]
+        return join([self.graphs[k] for k in owners], counts.tolist(), windows)
+
+    def _windows(self, which: int, rows: np.ndarray) -> tuple[Tensor, Tensor | None]:
+        """Positions [w, k + 1, n, 3] centred on the present frame, and cells [w, 3, 3]."""
+        trajectory = self.trajectories[which]
+        present = rows + self.first
+        pos = np.asarray(trajectory.pos[present[:, None] + self.offsets], dtype=np.float64)
+        pos = pos - pos[:, -2:-1].mean(axis=2, keepdims=True)
+        cell = None if trajectory.cell is None else torch.as_tensor(trajectory.cell[present]).float()
+        return torch.as_tensor(pos).float(), cell
+
+
+def join(
+    graphs: Sequence[SystemGraph], n_windows: Sequence[int], windows: Sequence[tuple[Tensor, Tensor | None]]
+) -> CGData:
+    """A batch of windows: ``n_windows[g]`` of system ``graphs[g]``, sharing its atom graph.
+
+    Raises
+    ------
+    ValueError
+        If some systems have a periodic cell and others none.
+    """
+    data = CGData(**_join_atoms(graphs), **_join_beads(graphs, n_windows))
+    frames = torch.cat([pos.transpose(1, 2).flatten(0, 1) for pos, _ in windows])
+    data.pos, data.next_pos = frames[:, :-1], frames[:, -1]
+    cells = [cell for _, cell in windows if cell is not None]
+    if cells and len(cells) != len(windows):
+        raise ValueError("some systems have a periodic cell and others none: train and simulate them apart")
+    if cells:
+        data.cell = torch.cat(cells)
+    return data
+
+
+def _join_atoms(graphs: Sequence[SystemGraph]) -> dict[str, Tensor]:
+    """Atom graphs side by side."""
+    n_atoms = torch.tensor([0] + [len(graph.atom_type) for graph in graphs]).cumsum(0)
+    n_beads = torch.tensor([0] + [len(graph.mass) for graph in graphs]).cumsum(0)
+    return {
+        "atom_type": torch.cat([graph.atom_type for graph in graphs]),
+        "atom_edge_index": torch.cat(
+            [graph.atom_edge_index + n for graph, n in zip(graphs, n_atoms, strict=False)], dim=1
+        ),
+        "bead_index": torch.cat([graph.bead_index + n for graph, n in zip(graphs, n_beads, strict=False)]),
+    }
+
+
+def _join_beads(graphs: Sequence[SystemGraph], n_windows: Sequence[int]) -> dict[str, Any]:
+    """Bead graphs repeated for every window."""
+    edges, hops, batch, rows, masses = [], [], [], [], []
+    n_nodes = n_graphs = n_rows = 0
+    for graph, repeats in zip(graphs, n_windows, strict=True):
+        n_beads = len(graph.mass)
+        shift = n_nodes + n_beads * torch.arange(repeats)
+        edges.append((graph.edge_index[:, None, :] + shift[None, :, None]).flatten(1))
+        hops.append(graph.edge_hop.repeat(repeats))
+        rows.append(torch.arange(n_rows, n_rows + n_beads).repeat(repeats))
+        masses.append(graph.mass.repeat(repeats))
+        batch.append(torch.arange(n_graphs, n_graphs + repeats).repeat_interleave(n_beads))
+        n_nodes, n_graphs, n_rows = n_nodes + n_beads * repeats, n_graphs + repeats, n_rows + n_beads
+    return {
+        "edge_index": torch.cat(edges, dim=1),
+        "edge_hop": torch.cat(hops),
+        "embedding_index": torch.cat(rows),
+        "mass": torch.cat(masses),
+        "batch": torch.cat(batch),
+        "num_nodes": n_nodes,
+    }
+
+
+class WindowSampler(torch.utils.data.Sampler[list[int]]):
+    """Random windows, drawn with replacement, the same for any number of processes.
+
+    Batch ``b`` of epoch ``e`` is drawn from ``(seed, e, b)``: a run that is resumed, or split over processes, sees the
+    same windows.
+
+    Parameters
+    ----------
+    n_windows
+        Windows in the data set.
+    batch_size
+        Windows per process and step.
+    n_batches
+        Batches per epoch.
+    """
+
+    def __init__(
+        self, n_windows: int, *, batch_size: int, n_batches: int, seed: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.n_windows, self.batch_size, self.n_batches = n_windows, batch_size, n_batches
+        self.seed, self.rank, self.world_size = seed, rank, world_size
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch (Lightning calls this)."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in range(self.n_batches):
+            random = np.random.default_rng([self.seed, self.epoch, batch])
+            drawn = random.integers(self.n_windows, size=self.batch_size * self.world_size)
+            yield drawn[self.rank * self.batch_size : (self.rank + 1) * self.batch_size].tolist()
+
+
+def atom_types_of(trajectories: Iterable[MappedTrajectory]) -> tuple[str, ...]:
+    """All atom types, sorted."""
+    return tuple(sorted({name for trajectory in trajectories for name in trajectory.atom_type}))
+
+
+def split_by_molecule(
+    trajectories: Sequence[MappedTrajectory], *, fraction: float, seed: int
+) -> tuple[list[MappedTrajectory], list[MappedTrajectory]]:
+    """Hold out whole molecules: all trajectories of a name go to one side.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two molecules are there to be split.
+    """
+    names = sorted({trajectory.name for trajectory in trajectories})
+    if len(names) < 2:
+        raise ValueError("a split by molecule needs at least two molecules of different names")
+    n_held = min(max(round(fraction * len(names)), 1), len(names) - 1)
+    held = set(np.random.default_rng(seed).permutation(names)[:n_held])
+    return (
+        [trajectory for trajectory in trajectories if trajectory.name not in held],
+        [trajectory for trajectory in trajectories if trajectory.name in held],
+    )
+
+
+def split_by_time(
+    trajectories: Sequence[MappedTrajectory], *, fraction: float
+) -> tuple[list[MappedTrajectory], list[MappedTrajectory]]:
+    """Hold out the last part of every trajectory."""
+    cuts = [round(trajectory.n_frames * (1 - fraction)) for trajectory in trajectories]
+    early = [trajectory.frames(0, cut) for trajectory, cut in zip(trajectories, cuts, strict=True)]
+    late = [trajectory.frames(cut, trajectory.n_frames) for trajectory, cut in zip(trajectories, cuts, strict=True)]
+    return early, late

@@ -1,0 +1,117 @@
+"""DYNAMICS: from k frames to a distribution over the accelerations of all beads."""
+
+from dataclasses import dataclass
+
+import torch
+from e3nn import o3
+from torch import Tensor, nn
+
+from cgsim.config import DynamicsConfig, GraphConfig
+from cgsim.nn.convolution import EquivariantConvolution, hidden_irreps
+from cgsim.nn.edges import EdgeGeometry
+from cgsim.nn.mlp import mlp
+from cgsim.nn.neighbours import BeadGraph
+from cgsim.nn.precision import BeadPrecision, PairPrecision
+from cgsim.noise import CorrelatedGaussian, GaussianField, IndependentGaussian
+
+
+@dataclass(frozen=True)
+class Beads:
+    """What the dynamics network knows of every bead, in reduced units.
+
+    Attributes
+    ----------
+    embedding : [n, n_embedding]
+        Invariant embedding.
+    steps : [n, k - 1, 3]
+        Past displacements, in root-mean-square displacements.
+    mass : [n]
+        In mean bead masses.
+    noise_level : [n]
+        Noise on the history, in root-mean-square displacements; zero in a roll-out.
+    """
+
+    embedding: Tensor
+    steps: Tensor
+    mass: Tensor
+    noise_level: Tensor
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the dynamics network says of the next step.
+
+    Attributes
+    ----------
+    acceleration : GaussianField
+        Distribution of the reduced accelerations [n, 3].
+    displacement : [n, 3]
+        Mean displacement, in root-mean-square displacements.
+    latent : [n, irreps.dim]
+        Equivariant node latents, for the score network.
+    """
+
+    acceleration: GaussianField
+    displacement: Tensor
+    latent: Tensor
+
+
+class Dynamics(nn.Module):
+    r"""Equivariant message passing on the bead graph.
+
+    Predicts around the overdamped prior ``a = -v_t / Delta + u / Delta^2``: the network gives the mean displacement
+    ``u`` and the precision of its deviation. Untrained, ``u = 0`` and the precision is that of the data.
+
+    Shapes
+    ------
+    beads (of n beads), vector [n_edges, 3] (in mean bond lengths), graph -> `Prediction`
+    """
+
+    def __init__(self, config: DynamicsConfig, graph: GraphConfig, *, history: int, n_embedding: int) -> None:
+        super().__init__()
+        width = config.n_channels
+        self.irreps = hidden_irreps(width, config.lmax)
+        self.edges = EdgeGeometry(graph, lmax=config.lmax)
+        n_products = history * (history - 1) // 2
+        self.scalars = mlp(n_embedding + n_products + 2, width, width)
+        self.vectors = o3.Linear(o3.Irreps([(history - 1, "1o")]), self.irreps) if history > 1 else None
+        self.convolutions = nn.ModuleList(
+            EquivariantConvolution(width, lmax=config.lmax, n_edge=self.edges.n_edge)
+            for _ in range(config.n_layers)
+        )
+        self.displacement = o3.Linear(self.irreps, o3.Irreps("1o"))
+        nn.init.zeros_(self.displacement.weight)
+        self.bead_precision = BeadPrecision(width)
+        correlated = config.noise == "correlated"
+        self.pair_precision = PairPrecision(width, n_edge=self.edges.n_edge) if correlated else None
+
+    def forward(self, beads: Beads, vector: Tensor, *, graph: BeadGraph) -> Prediction:
+        edges = self.edges(vector, graph)
+        latent = self.inputs(beads)
+        for convolution in self.convolutions:
+            latent = convolution(
+                latent,
+                edges.attr,
+                harmonics=edges.harmonics,
+                envelope=edges.envelope,
+                edge_index=graph.edge_index,
+            )
+        displacement = self.displacement(latent)
+        scalars = latent[:, : self.irreps[0].mul]
+        mean = displacement - beads.steps[:, -1] if beads.steps.shape[1] else displacement
+        field = (mean, self.bead_precision(scalars), graph.batch, graph.n_graphs)
+        if self.pair_precision is None:
+            return Prediction(IndependentGaussian(*field), displacement, latent)
+        pairs, weight = self.pair_precision(scalars, edges, graph)
+        return Prediction(CorrelatedGaussian(*field, weight, pairs), displacement, latent)
+
+    def inputs(self, beads: Beads) -> Tensor:
+        """Embedding, mass, noise level and inner products as scalars; past displacements as vectors."""
+        products = torch.einsum("nax,nbx->nab", beads.steps, beads.steps)
+        upper = torch.triu_indices(products.shape[1], products.shape[1])
+        invariants = torch.asinh(products[:, upper[0], upper[1]])
+        known = [beads.embedding, invariants, beads.mass.log()[:, None], beads.noise_level[:, None]]
+        scalars = self.scalars(torch.cat(known, dim=1))
+        rest = scalars.new_zeros(len(scalars), self.irreps.dim - scalars.shape[1])
+        latent = torch.cat([scalars, rest], dim=1)
+        return latent if self.vectors is None else latent + self.vectors(beads.steps.flatten(1))

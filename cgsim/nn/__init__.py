@@ -1,0 +1,1 @@
+"""Layers: one file and one formula each."""

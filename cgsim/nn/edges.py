@@ -1,0 +1,61 @@
+"""What an edge of the bead graph says: invariants, direction and how much it counts."""
+
+from dataclasses import dataclass
+
+import torch
+from e3nn import o3
+from torch import Tensor, nn
+
+from cgsim.config import GraphConfig
+from cgsim.nn.neighbours import BeadGraph
+from cgsim.nn.radial import GaussianBasis, polynomial_envelope
+
+
+@dataclass(frozen=True)
+class EdgeFeatures:
+    """Features of every edge.
+
+    Attributes
+    ----------
+    attr : [n_edges, n_edge]
+        Invariants: distance, its radial basis, separation along the bonds (one-hot).
+    harmonics : [n_edges, (lmax + 1)^2]
+        Spherical harmonics of the direction.
+    envelope : [n_edges]
+        1 for topological pairs, a smooth step to zero at the cutoff for all others.
+    """
+
+    attr: Tensor
+    harmonics: Tensor
+    envelope: Tensor
+
+
+class EdgeGeometry(nn.Module):
+    """From edge vectors (in mean bond lengths) to `EdgeFeatures`.
+
+    Topological pairs have no cutoff and see the distance itself, so that a bond stretched beyond anything in the
+    training data still pulls.
+
+    Shapes
+    ------
+    vector [n_edges, 3] -> attr [n_edges, n_edge], harmonics [n_edges, (lmax + 1)^2], envelope [n_edges]
+    """
+
+    cutoff: Tensor
+
+    def __init__(self, config: GraphConfig, *, lmax: int) -> None:
+        super().__init__()
+        self.n_hops = config.n_hops
+        self.n_edge = config.n_radial + config.n_hops + 2
+        self.register_buffer("cutoff", torch.tensor(config.cutoff), persistent=False)
+        self.basis = GaussianBasis(config.cutoff, n_radial=config.n_radial)
+        irreps = o3.Irreps.spherical_harmonics(lmax)
+        self.harmonics = o3.SphericalHarmonics(irreps, normalize=True, normalization="component")
+
+    def forward(self, vector: Tensor, graph: BeadGraph) -> EdgeFeatures:
+        distance = vector.norm(dim=1)
+        hop = nn.functional.one_hot(graph.hop, self.n_hops + 1).to(distance)
+        attr = torch.cat([distance[:, None], self.basis(distance), hop], dim=1)
+        near = polynomial_envelope(distance, self.cutoff)
+        envelope = torch.where(graph.hop > 0, torch.ones_like(near), near)
+        return EdgeFeatures(attr, self.harmonics(vector), envelope)

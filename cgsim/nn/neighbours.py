@@ -1,0 +1,167 @@
+"""The bead graph: topological neighbours at any distance, spatial neighbours under a smooth cutoff."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import shortest_path
+from torch import Tensor
+
+DENSE_LIMIT = 300  # beads of one system up to which all pairs are faster than a neighbour list
+
+
+@dataclass(frozen=True)
+class BeadGraph:
+    """Directed edges of a batch of systems, sorted by destination.
+
+    Attributes
+    ----------
+    edge_index : [2, n_edges]
+        Source and destination bead of each edge; both directions are present.
+    hop : [n_edges]
+        Bead bonds between the two: 1 for a bond; 0 for a pair that is only close in space.
+    shift : [n_edges, 3]
+        Periodic image of the source, nm: ``r = x_source + shift - x_destination``.
+    batch : [n]
+        System of each bead.
+    n_graphs
+        Number of systems.
+    """
+
+    edge_index: Tensor
+    hop: Tensor
+    shift: Tensor
+    batch: Tensor
+    n_graphs: int
+
+    def displacement(self, pos: Tensor) -> Tensor:
+        """Vectors from destination to source [n_edges, 3], nm."""
+        source, destination = self.edge_index
+        return pos[source] - pos[destination] + self.shift
+
+    def to(self, dtype: torch.dtype) -> "BeadGraph":
+        """The same graph with periodic shifts in another floating-point type."""
+        return replace(self, shift=self.shift.to(dtype))
+
+
+def topological_pairs(bonds: np.ndarray, n_beads: int, *, n_hops: int) -> tuple[np.ndarray, np.ndarray]:
+    """All ordered pairs at most ``n_hops`` bonds apart.
+
+    Parameters
+    ----------
+    bonds : [2, n_bonds]
+        Each bond once.
+
+    Returns
+    -------
+    Pairs [2, n_pairs] sorted by the second bead, and their separation in bonds [n_pairs].
+    """
+    adjacency = coo_matrix((np.ones(bonds.shape[1]), tuple(bonds)), shape=(n_beads, n_beads))
+    if n_beads <= 4 * DENSE_LIMIT:
+        separation = shortest_path(adjacency, directed=False, unweighted=True)
+        destination, source = np.nonzero((separation > 0) & (separation <= n_hops))
+        return np.stack([source, destination]), separation[destination, source].astype(np.int64)
+    return _sparse_pairs(adjacency, n_hops)
+
+
+def _sparse_pairs(adjacency: coo_matrix, n_hops: int) -> tuple[np.ndarray, np.ndarray]:
+    """Breadth-first rings by sparse products: linear in the number of beads."""
+    step = ((adjacency + adjacency.T) > 0).astype(np.int64).tocsr()
+    reached = ring = step
+    separation = step.copy()
+    for hop in range(2, n_hops + 1):
+        ring = ((ring @ step) > 0).astype(np.int64)
+        ring.setdiag(0)
+        ring = (ring - ring.multiply(reached > 0)).tocsr()
+        ring.eliminate_zeros()
+        reached = reached + ring
+        separation = separation + hop * ring
+    coo = separation.tocoo()
+    order = np.lexsort((coo.col, coo.row))
+    return np.stack([coo.col, coo.row])[:, order].astype(np.int64), coo.data[order]
+
+
+def bead_graph(
+    pos: Tensor,
+    *,
+    cutoff: float,
+    topology: tuple[Tensor, Tensor],
+    batch: Tensor,
+    n_graphs: int,
+    cell: Tensor | None = None,
+) -> BeadGraph:
+    """Join the topological pairs with all other pairs closer than the cutoff.
+
+    Parameters
+    ----------
+    pos : [n, 3]
+        Bead positions, nm (unwrapped: topological pairs are taken as they are).
+    cutoff
+        nm. Every pair within it is found: there is no cap on the number of neighbours.
+    topology
+        ``topological_pairs`` of the batch as tensors: pairs [2, n_pairs] and separations [n_pairs].
+    batch : [n]
+        System of each bead, sorted.
+    cell : [n_graphs, 3, 3]
+        Periodic cells, rows are vectors, nm.
+
+    Raises
+    ------
+    ValueError
+        If ``batch`` is not sorted.
+    """
+    pairs, hop = topology
+    counts = torch.bincount(batch, minlength=n_graphs)
+    if cell is None and int(counts.max()) <= DENSE_LIMIT:
+        near, shift = _dense_pairs(pos, cutoff, counts)
+    else:
+        near, shift = _listed_pairs(pos, cutoff, counts, cell)
+    n = len(pos)
+    keep = torch.isin(near[1] * n + near[0], pairs[1] * n + pairs[0], invert=True) | (shift != 0).any(dim=1)
+    near, shift = near[:, keep], shift[keep]
+    edge_index = torch.cat([pairs, near], dim=1)
+    order = torch.argsort(edge_index[1], stable=True)
+    return BeadGraph(
+        edge_index=edge_index[:, order],
+        hop=torch.cat([hop, hop.new_zeros(near.shape[1])])[order],
+        shift=torch.cat([shift.new_zeros(pairs.shape[1], 3), shift])[order],
+        batch=batch,
+        n_graphs=n_graphs,
+    )
+
+
+def ordered_pairs(counts: Tensor) -> Tensor:
+    """All ordered pairs of different beads of the same system, for systems of ``counts`` beads: [2, n_pairs]."""
+    per_bead = torch.repeat_interleave(counts, counts)  # partners of each bead, itself included
+    first = torch.repeat_interleave(torch.cumsum(counts, 0) - counts, counts)
+    destination = torch.repeat_interleave(torch.arange(len(per_bead), device=counts.device), per_bead)
+    start = torch.cumsum(per_bead, 0) - per_bead
+    source = torch.arange(len(destination), device=counts.device) - (start - first)[destination]
+    pairs = torch.stack([source, destination])
+    return pairs[:, source != destination]
+
+
+def _dense_pairs(pos: Tensor, cutoff: float, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs within the cutoff, from all pairs: the fast way for small systems without a cell."""
+    pairs = ordered_pairs(counts)
+    distance = (pos[pairs[0]] - pos[pairs[1]]).norm(dim=1)
+    pairs = pairs[:, distance < cutoff]
+    return pairs, pos.new_zeros(pairs.shape[1], 3)
+
+
+def _listed_pairs(pos: Tensor, cutoff: float, counts: Tensor, cell: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Pairs within the cutoff from a linear-time neighbour list, system by system."""
+    from vesin import NeighborList
+
+    search = NeighborList(cutoff=float(cutoff), full_list=True)
+    pairs, shifts, start = [], [], 0
+    for graph, count in enumerate(counts.tolist()):
+        points = pos[start : start + count].detach().cpu().double().numpy()
+        box = np.zeros((3, 3)) if cell is None else cell[graph].detach().cpu().double().numpy()
+        i, j, image = search.compute(points, box, periodic=cell is not None, quantities="ijS")
+        pairs.append(np.stack([j, i]).astype(np.int64) + start)
+        shifts.append(image @ box)
+        start += count
+    joined = torch.from_numpy(np.concatenate(pairs, axis=1)).to(pos.device)
+    return joined, torch.from_numpy(np.concatenate(shifts)).to(pos)

@@ -1,0 +1,54 @@
+"""From latents to the parameters of a covariance, bounded so that no factorisation can fail."""
+
+import torch
+from torch import Tensor, nn
+
+from cgsim.nn.edges import EdgeFeatures
+from cgsim.nn.mlp import mlp, zero_init
+from cgsim.nn.neighbours import BeadGraph
+
+LOG_BOUND = 7.0  # reduced precisions stay within exp(+-7)
+WEIGHT_START = -3.0  # log coupling of an untrained network
+
+
+def bounded_exp(value: Tensor) -> Tensor:
+    """``exp(b tanh(x / b))``: positive, with slope one at zero and bounds ``exp(+-b)``."""
+    return torch.exp(LOG_BOUND * torch.tanh(value / LOG_BOUND))
+
+
+class BeadPrecision(nn.Module):
+    """A positive number per bead, one before training: ``d_i = exp(MLP(s_i))``.
+
+    Shapes
+    ------
+    scalars [n, n_channels] -> [n]
+    """
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.network = mlp(n_channels, n_channels, 1)
+        zero_init(self.network[-1])
+
+    def forward(self, scalars: Tensor) -> Tensor:
+        return bounded_exp(self.network(scalars)[:, 0])
+
+
+class PairPrecision(nn.Module):
+    """A positive number per pair, symmetric: ``w_ij = u_ij exp(MLP(s_i + s_j, s_i * s_j, e_ij))``, u the envelope.
+
+    Shapes
+    ------
+    scalars [n, n_channels], edges, graph -> pairs [2, n_pairs] (each once), weights [n_pairs]
+    """
+
+    def __init__(self, n_channels: int, *, n_edge: int) -> None:
+        super().__init__()
+        self.network = mlp(2 * n_channels + n_edge, n_channels, 1)
+        zero_init(self.network[-1])
+
+    def forward(self, scalars: Tensor, edges: EdgeFeatures, graph: BeadGraph) -> tuple[Tensor, Tensor]:
+        once = (graph.edge_index[0] < graph.edge_index[1]).nonzero()[:, 0]
+        first, second = pairs = graph.edge_index[:, once]
+        both = [scalars[first] + scalars[second], scalars[first] * scalars[second], edges.attr[once]]
+        weight = bounded_exp(self.network(torch.cat(both, dim=1))[:, 0] + WEIGHT_START)
+        return pairs, weight * edges.envelope[once]

@@ -1,0 +1,164 @@
+"""The whole path in one call: make data, map, train, roll out unseen polymers, judge, report."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cgsim.config import ModelConfig, TrainingConfig
+from cgsim.data import MappedTrajectory
+from cgsim.ensembles import ensembles_of, read_ensembles
+from cgsim.evaluate import Comparison, Ensemble
+from cgsim.io import load_molecule, read_sidecar
+from cgsim.judgement import Rows, judge_rollout
+from cgsim.mapping import map_metis
+from cgsim.md import PolymerRun, generate_polymers, sample_chains
+from cgsim.rollout import Rollout, simulate
+from cgsim.simulator import Simulator
+from cgsim.store import map_trajectory
+from cgsim.version import __version__
+
+
+@dataclass(frozen=True)
+class QuickstartConfig:
+    """Sizes of the quickstart; times in ps (one ps is one tau of the polymer).
+
+    Parameters
+    ----------
+    n_train, train_duration
+        Class-I training chains, and the length of their trajectories.
+    n_test, test_duration
+        Class-II test chains, never seen in training, and the length of each of their two independent MD runs and of
+        their roll-out.
+    atoms_per_bead
+        Fine beads per bead.
+    seed
+        Of everything.
+    """
+
+    n_train: int = 16
+    train_duration: float = 2000.0
+    n_test: int = 6
+    test_duration: float = 6000.0
+    atoms_per_bead: int = 10
+    seed: int = 0
+
+
+MODEL = ModelConfig()
+TRAINING = TrainingConfig(stride=3, n_steps=3000)
+
+
+def quickstart(
+    directory: str | Path = "quickstart",
+    *,
+    sizes: QuickstartConfig | None = None,
+    model: ModelConfig = MODEL,
+    training: TrainingConfig = TRAINING,
+) -> Comparison:
+    """Train a simulator in front of you and see how it does on polymers it has never seen.
+
+    A stage whose result is there already is skipped, and one that was interrupted goes on.
+
+    Parameters
+    ----------
+    directory
+        Where everything is written; look at ``report.html``.
+    sizes, model, training
+        Sizes of the data, architecture and training.
+
+    Returns
+    -------
+    The scores of the learned simulator, of a second MD run, and of MD of the wall-clock of the roll-out.
+    """
+    from cgsim.training import fit  # Lightning takes seconds to import
+
+    directory, sizes = Path(directory), sizes or QuickstartConfig()
+    say = Console().rule
+    say(f"1/4  molecular dynamics of {sizes.n_train} polymers to learn from")
+    train = _reference(directory / "md", sizes, kind="I")
+    say("2/4  training")
+    simulator = fit(train, directory / "model", model=model, training=replace(training, seed=sizes.seed))
+    say(f"3/4  molecular dynamics of {sizes.n_test} other polymers to compare with")
+    test = _reference(directory / "md", sizes, kind="II")
+    say(f"4/4  roll-out of these {sizes.n_test} unseen polymers, {simulator.timestep:g} ps a step")
+    rollout = _rollout(simulator, test, directory, sizes)
+    reference, floor = ensembles_of(test[0::2]), ensembles_of(test[1::2])
+    affordable = rollout.seconds * _md_speed(directory / "md", test) / sizes.n_test
+    comparison = judge_rollout(
+        Rows(
+            reference=reference,
+            learned=read_ensembles([directory / "rollout"]),
+            floor=floor,
+            md_equal_time=[_first(ensemble, affordable) for ensemble in floor],
+        ),
+        directory,
+        title="A learned simulator of polymers it has never seen",
+        lead=_lead(simulator, sizes),
+        run=directory / "model",
+        provenance=_provenance(simulator, rollout, sizes, affordable),
+    )
+    Console().print(f"report: {directory / 'report.html'}")
+    return comparison
+
+
+def _reference(folder: Path, sizes: QuickstartConfig, *, kind: str) -> list[MappedTrajectory]:
+    """MD of one class of polymers, mapped: one trajectory per training chain, two per test chain."""
+    is_test = kind == "II"
+    n_chains, duration = (
+        (sizes.n_test, sizes.test_duration) if is_test else (sizes.n_train, sizes.train_duration)
+    )
+    chains = sample_chains(kind, size="tiny", n_chains=n_chains, seed=sizes.seed)
+    run = PolymerRun(duration=duration, n_replicas=2 if is_test else 1, seed=sizes.seed)
+    files = generate_polymers(chains, folder, run)
+    molecules = [load_molecule(folder / f"{chain.name}.pdb") for chain in chains]
+    return [
+        map_trajectory(file, molecule, map_metis(molecule, atoms_per_bead=sizes.atoms_per_bead))
+        for file, molecule in zip(files, [m for m in molecules for _ in range(run.n_replicas)], strict=True)
+    ]
+
+
+def _rollout(
+    simulator: Simulator, test: list[MappedTrajectory], directory: Path, sizes: QuickstartConfig
+) -> Rollout:
+    n_steps = round(sizes.test_duration / simulator.timestep)
+    starts = [trajectory.frames(0, simulator.statistics.stride * simulator.config.history) for trajectory in test[0::2]]
+    return simulate(simulator, starts, n_steps, seed=sizes.seed, output=directory / "rollout")
+
+
+def _md_speed(folder: Path, test: list[MappedTrajectory]) -> float:
+    """Simulated time per second of all test chains together, ps/s, as measured when they were made."""
+    about = read_sidecar(folder / f"{test[0].name}.json")
+    return about["provenance"]["chain_steps_per_second"] * about["parameters"]["timestep"]
+
+
+def _first(ensemble: Ensemble, duration: float) -> Ensemble:
+    """The first ``duration`` ps of every replica, at least two frames."""
+    n_frames = max(2, round(duration / ensemble.frame_interval))
+    return replace(ensemble, xyz=tuple(xyz[:n_frames] for xyz in ensemble.xyz))
+
+
+def _lead(simulator: Simulator, sizes: QuickstartConfig) -> str:
+    return (
+        f"Trained on {sizes.n_train} polymers of repeated patterns (class I), then asked for {sizes.n_test} polymers of "
+        f"random sequence (class II) that it had never seen. Each has 60 monomers in {60 // sizes.atoms_per_bead} beads. "
+        f"One step moves the beads by {simulator.timestep:g} ps (tau): {simulator.timestep / 0.01:,.0f} steps of MD."
+    )
+
+
+def _provenance(
+    simulator: Simulator, rollout: Rollout, sizes: QuickstartConfig, affordable: float
+) -> dict[str, Any]:
+    return {
+        "cgsim": __version__,
+        "command": "cgsim quickstart",
+        "sizes": asdict(sizes),
+        "model": asdict(simulator.config),
+        "scales": simulator.statistics.to_dict(),
+        "roll-out": {
+            "seconds": round(rollout.seconds, 1),
+            "steps": rollout.n_steps,
+            "failures": len(rollout.failures),
+            "MD of each chain in that time, ps": round(affordable, 1),
+        },
+    }

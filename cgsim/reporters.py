@@ -1,0 +1,207 @@
+"""Where the frames of a roll-out go: memory, or files that survive a kill."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from cgsim.data import MappedTrajectory
+from cgsim.io import append_frames, atomic_path, trajectory_size, truncate_trajectory, write_atomic_json
+from cgsim.mapping import write_bead_structure
+from cgsim.units import UNITS
+
+
+@dataclass(frozen=True)
+class Restart:
+    """All that a roll-out needs to go on exactly.
+
+    Attributes
+    ----------
+    step
+        Steps done.
+    pos : [n, k, 3]
+        The last k frames, nm.
+    generator
+        State of the random numbers.
+    failures
+        Replicas that were stopped, as plain dictionaries.
+    seconds
+        Wall-clock time so far.
+    settings
+        Of the roll-out; a restart with others is refused.
+    """
+
+    step: int
+    pos: Tensor
+    generator: Tensor
+    failures: list[dict[str, Any]]
+    seconds: float
+    settings: dict[str, int]
+
+
+class Reporter(ABC):
+    """Receives every recorded frame of the whole batch."""
+
+    def __init__(self, systems: Sequence[MappedTrajectory], frame_interval: float) -> None:
+        self.systems = [replace(system, frame_interval=frame_interval) for system in systems]
+        self.frame_interval = frame_interval
+        self.bounds = np.cumsum([0] + [system.n_beads for system in systems])
+        self.frames: list[list[np.ndarray]] = [[] for _ in systems]
+
+    def record(self, pos: Tensor, batch: Tensor, alive: Sequence[bool]) -> None:
+        """Keep one frame [n, 3] of all systems that are alive."""
+        frame = pos.cpu().numpy()
+        for index, is_alive in enumerate(alive):
+            if is_alive:
+                self.frames[index].append(frame[self.bounds[index] : self.bounds[index + 1]])
+
+    def restart(self) -> Restart | None:
+        """Where an earlier roll-out stopped, if there is one."""
+        return None
+
+    @abstractmethod
+    def flush(self, restart: Restart) -> None:
+        """Put everything recorded, and the way to go on, in a safe place."""
+
+    def trajectories(self) -> list[MappedTrajectory]:
+        """What was kept in memory."""
+        return []
+
+    def files(self) -> list[Path]:
+        """What was written."""
+        return []
+
+
+class MemoryReporter(Reporter):
+    """Keeps all frames in memory."""
+
+    def flush(self, restart: Restart) -> None:
+        """Nothing to do."""
+
+    def trajectories(self) -> list[MappedTrajectory]:
+        """One trajectory [n_frames, n_beads, 3] per system, float32."""
+        return [
+            _with_frames(system, frames) for system, frames in zip(self.systems, self.frames, strict=True)
+        ]
+
+
+class FileReporter(Reporter):
+    """Appends to one XTC or DCD file per system; ``restart.safetensors`` says where all of them are complete."""
+
+    def __init__(self, systems: Sequence[MappedTrajectory], frame_interval: float, *, output: Path) -> None:
+        super().__init__(systems, frame_interval)
+        extension = output.suffix if output.name.startswith("*") else ".xtc"
+        self.directory = output.parent if output.name.startswith("*") else output
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.paths = [
+            self.directory / f"{system.name}-r{replica}{extension}" for system, replica in _numbered(systems)
+        ]
+        self.n_written = [0] * len(self.paths)
+        self._restart_path = self.directory / "restart.safetensors"
+
+    def flush(self, restart: Restart) -> None:
+        """Append the recorded frames, then note the sizes of all files."""
+        for index, frames in enumerate(self.frames):
+            if frames:
+                times = (self.n_written[index] + 1 + np.arange(len(frames))) * self.frame_interval
+                cell = self.systems[index].cell
+                append_frames(
+                    self.paths[index],
+                    np.stack(frames),
+                    time=times,
+                    cell=None if cell is None else cell[-1],
+                )
+                self.n_written[index] += len(frames)
+                frames.clear()
+        self._describe()
+        self._save(restart)
+
+    def files(self) -> list[Path]:
+        """One path per system that has frames."""
+        return [path for path in self.paths if path.exists()]
+
+    def restart(self) -> Restart | None:
+        """Read the restart file and cut off what was written after it.
+
+        Raises
+        ------
+        ValueError
+            If the directory holds trajectories without a readable restart file.
+        """
+        if not self._restart_path.exists():
+            present = [path for path in self.paths if path.exists()]
+            if present:
+                raise ValueError(f"{present[0]} is there already, but no {self._restart_path.name}: choose another directory")
+            return None
+        try:
+            with safe_open(str(self._restart_path), framework="pt") as file:
+                header: dict[str, Any] = json.loads(file.metadata()["restart"])
+                pos, generator = file.get_tensor("pos"), file.get_tensor("generator")
+        except (SafetensorError, KeyError, TypeError) as error:
+            raise ValueError(f"{self._restart_path}: not a restart file of a roll-out ({error})") from error
+        if list(header["sizes"]) != [path.name for path in self.paths]:
+            raise ValueError(f"{self._restart_path}: of a roll-out of other molecules: choose another directory")
+        for path, size in zip(self.paths, header["sizes"].values(), strict=True):
+            if size:
+                truncate_trajectory(path, size)
+            else:
+                path.unlink(missing_ok=True)
+        self.n_written = header["n_written"]
+        return Restart(
+            step=header["step"],
+            pos=pos,
+            generator=generator,
+            failures=header["failures"],
+            seconds=header["seconds"],
+            settings=header["settings"],
+        )
+
+    def _save(self, restart: Restart) -> None:
+        header = {
+            "step": restart.step,
+            "failures": restart.failures,
+            "seconds": restart.seconds,
+            "settings": restart.settings,
+            "n_written": self.n_written,
+            "sizes": {path.name: trajectory_size(path) if path.exists() else 0 for path in self.paths},
+        }
+        tensors = {"pos": restart.pos.contiguous(), "generator": restart.generator}
+        with atomic_path(self._restart_path) as partial:
+            partial.write_bytes(save(tensors, metadata={"restart": json.dumps(header)}))
+
+    def _describe(self) -> None:
+        """Structure files and a JSON beside the trajectories, once per molecule."""
+        for name, system in {system.name: system for system in self.systems}.items():
+            if not (self.directory / f"{name}.json").exists():
+                write_bead_structure(
+                    self.directory / name,
+                    system.bead_name,
+                    bead_mass=system.bead_mass,
+                    edge_index=system.edge_index,
+                    xyz=system.pos[-1],
+                )
+                about = {"name": name, "units": dict(UNITS), "frame_interval": self.frame_interval}
+                write_atomic_json(self.directory / f"{name}.json", about)
+
+
+def _numbered(systems: Sequence[MappedTrajectory]) -> list[tuple[MappedTrajectory, int]]:
+    """Each system with the number of its replica."""
+    seen: dict[str, int] = {}
+    numbered = []
+    for system in systems:
+        numbered.append((system, seen.get(system.name, 0)))
+        seen[system.name] = seen.get(system.name, 0) + 1
+    return numbered
+
+
+def _with_frames(system: MappedTrajectory, frames: Sequence[np.ndarray]) -> MappedTrajectory:
+    pos = np.asarray(frames, dtype=np.float32).reshape(-1, system.n_beads, 3)
+    cell = None if system.cell is None else np.repeat(system.cell[-1:], len(frames), axis=0)
+    return replace(system, pos=pos, cell=cell)

@@ -1,0 +1,73 @@
+r"""SCORE: the denoiser that turns a Gaussian sample into one with the right joint distribution.
+
+The residual ``y_0 = x_{t+1} - x_t - u`` (in root-mean-square displacements) is mixed with noise ``eps ~ N(0, P^-1)``
+from the Gaussian that the dynamics network predicts:
+
+    ``y_theta = cos(theta) y_0 + sin(theta) eps``,    ``dy/dtheta = cos(theta) eps - sin(theta) y_0``
+
+The network learns ``G(y, theta) = E[dy/dtheta | y_theta]`` by denoising score matching; the score is
+``grad log p_theta(y) = -P (sin(theta) y + cos(theta) G) / sin(theta)``. Integrating ``dy/dtheta = G`` from a Gaussian
+sample down to ``theta = 0`` refines it. ``tan(theta)`` is the usual noise level sigma in units of the predicted
+standard deviation, and this parametrisation is the EDM preconditioning (Karras et al., arXiv 2206.00364) with the
+trigonometric schedule of Lu & Song (arXiv 2410.11081). Where the Gaussian is already right, ``G = 0``: the untrained
+network changes nothing.
+"""
+
+import math
+
+import torch
+from e3nn import o3
+from torch import Tensor, nn
+
+from cgsim.config import GraphConfig, ScoreConfig
+from cgsim.nn.convolution import EquivariantConvolution, hidden_irreps
+from cgsim.nn.edges import EdgeGeometry
+from cgsim.nn.mlp import mlp, zero_init
+from cgsim.nn.neighbours import BeadGraph
+
+
+class Score(nn.Module):
+    """The velocity ``G(y, theta)`` of the residual, conditioned on the latents of the dynamics network.
+
+    Shapes
+    ------
+    residual [n, 3], angle [n], vector [n_edges, 3] (of the noisy positions, in mean bond lengths),
+    latent [n, latent_irreps.dim], graph -> [n, 3]
+    """
+
+    def __init__(self, config: ScoreConfig, graph: GraphConfig, *, latent_irreps: o3.Irreps) -> None:
+        super().__init__()
+        width, lmax = config.n_channels, latent_irreps.lmax
+        self.irreps = hidden_irreps(width, lmax)
+        self.edges = EdgeGeometry(graph, lmax=lmax)
+        self.inputs = o3.Linear(latent_irreps + o3.Irreps("1o"), self.irreps)
+        self.level = mlp(2, width, width)
+        zero_init(self.level[-1])
+        self.convolutions = nn.ModuleList(
+            EquivariantConvolution(width, lmax=lmax, n_edge=self.edges.n_edge) for _ in range(config.n_layers)
+        )
+        self.output = o3.Linear(self.irreps, o3.Irreps("1o"))
+        nn.init.zeros_(self.output.weight)
+
+    def forward(
+        self, residual: Tensor, angle: Tensor, *, vector: Tensor, latent: Tensor, graph: BeadGraph
+    ) -> Tensor:
+        edges = self.edges(vector, graph)
+        features = self.inputs(torch.cat([latent, residual], dim=1))
+        level = self.level(torch.stack([angle.cos(), angle.sin()], dim=1))
+        features = features + nn.functional.pad(level, (0, self.irreps.dim - level.shape[1]))
+        for convolution in self.convolutions:
+            features = convolution(
+                features,
+                edges.attr,
+                harmonics=edges.harmonics,
+                envelope=edges.envelope,
+                edge_index=graph.edge_index,
+            )
+        return self.output(features)
+
+
+def angles(n_evaluations: int, start_level: float) -> list[float]:
+    """Noise angles of a refinement: evenly spaced from ``atan(start_level)`` to 0, [n_evaluations + 1]."""
+    start = math.atan(start_level)
+    return [start * (1 - step / n_evaluations) for step in range(n_evaluations + 1)]

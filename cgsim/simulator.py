@@ -1,0 +1,281 @@
+"""The simulator: embedding + dynamics + score + integrator. ``loss(batch)`` trains it, ``step(state)`` runs it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from cgsim.config import ModelConfig
+from cgsim.data import CGData
+from cgsim.dynamics import Beads, Dynamics, Prediction
+from cgsim.embedding import GraphEmbedding
+from cgsim.integrators import acceleration_target, euler_step, velocity_from_history
+from cgsim.nn.neighbours import BeadGraph, bead_graph
+from cgsim.noise import randn_like
+from cgsim.score import Score, angles
+from cgsim.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class State:
+    """A batch of systems in a roll-out; every step makes a new one.
+
+    Attributes
+    ----------
+    pos : [n, k, 3]
+        The k last frames, the present one last, nm (float64: systems may diffuse far from the origin).
+    embedding : [n, n_channels]
+        Bead embedding, constant in time.
+    mass : [n]
+        Da.
+    topology
+        Topological pairs [2, n_pairs] and their separations [n_pairs].
+    batch : [n]
+        System of each bead, sorted.
+    n_graphs
+        Number of systems.
+    generator
+        Source of all randomness.
+    cell : [n_graphs, 3, 3] or None
+        Periodic cells, nm.
+    """
+
+    pos: Tensor
+    embedding: Tensor
+    mass: Tensor
+    topology: tuple[Tensor, Tensor]
+    batch: Tensor
+    n_graphs: int
+    generator: torch.Generator
+    cell: Tensor | None = None
+
+
+class Simulator(nn.Module):
+    """Embedding, dynamics and score networks with the scales of their training data.
+
+    Parameters
+    ----------
+    config
+        The architecture.
+    atom_types
+        Names of the atom types, in the order of their embedding.
+    statistics
+        Scales of the training data; they fix the time step.
+    """
+
+    def __init__(self, config: ModelConfig, *, atom_types: Sequence[str], statistics: Statistics) -> None:
+        super().__init__()
+        if config.history < 1:
+            raise ValueError(f"history must be at least 1 frame, got {config.history}")
+        self.config, self.atom_types, self.statistics = config, tuple(atom_types), statistics
+        self.embedding = GraphEmbedding(len(self.atom_types), config.embedding)
+        self.dynamics = Dynamics(
+            config.dynamics,
+            config.graph,
+            history=config.history,
+            n_embedding=config.embedding.n_channels,
+        )
+        self.score = (
+            None
+            if config.score is None
+            else Score(config.score, config.graph, latent_irreps=self.dynamics.irreps)
+        )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of the networks."""
+        return next(self.parameters()).dtype
+
+    @property
+    def timestep(self) -> float:
+        """Delta, ps."""
+        return self.statistics.timestep
+
+    # ---------------------------------------------------------------- training
+
+    def loss(
+        self, batch: CGData, *, generator: torch.Generator | None = None, history_noise: float = 0.0
+    ) -> dict[str, Tensor]:
+        """Negative log-likelihood and denoising score-matching loss of a batch of windows.
+
+        Parameters
+        ----------
+        batch
+            Windows (see `cgsim.data.CGData`).
+        history_noise
+            Largest noise on the past frames, in root-mean-square displacements.
+
+        Returns
+        -------
+        ``nll``: nats per degree of freedom of the reduced accelerations ``a Delta^2 / step_scale`` (add
+        ``log step_scale`` for nats of ``x_{t+1}`` in nm); ``score``: mean squared error of the denoiser in units of the
+        predicted Gaussian, 1 for an untrained one on a well-calibrated Gaussian (absent without a score network).
+        """
+        pos, level = self._with_noise(batch.pos.to(self.dtype), batch, generator, history_noise)
+        graph = self._graph(pos[:, -1], batch)
+        embedding = self._embed(batch)[batch.embedding_index]
+        prediction = self._predict(pos, embedding, mass=batch.mass, noise_level=level, graph=graph)
+        next_pos = batch.next_pos.to(self.dtype)
+        target = self.reduced_acceleration(pos, next_pos)
+        n_degrees = 3 * len(target)
+        losses = {"nll": -prediction.acceleration.log_prob(target).sum() / n_degrees}
+        if self.score is not None:
+            scaled = (next_pos - pos[:, -1]) / self.statistics.step_scale
+            residual = scaled - prediction.displacement.detach()
+            losses["score"] = self._score_loss(residual, pos[:, -1], prediction, graph=graph, generator=generator)
+        return losses
+
+    def reduced_acceleration(self, history: Tensor, next_pos: Tensor) -> Tensor:
+        """The training target ``a Delta^2 / step_scale`` [n, 3], dimensionless."""
+        return acceleration_target(history, next_pos, timestep=1.0) / self.statistics.step_scale
+
+    def predict(self, batch: CGData) -> Prediction:
+        """Distribution over the reduced accelerations of a batch of windows (no noise on the history)."""
+        pos = batch.pos.to(self.dtype)
+        embedding = self._embed(batch)[batch.embedding_index]
+        level = pos.new_zeros(len(pos))
+        graph = self._graph(pos[:, -1], batch)
+        return self._predict(pos, embedding, mass=batch.mass, noise_level=level, graph=graph)
+
+    def _with_noise(
+        self, pos: Tensor, batch: CGData, generator: torch.Generator | None, largest: float
+    ) -> tuple[Tensor, Tensor]:
+        """Noise of a random level per window on all past frames; half of the windows stay clean."""
+        n_graphs = count_graphs(batch)
+        level = pos.new_zeros(n_graphs)
+        if largest > 0:
+            drawn = torch.rand(n_graphs, generator=generator, device=pos.device, dtype=pos.dtype)
+            level = largest * (2 * drawn - 1).clamp(min=0)
+        level = level[batch.batch]
+        noise = randn_like(pos, generator) if largest > 0 else torch.zeros_like(pos)
+        return pos + self.statistics.step_scale * level[:, None, None] * noise, level
+
+    def _score_loss(
+        self,
+        residual: Tensor,
+        pos: Tensor,
+        prediction: Prediction,
+        *,
+        graph: BeadGraph,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        """``|G(y_theta, theta) - dy/dtheta|^2_P / 3n`` at a random angle per window."""
+        field = prediction.acceleration
+        with torch.no_grad():
+            noise = field.deviation(generator)
+            drawn = torch.rand(graph.n_graphs, generator=generator, device=pos.device, dtype=pos.dtype)
+            angle = (math.pi / 2 * drawn)[graph.batch]
+        cos, sin = angle.cos()[:, None], angle.sin()[:, None]
+        noisy, velocity = cos * residual + sin * noise, cos * noise - sin * residual
+        error = self._residual_velocity(noisy, angle, pos, prediction=prediction, graph=graph) - velocity
+        detached = replace(field, **{name: getattr(field, name).detach() for name in precision_fields(field)})
+        return detached.squared_norm(error).sum() / error.numel()
+
+    # ---------------------------------------------------------------- networks
+
+    def _embed(self, batch: CGData) -> Tensor:
+        return self.embedding(
+            batch.atom_type, atom_edge_index=batch.atom_edge_index, bead_index=batch.bead_index
+        )
+
+    def _graph(self, pos: Tensor, batch: CGData) -> BeadGraph:
+        return bead_graph(
+            pos,
+            cutoff=self.cutoff,
+            topology=(batch.edge_index, batch.edge_hop),
+            batch=batch.batch,
+            n_graphs=count_graphs(batch),
+            cell=batch.cell if "cell" in batch else None,
+        )
+
+    @property
+    def cutoff(self) -> float:
+        """Cutoff of the bead graph, nm."""
+        return self.config.graph.cutoff * self.statistics.length_scale
+
+    def _predict(
+        self, pos: Tensor, embedding: Tensor, *, mass: Tensor, noise_level: Tensor, graph: BeadGraph
+    ) -> Prediction:
+        beads = Beads(
+            embedding=embedding,
+            steps=pos.diff(dim=1) / self.statistics.step_scale,
+            mass=mass.to(pos) / self.statistics.mass_scale,
+            noise_level=noise_level,
+        )
+        vector = graph.displacement(pos[:, -1]) / self.statistics.length_scale
+        return self.dynamics(beads, vector, graph=graph)
+
+    def _residual_velocity(
+        self, residual: Tensor, angle: Tensor, pos: Tensor, *, prediction: Prediction, graph: BeadGraph
+    ) -> Tensor:
+        """The score network at the noisy next positions ``x_t + (u + y) step_scale``."""
+        assumed = pos + (prediction.displacement.detach() + residual) * self.statistics.step_scale
+        vector = graph.displacement(assumed) / self.statistics.length_scale
+        return self.score(residual, angle, vector=vector, latent=prediction.latent, graph=graph)
+
+    # ---------------------------------------------------------------- roll-out
+
+    @torch.no_grad()
+    def start(self, batch: CGData, generator: torch.Generator) -> State:
+        """The state at the present frame of a batch of windows."""
+        return State(
+            pos=batch.pos.double(),
+            embedding=self._embed(batch)[batch.embedding_index],
+            mass=batch.mass.to(self.dtype),
+            topology=(batch.edge_index, batch.edge_hop),
+            batch=batch.batch,
+            n_graphs=count_graphs(batch),
+            generator=generator,
+            cell=batch.cell.double() if "cell" in batch else None,
+        )
+
+    @torch.no_grad()
+    def step(self, state: State) -> State:
+        """One time step: predict the accelerations, sample, refine, integrate."""
+        local = centred(state).to(self.dtype)
+        graph = bead_graph(
+            local[:, -1],
+            cutoff=self.cutoff,
+            topology=state.topology,
+            batch=state.batch,
+            n_graphs=state.n_graphs,
+            cell=None if state.cell is None else state.cell.to(self.dtype),
+        )
+        level = local.new_zeros(len(local))
+        prediction = self._predict(local, state.embedding, mass=state.mass, noise_level=level, graph=graph)
+        residual = prediction.acceleration.deviation(state.generator)
+        if self.score is not None:
+            residual = self._refine(residual, local[:, -1], prediction=prediction, graph=graph)
+        reduced = prediction.acceleration.mean + residual
+        acceleration = reduced.double() * self.statistics.step_scale / self.timestep**2
+        velocity = velocity_from_history(state.pos, self.timestep)
+        next_pos, _ = euler_step(state.pos[:, -1], velocity, acceleration=acceleration, timestep=self.timestep)
+        return replace(state, pos=torch.cat([state.pos[:, 1:], next_pos[:, None]], dim=1))
+
+    def _refine(self, residual: Tensor, pos: Tensor, *, prediction: Prediction, graph: BeadGraph) -> Tensor:
+        """Integrate ``dy/dtheta = G(y, theta)`` from a Gaussian sample down to ``theta = 0`` by Euler steps."""
+        levels = angles(self.config.score.n_evaluations, self.config.score.start_level)
+        for now, then in zip(levels[:-1], levels[1:], strict=True):
+            angle = residual.new_full((len(residual),), now)
+            slope = self._residual_velocity(residual, angle, pos, prediction=prediction, graph=graph)
+            residual = residual + (then - now) * slope
+        return residual
+
+
+def precision_fields(field: object) -> list[str]:
+    """Names of the tensors that make up the precision of a Gaussian field."""
+    return [name for name in ("diagonal", "weight") if hasattr(field, name)]
+
+
+def count_graphs(batch: CGData) -> int:
+    """Number of windows in a batch."""
+    return int(batch.batch[-1]) + 1
+
+
+def centred(state: State) -> Tensor:
+    """History [n, k, 3] with every system's present centre at the origin."""
+    total = state.pos.new_zeros(state.n_graphs, 3).index_add(0, state.batch, state.pos[:, -1])
+    centre = total / torch.bincount(state.batch, minlength=state.n_graphs)[:, None]
+    return state.pos - centre[state.batch][:, None]

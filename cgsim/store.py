@@ -1,0 +1,229 @@
+"""Mapped trajectories in files: a folder ``NAME.cg`` with the positions as a memory-mapped array and a JSON."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cgsim.data import MappedTrajectory
+from cgsim.io import (
+    Molecule,
+    Unwrapper,
+    common_frame_interval,
+    iter_frames,
+    read_json,
+    write_atomic_json,
+)
+from cgsim.mapping import Mapping, bead_names, write_bead_structure
+from cgsim.units import UNITS
+
+FORMAT = "cgsim mapped trajectory 1"
+Files = str | Path | Sequence[str | Path]
+_ARRAYS = ("atom_bonds", "bead_index", "edge_index")
+
+
+def map_trajectory(
+    files: Files,
+    molecule: Molecule,
+    mapping: Mapping,
+    *,
+    frame_interval: float | None = None,
+    name: str | None = None,
+) -> MappedTrajectory:
+    """Map a trajectory onto beads, in memory.
+
+    Parameters
+    ----------
+    files
+        One trajectory file, or several consecutive ones of one run, of any format MDTraj reads.
+    molecule, mapping
+        The atoms and their beads.
+    frame_interval
+        ps; needed only for formats without times (DCD) that have no JSON beside them.
+    name
+        Name of the system; the molecule's by default.
+
+    Raises
+    ------
+    ValueError
+        Naming the file (and frame) that is empty, truncated, does not fit the molecule, or holds NaN.
+    """
+    parts = list(_mapped_chunks(files, molecule, mapping, frame_interval))
+    return _system(files, molecule, mapping, frame_interval, name)(
+        np.concatenate([pos for pos, _ in parts]),
+        None if parts[0][1] is None else np.concatenate([cell for _, cell in parts]),
+    )
+
+
+def map_to_folder(
+    files: Files,
+    molecule: Molecule,
+    mapping: Mapping,
+    *,
+    folder: str | Path,
+    frame_interval: float | None = None,
+    name: str | None = None,
+) -> MappedTrajectory:
+    """Map a trajectory of any length onto beads, chunk by chunk, into the folder ``NAME.cg``.
+
+    The folder appears when it is complete. Arguments and errors as in `map_trajectory`.
+    """
+    folder = Path(folder)
+    system = _system(files, molecule, mapping, frame_interval, name)
+    with _atomic_folder(folder) as partial:
+        streams: dict[str, list[int]] = {}
+        first = None
+        for pos, cell in _mapped_chunks(files, molecule, mapping, frame_interval):
+            first = pos[0] if first is None else first
+            _append(partial, "pos", pos, streams)
+            if cell is not None:
+                _append(partial, "cell", cell, streams)
+        for field, shape in streams.items():
+            _finish(partial, field, shape)
+        write_atomic_json(partial / "system.json", _header(system(np.empty((0, mapping.n_beads, 3)), None)))
+        write_bead_structure(
+            partial / "beads",
+            bead_names(molecule, mapping),
+            bead_mass=mapping.bead_mass,
+            edge_index=mapping.edge_index,
+            xyz=first,
+        )
+    return load_mapped(folder)
+
+
+def save_mapped(trajectory: MappedTrajectory, folder: str | Path) -> Path:
+    """Write a mapped trajectory as a folder ``NAME.cg``."""
+    with _atomic_folder(Path(folder)) as partial:
+        np.save(partial / "pos.npy", np.asarray(trajectory.pos, dtype=np.float32))
+        if trajectory.cell is not None:
+            np.save(partial / "cell.npy", trajectory.cell)
+        write_atomic_json(partial / "system.json", _header(trajectory))
+    return Path(folder)
+
+
+def load_mapped(folder: str | Path) -> MappedTrajectory:
+    """Open a folder ``NAME.cg``; positions are memory-mapped.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If the folder is not a mapped trajectory, or its files disagree.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder of a mapped trajectory (make it with `cgsim map`)")
+    header = read_json(folder / "system.json")
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(f"{folder / 'system.json'}: not a {FORMAT!r}")
+    fields = {key: value for key, value in header.items() if key not in ("format", "units")}
+    for key in _ARRAYS:
+        fields[key] = np.asarray(fields[key], dtype=np.int64)
+    fields["atom_bonds"] = fields["atom_bonds"].reshape(2, -1)
+    fields["edge_index"] = fields["edge_index"].reshape(2, -1)
+    fields["bead_mass"] = np.asarray(fields["bead_mass"], dtype=np.float64)
+    fields["bead_name"] = tuple((residue, atom) for residue, atom in fields["bead_name"])
+    fields["atom_type"] = tuple(fields["atom_type"])
+    pos = _open(folder / "pos.npy")
+    if pos.ndim != 3 or pos.shape[1:] != (len(fields["bead_mass"]), 3):
+        raise ValueError(
+            f"{folder / 'pos.npy'}: shape {pos.shape}, expected [n_frames, {len(fields['bead_mass'])}, 3]"
+        )
+    cell = _open(folder / "cell.npy") if (folder / "cell.npy").exists() else None
+    return MappedTrajectory(**fields, pos=pos, cell=cell)
+
+
+@contextmanager
+def _atomic_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside ``folder``, renamed to it on success and removed on failure."""
+    partial = folder.with_name(f".{os.getpid()}.{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _open(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path}: truncated or not a NumPy array ({error})") from error
+
+
+def _header(trajectory: MappedTrajectory) -> dict[str, Any]:
+    """Everything but the frames, JSON-able."""
+    return {
+        "format": FORMAT,
+        "units": dict(UNITS),
+        "name": trajectory.name,
+        "frame_interval": trajectory.frame_interval,
+        "recipe": trajectory.recipe,
+        "atom_type": list(trajectory.atom_type),
+        "bead_name": [list(name) for name in trajectory.bead_name],
+        "bead_mass": trajectory.bead_mass.tolist(),
+        **{key: getattr(trajectory, key).tolist() for key in _ARRAYS},
+    }
+
+
+def _system(
+    files: Files, molecule: Molecule, mapping: Mapping, frame_interval: float | None, name: str | None
+) -> Callable[[np.ndarray, np.ndarray | None], MappedTrajectory]:
+    """A constructor that needs only frames."""
+    interval = common_frame_interval(files, frame_interval=frame_interval)
+
+    def build(pos: np.ndarray, cell: np.ndarray | None) -> MappedTrajectory:
+        return MappedTrajectory(
+            name=name or molecule.name,
+            atom_type=molecule.atom_type,
+            atom_bonds=molecule.bond_index,
+            bead_index=mapping.bead_index,
+            bead_name=tuple(bead_names(molecule, mapping)),
+            bead_mass=mapping.bead_mass,
+            edge_index=mapping.edge_index,
+            pos=pos,
+            frame_interval=interval,
+            recipe=mapping.recipe,
+            cell=cell,
+        )
+
+    return build
+
+
+def _mapped_chunks(
+    files: Files, molecule: Molecule, mapping: Mapping, frame_interval: float | None
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Unwrapped bead positions [f, n, 3] float32 and cells [f, 3, 3], chunk by chunk."""
+    unwrap = Unwrapper(molecule)
+    for chunk in iter_frames(files, molecule, frame_interval=frame_interval):
+        cell = chunk.unitcell_vectors
+        yield (
+            mapping(unwrap(chunk)).astype(np.float32),
+            None if cell is None else cell.astype(np.float32),
+        )
+
+
+def _append(folder: Path, field: str, frames: np.ndarray, streams: dict[str, list[int]]) -> None:
+    """Append raw frames to a stream, counting them."""
+    shape = streams.setdefault(field, [0, *frames.shape[1:]])
+    shape[0] += len(frames)
+    with open(folder / f"{field}.raw", "ab") as file:
+        frames.tofile(file)
+
+
+def _finish(folder: Path, field: str, shape: list[int]) -> None:
+    """Turn a raw stream into a ``.npy`` file."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
+    with open(folder / f"{field}.npy", "wb") as file, open(folder / f"{field}.raw", "rb") as raw:
+        np.lib.format.write_array_header_1_0(file, header)
+        shutil.copyfileobj(raw, file)
+    os.remove(folder / f"{field}.raw")
