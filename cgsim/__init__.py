@@ -1,7 +1,8 @@
 """cgsim: learn to simulate molecules from molecular dynamics trajectories.
 
-Map atoms to beads, train an equivariant graph neural simulator, and roll it out with steps of picoseconds to
-nanoseconds. All names below are imported on first use, so that ``import cgsim`` is fast.
+Map atoms to beads, train an equivariant graph neural simulator, and roll it out with steps of
+picoseconds to nanoseconds. All names below are imported on first use, so that ``import cgsim`` is
+fast.
 """
 
 from importlib import import_module

@@ -1,7 +1,8 @@
 """Simulators in files: safetensors with a JSON in the header. No pickle is ever read.
 
-The JSON holds everything needed to use the weights: format and package version, configuration, atom types, scales,
-units, the mapping recipe and where the data came from.
+The JSON holds everything needed to use the weights: format and package version, configuration, atom
+types, scales, units, the mapping recipe and where the data came from. Buffers are not stored: they
+are constants that the configuration gives, some under names that are private to e3nn.
 """
 
 import json
@@ -42,7 +43,9 @@ class Provenance:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def save_simulator(simulator: Simulator, path: str | Path, *, provenance: Provenance | None = None) -> Path:
+def save_simulator(
+    simulator: Simulator, path: str | Path, *, provenance: Provenance | None = None
+) -> Path:
     """Write a simulator to one ``.safetensors`` file, atomically.
 
     Parameters
@@ -60,7 +63,9 @@ def save_simulator(simulator: Simulator, path: str | Path, *, provenance: Proven
         "statistics": simulator.statistics.to_dict(),
         "provenance": to_dict(provenance or Provenance()),
     }
-    weights = {name: value.detach().cpu().contiguous() for name, value in simulator.state_dict().items()}
+    weights = {
+        name: value.detach().cpu().contiguous() for name, value in simulator.named_parameters()
+    }
     with atomic_path(path) as partial:
         partial.write_bytes(save(weights, metadata={"cgsim": json.dumps(header)}))
     return Path(path)
@@ -74,7 +79,8 @@ def load_simulator(path: str | Path) -> Simulator:
     FileNotFoundError
         If the file is missing.
     ValueError
-        If it is truncated, foreign, from a newer format, or its weights do not fit its configuration.
+        If it is truncated, foreign, from a newer format, or its weights do not fit its
+        configuration.
     """
     header = read_header(path)
     simulator = Simulator(
@@ -84,11 +90,12 @@ def load_simulator(path: str | Path) -> Simulator:
     )
     with safe_open(str(path), framework="pt") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    own = simulator.state_dict()
-    wrong = sorted(name for name in own.keys() | weights.keys() if not _alike(own.get(name), weights.get(name)))
+    own = {name: value.shape for name, value in simulator.named_parameters()}
+    stored = {name: value.shape for name, value in weights.items()}
+    wrong = sorted(name for name, _ in own.items() ^ stored.items())
     if wrong:
         raise ValueError(f"{path}: the weights do not fit the configuration, first at {wrong[0]!r}")
-    simulator.load_state_dict(weights)
+    simulator.to(next(iter(weights.values())).dtype).load_state_dict(weights, strict=False)
     return simulator.eval()
 
 
@@ -107,17 +114,21 @@ def read_header(path: str | Path) -> dict[str, Any]:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ValueError(
-            f"{path}: truncated, or not a safetensors file ({error}); cgsim reads no pickles (.pt, .ckpt)"
+            f"{path}: truncated, or not a safetensors file ({error}); cgsim reads no "
+            "pickles (.pt, .ckpt)"
         ) from error
-    header = json.loads(metadata["cgsim"]) if "cgsim" in metadata else {}
-    if header.get("format") != FORMAT:
+    try:
+        header = json.loads(metadata.get("cgsim", "{}"))
+    except ValueError as error:
+        raise ValueError(f"{path}: its header is damaged ({error})") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"{path}: a safetensors file, but not a cgsim simulator")
+    for key in ("format_version", "model", "atom_types", "statistics", "provenance"):
+        if key not in header:
+            raise ValueError(f"{path}: its header has no {key!r}")
     if header["format_version"] > FORMAT_VERSION:
         raise ValueError(
-            f"{path}: format version {header['format_version']}, this cgsim reads up to {FORMAT_VERSION}: upgrade"
+            f"{path}: format version {header['format_version']}, this cgsim reads up to "
+            f"{FORMAT_VERSION}: upgrade"
         )
     return header
-
-
-def _alike(own: Any, stored: Any) -> bool:
-    return own is not None and stored is not None and own.shape == stored.shape

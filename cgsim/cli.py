@@ -1,13 +1,17 @@
 """The command line: parse, call, nothing else."""
 
+import argparse
+import inspect
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
-from jsonargparse import auto_cli
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, auto_cli
 
 from cgsim.config import Hardware, ModelConfig, TrainingConfig
+from cgsim.md import PolymerRun, generate_polymers, sample_chains
 from cgsim.quickstart import MODEL, TRAINING, QuickstartConfig
 from cgsim.version import __version__
 
@@ -18,50 +22,28 @@ EXIT_INTERRUPTED = 130
 def polymers(
     output: Path,
     *,
-    duration: float,
+    run: PolymerRun,
     kind: Literal["I", "II"] = "I",
     size: Literal["tiny", "mini", "paper"] = "tiny",
     n_chains: int = 10,
     sequence_seed: int = 0,
-    frame_interval: float = 1.0,
-    equilibration: float = 300.0,
-    n_replicas: int = 1,
-    seed: int = 0,
-    platform: Literal["auto", "CPU", "CUDA", "Reference"] = "auto",
-    format: Literal["xtc", "dcd"] = "xtc",
 ) -> None:
     """Make reference MD of genome-like polymers with OpenMM.
 
-    Writes NAME.pdb, NAME-r0.xtc and NAME.json for every chain. Interrupt it at any time; the same command goes on.
+    Writes NAME.pdb, NAME-r0.xtc and NAME.json for every chain. Interrupt it at any time; the same
+    command goes on.
 
-    Example: cgsim md polymers data/train --duration 2000 --n_chains 8
+    Example: cgsim md polymers data/train --run.duration 2000 --n_chains 8
 
     Args:
         output: Folder to write to.
-        duration: Length of every trajectory, ps (one ps is one tau).
+        run: Length, replicas and seed of the simulations; times in ps (one ps is one tau).
         kind: Class I repeats a pattern of four units, class II is a random sequence.
-        size: About 60 (tiny), 120 (mini) or 900 (paper) fine beads per chain.
+        size: 60 (tiny), 120 (mini) or 900 (paper) fine beads per chain.
         n_chains: Number of different chains.
         sequence_seed: Seed of the sequences.
-        frame_interval: Time between frames, ps.
-        equilibration: Time thrown away at the start, ps.
-        n_replicas: Independent trajectories of every chain.
-        seed: Seed of starting coordinates and noise.
-        platform: OpenMM platform.
-        format: Trajectory format.
     """
-    from cgsim.md import PolymerRun, generate_polymers, sample_chains
-
     chains = sample_chains(kind, size=size, n_chains=n_chains, seed=sequence_seed)
-    run = PolymerRun(
-        duration=duration,
-        frame_interval=frame_interval,
-        equilibration=equilibration,
-        n_replicas=n_replicas,
-        seed=seed,
-        platform=platform,
-        format=format,
-    )
     generate_polymers(chains, output, run)
 
 
@@ -77,18 +59,19 @@ def map_(
 ) -> None:
     """Map atoms to beads: one folder NAME.cg per trajectory.
 
-    Each folder holds the bead positions (pos.npy, memory-mapped later), the static graph (system.json) and the beads
-    as beads.pdb and beads.psf, which VMD and MDTraj open.
+    Each folder holds the bead positions (pos.npy, memory-mapped later), the static graph
+    (system.json) and the beads as beads.pdb and beads.psf, which VMD and MDTraj open.
 
-    Example: cgsim map protein.pdb '[run1.xtc, run2.xtc]' --output mapped --method residues
+    Example: cgsim map protein.pdb run1.xtc run2.xtc --output mapped --method residues
 
     Args:
-        topology: Any topology that MDTraj reads (PDB, PSF, PRMTOP, GRO, ...), with bonds or standard residues.
+        topology: Any topology that MDTraj reads (PDB, PSF, PRMTOP, GRO, ...), with bonds or
+            standard residues.
         trajectories: Trajectory files of this molecule, each an independent run.
         output: Folder for the NAME.cg folders.
         method: METIS clusters of the bond graph, residues, single atoms, or your own assignment.
         atoms_per_bead: For metis.
-        assignment: For user: a JSON file with the bead of each atom, or with the atoms of each bead.
+        assignment: For user: a JSON file of the bead of each atom, or of the atoms of each bead.
         frame_interval: Time between frames, ps; only for formats that store no times (DCD).
     """
     from cgsim.io import load_molecule
@@ -107,8 +90,13 @@ def map_(
         )
     for file in trajectories:
         folder = output / f"{file.stem}.cg"
-        mapped = map_to_folder(file, molecule, mapping, folder=folder, frame_interval=frame_interval)
-        print(f"{folder}: {mapped.n_frames} frames of {mapped.n_beads} beads, {mapped.frame_interval:g} ps apart")
+        mapped = map_to_folder(
+            file, molecule, mapping, folder=folder, frame_interval=frame_interval
+        )
+        print(
+            f"{folder}: {mapped.n_frames} frames of {mapped.n_beads} beads, "
+            f"{mapped.frame_interval:g} ps apart"
+        )
 
 
 def train(
@@ -122,15 +110,16 @@ def train(
 ) -> None:
     """Train a simulator on mapped trajectories.
 
-    Writes OUTPUT/simulator.safetensors, metrics.csv and TensorBoard logs. Interrupt it at any time; the same command
-    goes on where it stopped.
+    Writes OUTPUT/simulator.safetensors, metrics.csv and TensorBoard logs. Interrupt it at any
+    time; the same command goes on where it stopped.
 
-    Example: cgsim train '[mapped/a.cg, mapped/b.cg]' --output model --training.stride 5 --training.n_steps 5000
+    Example: cgsim train mapped/*.cg --output model --training.stride 5 --training.n_steps 5000
 
     Args:
         data: Folders NAME.cg of `cgsim map`, or folders of such folders.
         output: Training directory.
-        validation: Folders of other molecules; by default the last part of every trajectory is held out.
+        validation: Folders of other molecules; by default the last part of every trajectory is
+            held out.
         model: Architecture.
         training: Steps, stride, learning rate.
         hardware: Accelerator and number of devices.
@@ -138,7 +127,14 @@ def train(
     from cgsim.training import fit
 
     held_out = None if validation is None else _mapped(validation)
-    fit(_mapped(data), output, model=model, training=training, validation=held_out, hardware=hardware)
+    fit(
+        _mapped(data),
+        output,
+        model=model,
+        training=training,
+        validation=held_out,
+        hardware=hardware,
+    )
     print(f"simulator: {output / 'simulator.safetensors'}")
 
 
@@ -151,14 +147,14 @@ def rollout(
     n_replicas: int = 1,
     every: int = 1,
     seed: int = 0,
-    device: str = "auto",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> None:
     """Simulate molecules with a trained simulator.
 
-    Writes NAME-rREPLICA.xtc with NAME.pdb and NAME.psf. The same command goes on where a killed one stopped, and with
-    more steps it continues, exactly.
+    Writes NAME-rREPLICA.xtc with NAME.pdb and NAME.psf. The same command goes on where a killed
+    one stopped, and with more steps it continues, exactly.
 
-    Example: cgsim rollout model/simulator.safetensors '[mapped/a.cg]' --n_steps 10000 --output rollout --n_replicas 8
+    Example: cgsim rollout model/simulator.safetensors mapped/a.cg --n_steps 10000 --output rollout
 
     Args:
         simulator: A stored simulator.
@@ -177,6 +173,8 @@ def rollout(
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: PyTorch finds no CUDA device")
     result = simulate(
         load_simulator(simulator).to(device),
         _mapped(start),
@@ -187,6 +185,8 @@ def rollout(
         output=output,
     )
     print(f"{len(result.files)} trajectories, {result.n_steps} steps in {result.seconds:.1f} s")
+    for failure in result.failures:
+        print(f"{failure.name}, replica {failure.replica}: stopped at step {failure.step}")
 
 
 def evaluate(
@@ -199,7 +199,7 @@ def evaluate(
 ) -> None:
     """Score roll-outs against reference MD: a table, and its numbers as JSON.
 
-    Example: cgsim evaluate '[mapped/test]' '[rollout]' --output scores.json
+    Example: cgsim evaluate mapped/test rollout --output scores.json
 
     Args:
         reference: Folders NAME.cg of MD.
@@ -208,8 +208,8 @@ def evaluate(
         floor: A second, independent MD run of the same molecules.
         md_equal_time: MD as long as the wall-clock of the roll-out allows.
     """
-    from cgsim.judgement import print_scores, score
     from cgsim.io import write_atomic_json
+    from cgsim.judgement import print_scores, score
 
     comparison = score(_rows(reference, learned, floor, md_equal_time))
     print_scores(comparison)
@@ -227,9 +227,9 @@ def report(
     run: Path | None = None,
     title: str = "A learned simulator against molecular dynamics",
 ) -> None:
-    """Score roll-outs against reference MD and write a self-contained report page with a 3-D player.
+    """Score roll-outs against reference MD in a self-contained report page with a 3-D player.
 
-    Example: cgsim report '[mapped/test]' '[rollout]' --output report --run model
+    Example: cgsim report mapped/test rollout --output report --run model
 
     Args:
         reference: Folders NAME.cg of MD.
@@ -253,7 +253,11 @@ def quickstart(
     model: ModelConfig = MODEL,
     training: TrainingConfig = TRAINING,
 ) -> None:
-    """Make data, train, roll out polymers never seen, and write a report: about five minutes on two cores.
+    """Make data, train, roll out polymers never seen, report: about five minutes on two cores.
+
+    Interrupt it at any time; the same command goes on.
+
+    Example: cgsim quickstart --output quickstart
 
     Args:
         output: Folder to write to; look at report.html.
@@ -277,7 +281,32 @@ COMMANDS: dict[str, Any] = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Defaults beside the options; descriptions as they are written."""
+
+
+class _Parser(ArgumentParser):
+    """Lists of paths as shells write them (``a.cg b.cg``), and docstrings in full as help."""
+
+    def add_function_arguments(
+        self, function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> list[str]:
+        """Add the arguments of a command."""
+        hints = get_type_hints(function)
+        lists = [name for name in hints if hints[name] in (list[Path], list[Path] | None)]
+        kwargs["skip"] = {*lists}
+        added: list[str] = super().add_function_arguments(function, *args, **kwargs)
+        about = inspect.getdoc(function) or ""
+        for name in lists:
+            text = re.search(rf"^    {name}: (.+(?:\n {{8}}.+)*)", about, re.MULTILINE)
+            flag = name if hints[name] == list[Path] else f"--{name}"
+            self.add_argument(flag, type=Path, nargs="+", help=text and text.group(1))
+        self.description = about.partition("\nArgs:")[0].rstrip()
+        self.formatter_class = _Formatter
+        return added + lists
+
+
+def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Returns
@@ -285,7 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done; 1: bad input, said in one line; 2: wrong usage (from the parser); 130: interrupted.
     """
     try:
-        auto_cli(COMMANDS, args=arguments, as_positional=True, version=__version__, prog="cgsim")
+        auto_cli(COMMANDS, args=arguments, parser_class=_Parser, version=__version__, prog="cgsim")
     except (ValueError, OSError) as error:
         print(f"cgsim: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -296,21 +325,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _mapped(paths: Sequence[Path]) -> list[Any]:
-    """Mapped trajectories: the folders themselves, or those inside them."""
+    """Mapped trajectories: the folders themselves, or those inside them.
+
+    Raises
+    ------
+    ValueError
+        If a folder is not a mapped trajectory, and none are in it.
+    """
     from cgsim.store import load_mapped
 
-    return [
-        load_mapped(folder)
-        for path in paths
-        for folder in (sorted(path.glob("*.cg")) if path.suffix != ".cg" and path.is_dir() else [path])
-    ]
+    folders = []
+    for path in paths:
+        inside = sorted(path.glob("*.cg"))
+        if path.is_dir() and not inside and not (path / "system.json").exists():
+            raise ValueError(f"{path}: holds no mapped trajectories NAME.cg (see `cgsim map`)")
+        folders += inside or [path]
+    return [load_mapped(folder) for folder in folders]
 
 
 def _rows(
-    reference: list[Path], learned: list[Path], floor: list[Path] | None, md_equal_time: list[Path] | None
+    reference: list[Path],
+    learned: list[Path],
+    floor: list[Path] | None,
+    md_equal_time: list[Path] | None,
 ) -> Any:
     from cgsim.ensembles import read_ensembles
     from cgsim.judgement import Rows
 
-    read: Callable[[list[Path] | None], Any] = lambda paths: None if paths is None else read_ensembles(paths)  # noqa: E731
-    return Rows(read(reference), read(learned), read(floor), read(md_equal_time))
+    return Rows(
+        reference=read_ensembles(reference),
+        learned=read_ensembles(learned),
+        floor=None if floor is None else read_ensembles(floor),
+        md_equal_time=None if md_equal_time is None else read_ensembles(md_equal_time),
+    )

@@ -1,10 +1,10 @@
-"""The one home of defaults: frozen dataclasses that feed the CLI, the YAML, the docs and the checkpoint.
+"""The one home of defaults: dataclasses that feed the CLI, the YAML, the docs and the checkpoint.
 
-Lengths that describe the network are given in mean bead-bond lengths of the training data, so that one
-configuration serves a dipeptide and a polymer of a thousand atoms.
+Lengths that describe the network are given in mean bead-bond lengths of the training data, so that
+one configuration serves a dipeptide and a polymer of a thousand atoms.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -32,9 +32,11 @@ class GraphConfig:
     Parameters
     ----------
     n_hops
-        Pairs up to this many bead bonds apart are always connected, and told apart by their separation.
+        Pairs up to this many bead bonds apart are always connected, and told apart by their
+        separation.
     cutoff
-        All other pairs are connected within this distance, in mean bond lengths, under a smooth envelope.
+        All other pairs are connected within this distance, in mean bond lengths, under a smooth
+        envelope.
     n_radial
         Number of Gaussians in which a distance is expanded.
     """
@@ -57,7 +59,8 @@ class DynamicsConfig:
     lmax
         Highest order of the spherical harmonics and hidden features.
     noise
-        ``independent``: one variance per bead. ``correlated``: a Gaussian Markov random field on the bead graph.
+        ``independent``: one variance per bead. ``correlated``: a Gaussian Markov random field on
+        the bead graph.
     """
 
     n_channels: int = 32
@@ -79,7 +82,8 @@ class ScoreConfig:
     n_evaluations
         Network evaluations per roll-out step.
     start_level
-        Noise level (standard deviations of the predicted Gaussian) at which a Gaussian sample enters the denoiser.
+        Noise level (standard deviations of the predicted Gaussian) at which a Gaussian sample
+        enters the denoiser.
     """
 
     n_channels: int = 24
@@ -114,26 +118,29 @@ class TrainingConfig:
     stride
         Frames per step: the simulator's time step is ``stride`` x the frame interval of the data.
     n_steps
-        Optimiser steps.
+        Optimiser steps, rounded up to epochs of one length.
     batch_size
         Windows per optimiser step and process.
     learning_rate
         Peak of the schedule (linear warm-up over ``n_warmup`` steps, cosine decay to 1 %).
+    weight_decay
+        Decoupled weight decay (AdamW), relative to the learning rate.
     n_warmup
         Steps of linear warm-up.
     clip
         Largest gradient norm.
     ema_decay
-        Decay of the exponential moving average of the weights; the averaged weights are what is saved.
+        Decay of the exponential moving average of the weights; the averaged weights are what is
+        saved.
     score_weight
         Weight of the score-matching loss beside the negative log-likelihood.
     history_noise
-        Largest noise put on past frames in training, in root-mean-square displacements of one step; the network is
-        told its level.
+        Largest noise put on past frames in training, in root-mean-square displacements of one step;
+        the network is told its level.
     validation_fraction
         Last part of every trajectory, held out in time, when no validation set is given.
     steps_per_epoch
-        Steps between two validations and resume points.
+        Most steps between two validations and resume points.
     seed
         Seed of the weights, the windows and the noise.
     """
@@ -142,6 +149,7 @@ class TrainingConfig:
     n_steps: int = 3000
     batch_size: int = 64
     learning_rate: float = 3e-3
+    weight_decay: float = 0.01
     n_warmup: int = 100
     clip: float = 1.0
     ema_decay: float = 0.995
@@ -182,7 +190,7 @@ def from_dict(cls: type, values: dict[str, Any], *, where: str = "config") -> An
     Raises
     ------
     ValueError
-        Naming the unknown key or the field of the wrong type, by its dotted path.
+        Naming the unknown or missing key or the field of the wrong type, by its dotted path.
     """
     if not isinstance(values, dict):
         raise ValueError(f"{where}: expected a mapping of fields, got {type(values).__name__}")
@@ -190,8 +198,20 @@ def from_dict(cls: type, values: dict[str, Any], *, where: str = "config") -> An
     known = {field.name for field in fields(cls)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise ValueError(f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}")
-    return cls(**{name: _coerce(hints[name], value, f"{where}.{name}") for name, value in values.items()})
+        raise ValueError(
+            f"{where}: unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}"
+        )
+    missing = [
+        field.name
+        for field in fields(cls)
+        if field.default is MISSING and field.default_factory is MISSING
+    ]
+    for name in missing:
+        if name not in values:
+            raise ValueError(f"{where}: missing key {name!r}")
+    return cls(
+        **{name: _coerce(hints[name], value, f"{where}.{name}") for name, value in values.items()}
+    )
 
 
 def _coerce(hint: Any, value: Any, where: str) -> Any:

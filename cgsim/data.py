@@ -1,7 +1,7 @@
 """Mapped trajectories on disk, and windows of them as graphs.
 
-Only bead positions are needed per frame (the atom graph is static), so a trajectory is mapped once, in chunks, into a
-small memory-mapped array, from which windows are read at random.
+Only bead positions are needed per frame (the atom graph is static), so a trajectory is mapped once,
+in chunks, into a small memory-mapped array, from which windows are read at random.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -76,23 +76,31 @@ class MappedTrajectory:
 class CGData(Data):
     """A window of one system (or a batch of windows): nodes are beads.
 
-    ====================  ===================  ====  =====================================================
-    field                 shape                unit  meaning
-    ====================  ===================  ====  =====================================================
-    ``pos``               [n, k, 3]            nm    the k past frames, the present one last
-    ``next_pos``          [n, 3]               nm    the frame to predict
-    ``mass``              [n]                  Da    bead masses
-    ``edge_index``        [2, n_edges]         -     topological pairs, both directions, sorted by destination
-    ``edge_hop``          [n_edges]            -     bead bonds between the two
-    ``embedding_index``   [n]                  -     row of the bead embedding that each bead uses
-    ``atom_type``         [n_atoms]            -     index into the atom types of the simulator
-    ``atom_edge_index``   [2, n_atom_edges]    -     atom bonds, both directions
-    ``bead_index``        [n_atoms]            -     row of the bead embedding that each atom is pooled to
-    ``cell``              [n_graphs, 3, 3]     nm    periodic cells; absent without
-    ====================  ===================  ====  =====================================================
+    Windows of the same molecule share one atom graph in a batch made by `WindowDataset`, so that
+    the embedding is computed once per molecule.
 
-    Windows of the same molecule share one atom graph in a batch made by `WindowDataset`, so that the embedding is
-    computed once per molecule.
+    Attributes
+    ----------
+    pos : [n, k, 3]
+        The k past frames, the present one last, nm.
+    next_pos : [n, 3]
+        The frame to predict, nm.
+    mass : [n]
+        Bead masses, Da.
+    edge_index : [2, n_edges]
+        Topological pairs, both ways, sorted by destination.
+    edge_hop : [n_edges]
+        Bead bonds between the two.
+    embedding_index : [n]
+        Row of the bead embedding that each bead uses.
+    atom_type : [n_atoms]
+        Index into the atom types of the simulator.
+    atom_edge_index : [2, n_atom_edges]
+        Atom bonds, both directions.
+    bead_index : [n_atoms]
+        Row of the bead embedding that each atom is pooled to.
+    cell : [n_graphs, 3, 3]
+        Periodic cells, nm; absent without.
     """
 
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -115,7 +123,9 @@ class SystemGraph:
     bead_index: Tensor
 
     @classmethod
-    def build(cls, system: MappedTrajectory, *, atom_types: Sequence[str], n_hops: int) -> "SystemGraph":
+    def build(
+        cls, system: MappedTrajectory, *, atom_types: Sequence[str], n_hops: int
+    ) -> "SystemGraph":
         """Tensors of a system.
 
         Raises
@@ -143,9 +153,10 @@ class SystemGraph:
 
 
 class WindowDataset(torch.utils.data.Dataset):
-    """All windows of ``history + 1`` frames, ``stride`` apart, of several trajectories of different systems.
+    """All windows of ``history + 1`` frames, ``stride`` apart, of several trajectories.
 
-    ``dataset[i]`` is one window; ``dataset[[i, j, ...]]`` is a batch, assembled without a loop over windows.
+    ``dataset[i]`` is one window; ``dataset[[i, j, ...]]`` is a batch, assembled without a loop over
+    windows.
 
     Parameters
     ----------
@@ -181,20 +192,25 @@ class WindowDataset(torch.utils.data.Dataset):
         for trajectory in self.trajectories:
             if trajectory.n_frames <= span:
                 raise ValueError(
-                    f"{trajectory.name}: {trajectory.n_frames} frames; {history} past frames and the next one at a "
-                    f"stride of {stride} need at least {span + 1}"
+                    f"{trajectory.name}: {trajectory.n_frames} frames; {history} past frames and "
+                    f"the next one at a stride of {stride} need at least {span + 1}"
                 )
         self.first = (history - 1) * stride
         self.graphs = [
-            SystemGraph.build(trajectory, atom_types=atom_types, n_hops=n_hops) for trajectory in self.trajectories
+            SystemGraph.build(trajectory, atom_types=atom_types, n_hops=n_hops)
+            for trajectory in self.trajectories
         ]
-        self.starts = np.cumsum([0] + [trajectory.n_frames - span for trajectory in self.trajectories])
+        self.starts = np.cumsum(
+            [0] + [trajectory.n_frames - span for trajectory in self.trajectories]
+        )
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def __getitem__(self, index: int | Sequence[int]) -> CGData:
-        return self.__getitems__([index] if isinstance(index, (int, np.integer)) else list(index))
+    def __getitem__(self, index: int | np.integer | Sequence[int]) -> CGData:
+        return self.__getitems__(
+            [int(index)] if isinstance(index, (int, np.integer)) else list(index)
+        )
 
     def __getitems__(self, indices: Sequence[int]) -> CGData:
         """A batch of windows, grouped by trajectory."""
@@ -212,12 +228,16 @@ class WindowDataset(torch.utils.data.Dataset):
         present = rows + self.first
         pos = np.asarray(trajectory.pos[present[:, None] + self.offsets], dtype=np.float64)
         pos = pos - pos[:, -2:-1].mean(axis=2, keepdims=True)
-        cell = None if trajectory.cell is None else torch.as_tensor(trajectory.cell[present]).float()
+        cell = (
+            None if trajectory.cell is None else torch.as_tensor(trajectory.cell[present]).float()
+        )
         return torch.as_tensor(pos).float(), cell
 
 
 def join(
-    graphs: Sequence[SystemGraph], n_windows: Sequence[int], windows: Sequence[tuple[Tensor, Tensor | None]]
+    graphs: Sequence[SystemGraph],
+    n_windows: Sequence[int],
+    windows: Sequence[tuple[Tensor, Tensor | None]],
 ) -> CGData:
     """A batch of windows: ``n_windows[g]`` of system ``graphs[g]``, sharing its atom graph.
 
@@ -231,7 +251,9 @@ def join(
     data.pos, data.next_pos = frames[:, :-1], frames[:, -1]
     cells = [cell for _, cell in windows if cell is not None]
     if cells and len(cells) != len(windows):
-        raise ValueError("some systems have a periodic cell and others none: train and simulate them apart")
+        raise ValueError(
+            "some systems have a periodic cell and others none: train and simulate them apart"
+        )
     if cells:
         data.cell = torch.cat(cells)
     return data
@@ -246,7 +268,9 @@ def _join_atoms(graphs: Sequence[SystemGraph]) -> dict[str, Tensor]:
         "atom_edge_index": torch.cat(
             [graph.atom_edge_index + n for graph, n in zip(graphs, n_atoms, strict=False)], dim=1
         ),
-        "bead_index": torch.cat([graph.bead_index + n for graph, n in zip(graphs, n_beads, strict=False)]),
+        "bead_index": torch.cat(
+            [graph.bead_index + n for graph, n in zip(graphs, n_beads, strict=False)]
+        ),
     }
 
 
@@ -262,7 +286,11 @@ def _join_beads(graphs: Sequence[SystemGraph], n_windows: Sequence[int]) -> dict
         rows.append(torch.arange(n_rows, n_rows + n_beads).repeat(repeats))
         masses.append(graph.mass.repeat(repeats))
         batch.append(torch.arange(n_graphs, n_graphs + repeats).repeat_interleave(n_beads))
-        n_nodes, n_graphs, n_rows = n_nodes + n_beads * repeats, n_graphs + repeats, n_rows + n_beads
+        n_nodes, n_graphs, n_rows = (
+            n_nodes + n_beads * repeats,
+            n_graphs + repeats,
+            n_rows + n_beads,
+        )
     return {
         "edge_index": torch.cat(edges, dim=1),
         "edge_hop": torch.cat(hops),
@@ -276,8 +304,8 @@ def _join_beads(graphs: Sequence[SystemGraph], n_windows: Sequence[int]) -> dict
 class WindowSampler(torch.utils.data.Sampler[list[int]]):
     """Random windows, drawn with replacement, the same for any number of processes.
 
-    Batch ``b`` of epoch ``e`` is drawn from ``(seed, e, b)``: a run that is resumed, or split over processes, sees the
-    same windows.
+    Batch ``b`` of epoch ``e`` is drawn from ``(seed, e, b)``: a run that is resumed, or split over
+    processes, sees the same windows.
 
     Parameters
     ----------
@@ -290,7 +318,14 @@ class WindowSampler(torch.utils.data.Sampler[list[int]]):
     """
 
     def __init__(
-        self, n_windows: int, *, batch_size: int, n_batches: int, seed: int, rank: int = 0, world_size: int = 1
+        self,
+        n_windows: int,
+        *,
+        batch_size: int,
+        n_batches: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         self.n_windows, self.batch_size, self.n_batches = n_windows, batch_size, n_batches
         self.seed, self.rank, self.world_size = seed, rank, world_size
@@ -342,5 +377,8 @@ def split_by_time(
     """Hold out the last part of every trajectory."""
     cuts = [round(trajectory.n_frames * (1 - fraction)) for trajectory in trajectories]
     early = [trajectory.frames(0, cut) for trajectory, cut in zip(trajectories, cuts, strict=True)]
-    late = [trajectory.frames(cut, trajectory.n_frames) for trajectory, cut in zip(trajectories, cuts, strict=True)]
+    late = [
+        trajectory.frames(cut, trajectory.n_frames)
+        for trajectory, cut in zip(trajectories, cuts, strict=True)
+    ]
     return early, late

@@ -14,6 +14,14 @@ from cgsim.nn.neighbours import BeadGraph
 from cgsim.nn.precision import BeadPrecision, PairPrecision
 from cgsim.noise import CorrelatedGaussian, GaussianField, IndependentGaussian
 
+LARGEST_STEP = 6.0  # root-mean-square displacements that the network tells apart in the history
+LARGEST_DISPLACEMENT = 6.0  # and that its mean can reach: no single step can tear a molecule apart
+
+
+def bounded(vector: Tensor, bound: float) -> Tensor:
+    """``v / sqrt(1 + |v|^2 / b^2)``: the same direction, never longer than ``b`` [..., 3]."""
+    return vector / (1 + vector.square().sum(dim=-1, keepdim=True) / bound**2).sqrt()
+
 
 @dataclass(frozen=True)
 class Beads:
@@ -59,22 +67,27 @@ class Prediction:
 class Dynamics(nn.Module):
     r"""Equivariant message passing on the bead graph.
 
-    Predicts around the overdamped prior ``a = -v_t / Delta + u / Delta^2``: the network gives the mean displacement
-    ``u`` and the precision of its deviation. Untrained, ``u = 0`` and the precision is that of the data.
+    Predicts around the overdamped prior ``a = -v_t / Delta + u / Delta^2``: the network gives the
+    mean displacement ``u`` and the precision of its deviation. Untrained, ``u = 0`` and the
+    precision is that of the data.
 
     Shapes
     ------
     beads (of n beads), vector [n_edges, 3] (in mean bond lengths), graph -> `Prediction`
     """
 
-    def __init__(self, config: DynamicsConfig, graph: GraphConfig, *, history: int, n_embedding: int) -> None:
+    def __init__(
+        self, config: DynamicsConfig, graph: GraphConfig, *, history: int, n_embedding: int
+    ) -> None:
         super().__init__()
         width = config.n_channels
         self.irreps = hidden_irreps(width, config.lmax)
         self.edges = EdgeGeometry(graph, lmax=config.lmax)
         n_products = history * (history - 1) // 2
         self.scalars = mlp(n_embedding + n_products + 2, width, width)
-        self.vectors = o3.Linear(o3.Irreps([(history - 1, "1o")]), self.irreps) if history > 1 else None
+        self.vectors = (
+            o3.Linear(o3.Irreps([(history - 1, "1o")]), self.irreps) if history > 1 else None
+        )
         self.convolutions = nn.ModuleList(
             EquivariantConvolution(width, lmax=config.lmax, n_edge=self.edges.n_edge)
             for _ in range(config.n_layers)
@@ -86,6 +99,7 @@ class Dynamics(nn.Module):
         self.pair_precision = PairPrecision(width, n_edge=self.edges.n_edge) if correlated else None
 
     def forward(self, beads: Beads, vector: Tensor, *, graph: BeadGraph) -> Prediction:
+        """Predict the next step of every bead."""
         edges = self.edges(vector, graph)
         latent = self.inputs(beads)
         for convolution in self.convolutions:
@@ -96,7 +110,7 @@ class Dynamics(nn.Module):
                 envelope=edges.envelope,
                 edge_index=graph.edge_index,
             )
-        displacement = self.displacement(latent)
+        displacement = bounded(self.displacement(latent), LARGEST_DISPLACEMENT)
         scalars = latent[:, : self.irreps[0].mul]
         mean = displacement - beads.steps[:, -1] if beads.steps.shape[1] else displacement
         field = (mean, self.bead_precision(scalars), graph.batch, graph.n_graphs)
@@ -106,12 +120,13 @@ class Dynamics(nn.Module):
         return Prediction(CorrelatedGaussian(*field, weight, pairs), displacement, latent)
 
     def inputs(self, beads: Beads) -> Tensor:
-        """Embedding, mass, noise level and inner products as scalars; past displacements as vectors."""
-        products = torch.einsum("nax,nbx->nab", beads.steps, beads.steps)
+        """Embedding, mass, noise level, inner products as scalars; past steps as vectors."""
+        steps = bounded(beads.steps, LARGEST_STEP)
+        products = torch.einsum("nax,nbx->nab", steps, steps)
         upper = torch.triu_indices(products.shape[1], products.shape[1])
         invariants = torch.asinh(products[:, upper[0], upper[1]])
         known = [beads.embedding, invariants, beads.mass.log()[:, None], beads.noise_level[:, None]]
         scalars = self.scalars(torch.cat(known, dim=1))
         rest = scalars.new_zeros(len(scalars), self.irreps.dim - scalars.shape[1])
         latent = torch.cat([scalars, rest], dim=1)
-        return latent if self.vectors is None else latent + self.vectors(beads.steps.flatten(1))
+        return latent if self.vectors is None else latent + self.vectors(steps.flatten(1))

@@ -1,4 +1,7 @@
-"""EMBED: message passing over the bonded atom graph, pooled onto beads. No coordinates: computed once per molecule."""
+"""EMBED: message passing over the bonded atom graph, pooled onto beads.
+
+No coordinates: computed once per molecule.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +18,8 @@ class GraphEmbedding(nn.Module):
 
     Shapes
     ------
-    atom_type [n_atoms] (integers), atom_edge_index [2, n_edges] (both directions), bead_index [n_atoms]
-    -> [n_beads, n_channels]
+    atom_type [n_atoms] (integers), atom_edge_index [2, n_edges] (both directions),
+    bead_index [n_atoms] -> [n_beads, n_channels]
     """
 
     def __init__(self, n_types: int, config: EmbeddingConfig) -> None:
@@ -27,6 +30,7 @@ class GraphEmbedding(nn.Module):
         self.pool = mlp(width + 1, width, width)
 
     def forward(self, atom_type: Tensor, *, atom_edge_index: Tensor, bead_index: Tensor) -> Tensor:
+        """Embed every bead."""
         atoms = self.types(atom_type)
         source, destination = atom_edge_index
         for update in self.updates:

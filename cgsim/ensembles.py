@@ -30,10 +30,14 @@ def ensembles_of(trajectories: Iterable[MappedTrajectory]) -> list[Ensemble]:
 def _join(name: str, replicas: Sequence[MappedTrajectory]) -> Ensemble:
     first = replicas[0]
     for other in replicas[1:]:
-        if not np.isclose(other.frame_interval, first.frame_interval) or other.n_beads != first.n_beads:
+        if (
+            not np.isclose(other.frame_interval, first.frame_interval)
+            or other.n_beads != first.n_beads
+        ):
             raise ValueError(
-                f"{name}: trajectories of {first.n_beads} beads every {first.frame_interval:g} ps and of "
-                f"{other.n_beads} beads every {other.frame_interval:g} ps cannot be replicas of one molecule"
+                f"{name}: trajectories of {first.n_beads} beads every {first.frame_interval:g} ps "
+                f"and of {other.n_beads} beads every {other.frame_interval:g} ps cannot be "
+                "replicas of one molecule"
             )
     return Ensemble(
         name=name,
@@ -45,7 +49,10 @@ def _join(name: str, replicas: Sequence[MappedTrajectory]) -> Ensemble:
 
 
 def read_ensembles(paths: Sequence[str | Path]) -> list[Ensemble]:
-    """Read mapped trajectories (folders ``*.cg``) and roll-outs (folders with ``NAME-r*.xtc`` and ``NAME.psf``).
+    """Read mapped trajectories and roll-outs.
+
+    Mapped trajectories are folders ``*.cg`` or hold such folders; roll-outs are folders with
+    ``NAME-r*.xtc`` (or ``.dcd``) and ``NAME.psf``.
 
     Raises
     ------
@@ -74,5 +81,10 @@ def _read_folder(folder: Path) -> list[Ensemble]:
         if match := _REPLICA.fullmatch(path.name):
             files.setdefault(match["name"], []).append(path)
     if not files:
-        raise ValueError(f"{folder}: holds neither mapped trajectories (*.cg) nor a roll-out (NAME-r0.xtc, NAME.psf)")
-    return [Ensemble.from_files(own, folder / f"{name}.psf", name=name) for name, own in files.items()]
+        raise ValueError(
+            f"{folder}: holds neither mapped trajectories (*.cg) nor a roll-out (NAME-r0.xtc, "
+            "NAME.psf)"
+        )
+    return [
+        Ensemble.from_files(own, folder / f"{name}.psf", name=name) for name, own in files.items()
+    ]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def velocity_from_history(history: Tensor, timestep: float | Tensor) -> Tensor:
-    """Finite-difference velocity ``v_t = (x_t - x_{t-1}) / Delta``; zero where the history is one frame.
+    """Finite-difference velocity ``v_t = (x_t - x_{t-1}) / Delta``; zero if there is but one frame.
 
     Parameters
     ----------
@@ -48,13 +48,14 @@ def euler_step(
 def acceleration_target(history: Tensor, next_pos: Tensor, *, timestep: float | Tensor) -> Tensor:
     """The acceleration that takes ``euler_step`` from the history to ``next_pos`` exactly.
 
-    ``a_t = (x_{t+1} - x_t - v_t Delta) / Delta^2``, which is the second difference of the positions when k >= 2.
+    ``a_t = (x_{t+1} - x_t - v_t Delta) / Delta^2``, which is the second difference of the positions
+    when k >= 2.
 
     Parameters
     ----------
     history : [n, k, 3]
-        Past frames, nm. Centre them (or use float64): second differences of positions near 50 nm lose to 1e-4 in
-        float32.
+        Past frames, nm. Centre them (or use float64): second differences of positions near 50 nm
+        lose to 1e-4 in float32.
     next_pos : [n, 3]
         nm.
 

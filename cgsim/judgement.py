@@ -55,7 +55,7 @@ def judge_rollout(
     run: str | Path | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Comparison:
-    """Score the rows, print the table, and write ``metrics.json`` and ``report.html`` into a directory.
+    """Score the rows, print the table, and write ``metrics.json`` and ``report.html``.
 
     Parameters
     ----------

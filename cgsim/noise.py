@@ -1,6 +1,7 @@
-r"""The distributions over accelerations: isotropic, independent of the frame of reference, fast to sample.
+r"""The distributions over accelerations: isotropic in any frame of reference, fast to sample.
 
-Both work in reduced units (see `cgsim.statistics`): the value is an [n, 3] array, and x, y, z are independent.
+Both work in reduced units (see `cgsim.statistics`): the value is an [n, 3] array, and x, y, z are
+independent.
 """
 
 import math
@@ -13,7 +14,9 @@ import torch
 from torch import Tensor
 
 LOG_2PI = math.log(2 * math.pi)
-DENSE_SOLVE_LIMIT = 300  # beads of one system up to which a dense factorisation is used for sampling
+DENSE_SOLVE_LIMIT = (
+    300  # beads of one system up to which a dense factorisation is used for sampling
+)
 
 
 def total_per_graph(value: Tensor, batch: Tensor, n_graphs: int) -> Tensor:
@@ -28,9 +31,10 @@ def randn_like(value: Tensor, generator: torch.Generator | None) -> Tensor:
 
 @dataclass(frozen=True)
 class GaussianField(ABC):
-    r"""A Gaussian over one 3-vector per bead, of a batch of systems, with x, y and z independent and alike.
+    r"""A Gaussian over one 3-vector per bead, of a batch of systems; x, y, z independent and alike.
 
-    ``log p(a) = -1/2 (a - mu)^T P (a - mu) + 3/2 log det P - 3 n/2 log 2 pi``, with P the [n, n] precision.
+    ``log p(a) = -1/2 (a - mu)^T P (a - mu) + 3/2 log det P - 3 n/2 log 2 pi``, with the [n, n]
+    precision P.
 
     Attributes
     ----------
@@ -68,11 +72,12 @@ class GaussianField(ABC):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density of a value [n, 3] for each system [n_graphs], nats."""
-        return -0.5 * (self.squared_norm(value - self.mean) - 3 * self.log_det() + 3 * self.counts * LOG_2PI)
+        constant = 3 * LOG_2PI * self.counts.to(self.diagonal)
+        return -0.5 * (self.squared_norm(value - self.mean) - 3 * self.log_det() + constant)
 
     def entropy(self) -> Tensor:
         """Entropy of each system [n_graphs], nats."""
-        return 1.5 * (self.counts * (1 + LOG_2PI) - self.log_det())
+        return 1.5 * ((1 + LOG_2PI) * self.counts.to(self.diagonal) - self.log_det())
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One sample [n, 3]."""
@@ -81,11 +86,13 @@ class GaussianField(ABC):
 
 @dataclass(frozen=True)
 class IndependentGaussian(GaussianField):
-    """One variance per bead, ``P = diag(d_i)`` (Fu et al. 2022, with a scalar variance for equivariance)."""
+    """One variance per bead, ``P = diag(d_i)`` (Fu et al. 2022; a scalar one, for equivariance)."""
 
     def squared_norm(self, vector: Tensor) -> Tensor:
         """``sum_i d_i |v_i|^2`` of each system [n_graphs]."""
-        return total_per_graph(self.diagonal * vector.square().sum(dim=1), self.batch, self.n_graphs)
+        return total_per_graph(
+            self.diagonal * vector.square().sum(dim=1), self.batch, self.n_graphs
+        )
 
     def log_det(self) -> Tensor:
         """``sum_i log d_i`` of each system [n_graphs]."""
@@ -100,9 +107,9 @@ class IndependentGaussian(GaussianField):
 class CorrelatedGaussian(GaussianField):
     r"""A Gaussian Markov random field on the bead graph: bonded beads can move together.
 
-    ``P = diag(d_i) + sum_{i<j} w_ij (delta_i - delta_j)(delta_i - delta_j)^T``, the same for x, y and z. With
-    ``d, w > 0`` it is symmetric positive definite, and rotation-equivariant because it mixes beads, not components
-    (Rue & Held, Gaussian Markov Random Fields, 2005).
+    ``P = diag(d_i) + sum_{i<j} w_ij (delta_i - delta_j)(delta_i - delta_j)^T``, the same for x, y
+    and z. With ``d, w > 0`` it is symmetric positive definite, and rotation-equivariant because it
+    mixes beads, not components (Rue & Held, Gaussian Markov Random Fields, 2005).
 
     Attributes
     ----------
@@ -118,29 +125,35 @@ class CorrelatedGaussian(GaussianField):
     def squared_norm(self, vector: Tensor) -> Tensor:
         """``sum_i d_i |v_i|^2 + sum_{i<j} w_ij |v_i - v_j|^2`` of each system [n_graphs]."""
         first, second = self.pairs
-        alone = total_per_graph(self.diagonal * vector.square().sum(dim=1), self.batch, self.n_graphs)
+        alone = total_per_graph(
+            self.diagonal * vector.square().sum(dim=1), self.batch, self.n_graphs
+        )
         stretch = (vector[first] - vector[second]).square().sum(dim=1)
         return alone + total_per_graph(self.weight * stretch, self.batch[first], self.n_graphs)
 
     def log_det(self) -> Tensor:
         """``log det P`` of each system [n_graphs], by dense Cholesky factorisation."""
-        return 2 * self._cholesky.diagonal(dim1=1, dim2=2).log().sum(dim=1)
+        return 2 * self._cholesky.diagonal(dim1=1, dim2=2).log().sum(dim=1).to(self.diagonal)
 
     def deviation(self, generator: torch.Generator | None = None) -> Tensor:
-        """A random deviation from the mean [n, 3]: a triangular solve for small systems, else perturb-and-solve."""
+        """A random deviation [n, 3]: triangular solve for small systems, else perturb-and-solve."""
         if self._width <= DENSE_SOLVE_LIMIT:
             noise = randn_like(self.mean, generator)
             padded = noise.new_zeros(self.n_graphs * self._width, 3)
             padded[self._slot] = noise
-            lower = self._cholesky.mT
-            solved = torch.linalg.solve_triangular(lower, padded.view(self.n_graphs, -1, 3), upper=True)
-            return solved.reshape(-1, 3)[self._slot]
+            right = padded.view(self.n_graphs, -1, 3).double()
+            solved = torch.linalg.solve_triangular(self._cholesky.mT, right, upper=True)
+            return solved.reshape(-1, 3)[self._slot].to(noise)
         return self._perturb_and_solve(generator)
 
-    def _perturb_and_solve(self, generator: torch.Generator | None, tolerance: float = 1e-5) -> Tensor:
-        """Solve ``P v = D^(1/2) z_1 + B^T W^(1/2) z_2`` by conjugate gradients: exact covariance, no matrix."""
+    def _perturb_and_solve(
+        self, generator: torch.Generator | None, tolerance: float = 1e-5
+    ) -> Tensor:
+        """Solve ``P v = D^(1/2) z_1 + B^T W^(1/2) z_2``: exact covariance without a matrix."""
         first, second = self.pairs
-        pulls = self.weight.sqrt()[:, None] * randn_like(self.weight[:, None].expand(-1, 3), generator)
+        pulls = self.weight.sqrt()[:, None] * randn_like(
+            self.weight[:, None].expand(-1, 3), generator
+        )
         alone = self.diagonal.sqrt()[:, None] * randn_like(self.mean, generator)
         right = alone.index_add(0, first, pulls).index_add(0, second, -pulls)
         return conjugate_gradients(self._times, right, self._matrix_diagonal, tolerance=tolerance)
@@ -149,7 +162,9 @@ class CorrelatedGaussian(GaussianField):
         """``P v`` without the matrix."""
         first, second = self.pairs
         pull = self.weight[:, None] * (vector[first] - vector[second])
-        return (self.diagonal[:, None] * vector).index_add(0, first, pull).index_add(0, second, -pull)
+        return (
+            (self.diagonal[:, None] * vector).index_add(0, first, pull).index_add(0, second, -pull)
+        )
 
     @property
     def _matrix_diagonal(self) -> Tensor:
@@ -169,21 +184,32 @@ class CorrelatedGaussian(GaussianField):
 
     @cached_property
     def _cholesky(self) -> Tensor:
-        """Lower factor of each system's precision [n_graphs, width, width]; padding is the identity."""
+        """Lower factor of each precision [n_graphs, width, width]; padding is the identity.
+
+        In double precision: stiff bonds between beads that hardly move alone need it.
+        """
         width, n_rows = self._width, self.n_graphs * self._width
-        diagonal = self.diagonal.new_ones(n_rows)
-        diagonal = diagonal.index_copy(0, self._slot, self._matrix_diagonal)
+        weight = self.weight.double()
+        own = self.diagonal.double()
+        for ends in self.pairs:
+            own = own.index_add(0, ends, weight)
+        diagonal = own.new_ones(n_rows).index_copy(0, self._slot, own)
         rows = torch.arange(n_rows, device=diagonal.device)
         first, second = self._slot[self.pairs]
         row = torch.cat([rows, first, second])
         column = torch.cat([rows, second, first]) % width
-        values = torch.cat([diagonal, -self.weight, -self.weight])
+        values = torch.cat([diagonal, -weight, -weight])
         matrix = diagonal.new_zeros(n_rows * width).index_add(0, row * width + column, values)
         return torch.linalg.cholesky(matrix.view(self.n_graphs, width, width))
 
 
 def conjugate_gradients(
-    matrix: Callable[[Tensor], Tensor], right: Tensor, diagonal: Tensor, *, tolerance: float = 1e-5, n_iterations: int = 500
+    matrix: Callable[[Tensor], Tensor],
+    right: Tensor,
+    diagonal: Tensor,
+    *,
+    tolerance: float = 1e-5,
+    n_iterations: int = 500,
 ) -> Tensor:
     """Solve ``P x = b`` for the three columns of ``b`` [n, 3], preconditioned by the diagonal.
 
@@ -205,11 +231,18 @@ def conjugate_gradients(
     goal = tolerance * right.norm(dim=0)
     for _ in range(n_iterations):
         product = matrix(search)
-        step = strength / (search * product).sum(dim=0)
+        step = _ratio(strength, (search * product).sum(dim=0))
         solution, residual = solution + step * search, residual - step * product
         if bool((residual.norm(dim=0) <= goal).all()):
             return solution
         preconditioned = residual / diagonal[:, None]
         previous, strength = strength, (residual * preconditioned).sum(dim=0)
-        search = preconditioned + strength / previous * search
-    raise ArithmeticError(f"conjugate gradients did not reach {tolerance} in {n_iterations} iterations")
+        search = preconditioned + _ratio(strength, previous) * search
+    raise ArithmeticError(
+        f"conjugate gradients did not reach {tolerance} in {n_iterations} iterations"
+    )
+
+
+def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
+    """Quotient of each column; zero for a column that is solved already."""
+    return torch.where(denominator > 0, numerator / denominator, 0.0)

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from cgsim.config import ModelConfig, TrainingConfig
-from cgsim.data import MappedTrajectory
+from cgsim.data import MappedTrajectory, split_by_molecule
 from cgsim.ensembles import ensembles_of, read_ensembles
 from cgsim.evaluate import Comparison, Ensemble
 from cgsim.io import load_molecule, read_sidecar
@@ -27,26 +27,27 @@ class QuickstartConfig:
     Parameters
     ----------
     n_train, train_duration
-        Class-I training chains, and the length of their trajectories.
+        Class-I training chains (one in eight is kept for validation), and the length of their
+        trajectories.
     n_test, test_duration
-        Class-II test chains, never seen in training, and the length of each of their two independent MD runs and of
-        their roll-out.
+        Class-II test chains, never seen in training, and the length of each of their two
+        independent MD runs and of their roll-out.
     atoms_per_bead
         Fine beads per bead.
     seed
         Of everything.
     """
 
-    n_train: int = 16
-    train_duration: float = 2000.0
-    n_test: int = 6
-    test_duration: float = 6000.0
+    n_train: int = 40
+    train_duration: float = 1000.0
+    n_test: int = 8
+    test_duration: float = 4000.0
     atoms_per_bead: int = 10
     seed: int = 0
 
 
 MODEL = ModelConfig()
-TRAINING = TrainingConfig(stride=3, n_steps=3000)
+TRAINING = TrainingConfig(stride=3, n_steps=1400)
 
 
 def quickstart(
@@ -69,7 +70,8 @@ def quickstart(
 
     Returns
     -------
-    The scores of the learned simulator, of a second MD run, and of MD of the wall-clock of the roll-out.
+    The scores of the learned simulator, of a second MD run, and of MD of the wall-clock of the
+    roll-out.
     """
     from cgsim.training import fit  # Lightning takes seconds to import
 
@@ -78,7 +80,14 @@ def quickstart(
     say(f"1/4  molecular dynamics of {sizes.n_train} polymers to learn from")
     train = _reference(directory / "md", sizes, kind="I")
     say("2/4  training")
-    simulator = fit(train, directory / "model", model=model, training=replace(training, seed=sizes.seed))
+    learn_from, validate_on = split_by_molecule(train, fraction=0.125, seed=sizes.seed)
+    simulator = fit(
+        learn_from,
+        directory / "model",
+        model=model,
+        training=replace(training, seed=sizes.seed),
+        validation=validate_on,
+    )
     say(f"3/4  molecular dynamics of {sizes.n_test} other polymers to compare with")
     test = _reference(directory / "md", sizes, kind="II")
     say(f"4/4  roll-out of these {sizes.n_test} unseen polymers, {simulator.timestep:g} ps a step")
@@ -103,7 +112,7 @@ def quickstart(
 
 
 def _reference(folder: Path, sizes: QuickstartConfig, *, kind: str) -> list[MappedTrajectory]:
-    """MD of one class of polymers, mapped: one trajectory per training chain, two per test chain."""
+    """Mapped MD of one class of polymers: one trajectory per training chain, two per test chain."""
     is_test = kind == "II"
     n_chains, duration = (
         (sizes.n_test, sizes.test_duration) if is_test else (sizes.n_train, sizes.train_duration)
@@ -114,7 +123,9 @@ def _reference(folder: Path, sizes: QuickstartConfig, *, kind: str) -> list[Mapp
     molecules = [load_molecule(folder / f"{chain.name}.pdb") for chain in chains]
     return [
         map_trajectory(file, molecule, map_metis(molecule, atoms_per_bead=sizes.atoms_per_bead))
-        for file, molecule in zip(files, [m for m in molecules for _ in range(run.n_replicas)], strict=True)
+        for file, molecule in zip(
+            files, [m for m in molecules for _ in range(run.n_replicas)], strict=True
+        )
     ]
 
 
@@ -122,12 +133,15 @@ def _rollout(
     simulator: Simulator, test: list[MappedTrajectory], directory: Path, sizes: QuickstartConfig
 ) -> Rollout:
     n_steps = round(sizes.test_duration / simulator.timestep)
-    starts = [trajectory.frames(0, simulator.statistics.stride * simulator.config.history) for trajectory in test[0::2]]
+    starts = [
+        trajectory.frames(0, simulator.statistics.stride * simulator.config.history)
+        for trajectory in test[0::2]
+    ]
     return simulate(simulator, starts, n_steps, seed=sizes.seed, output=directory / "rollout")
 
 
 def _md_speed(folder: Path, test: list[MappedTrajectory]) -> float:
-    """Simulated time per second of all test chains together, ps/s, as measured when they were made."""
+    """Simulated time per second of all test chains together, ps/s, as measured in making them."""
     about = read_sidecar(folder / f"{test[0].name}.json")
     return about["provenance"]["chain_steps_per_second"] * about["parameters"]["timestep"]
 
@@ -140,9 +154,10 @@ def _first(ensemble: Ensemble, duration: float) -> Ensemble:
 
 def _lead(simulator: Simulator, sizes: QuickstartConfig) -> str:
     return (
-        f"Trained on {sizes.n_train} polymers of repeated patterns (class I), then asked for {sizes.n_test} polymers of "
-        f"random sequence (class II) that it had never seen. Each has 60 monomers in {60 // sizes.atoms_per_bead} beads. "
-        f"One step moves the beads by {simulator.timestep:g} ps (tau): {simulator.timestep / 0.01:,.0f} steps of MD."
+        f"Trained on {sizes.n_train} polymers of repeated patterns (class I), then asked for "
+        f"{sizes.n_test} polymers of random sequence (class II) that it had never seen. Each has "
+        f"60 monomers in {60 // sizes.atoms_per_bead} beads. One step moves the beads by "
+        f"{simulator.timestep:g} ps (tau): {simulator.timestep / 0.01:,.0f} steps of MD."
     )
 
 

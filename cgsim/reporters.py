@@ -13,9 +13,18 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cgsim.data import MappedTrajectory
-from cgsim.io import append_frames, atomic_path, trajectory_size, truncate_trajectory, write_atomic_json
+from cgsim.io import (
+    append_frames,
+    atomic_path,
+    trajectory_size,
+    truncate_trajectory,
+    write_atomic_json,
+)
 from cgsim.mapping import write_bead_structure
 from cgsim.units import UNITS
+
+FORMATS = (".xtc", ".dcd")
+_BESIDE = (".json", ".pdb", ".psf")
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,7 @@ class Restart:
     generator: Tensor
     failures: list[dict[str, Any]]
     seconds: float
-    settings: dict[str, int]
+    settings: dict[str, int | str]
 
 
 class Reporter(ABC):
@@ -62,8 +71,8 @@ class Reporter(ABC):
             if is_alive:
                 self.frames[index].append(frame[self.bounds[index] : self.bounds[index + 1]])
 
-    def restart(self) -> Restart | None:
-        """Where an earlier roll-out stopped, if there is one."""
+    def restart(self, settings: dict[str, int | str]) -> Restart | None:
+        """Where an earlier roll-out of the same settings stopped, if there is one."""
         return None
 
     @abstractmethod
@@ -88,20 +97,29 @@ class MemoryReporter(Reporter):
     def trajectories(self) -> list[MappedTrajectory]:
         """One trajectory [n_frames, n_beads, 3] per system, float32."""
         return [
-            _with_frames(system, frames) for system, frames in zip(self.systems, self.frames, strict=True)
+            _with_frames(system, frames)
+            for system, frames in zip(self.systems, self.frames, strict=True)
         ]
 
 
 class FileReporter(Reporter):
-    """Appends to one XTC or DCD file per system; ``restart.safetensors`` says where all of them are complete."""
+    """Appends to one XTC or DCD file per system.
 
-    def __init__(self, systems: Sequence[MappedTrajectory], frame_interval: float, *, output: Path) -> None:
+    ``restart.safetensors`` says where all of them are complete.
+    """
+
+    def __init__(
+        self, systems: Sequence[MappedTrajectory], frame_interval: float, *, output: Path
+    ) -> None:
         super().__init__(systems, frame_interval)
         extension = output.suffix if output.name.startswith("*") else ".xtc"
+        if extension not in FORMATS or output.name.endswith(FORMATS) != output.name.startswith("*"):
+            raise ValueError(f"{output}: give a directory, or DIRECTORY/*.dcd for DCD files")
         self.directory = output.parent if output.name.startswith("*") else output
         self.directory.mkdir(parents=True, exist_ok=True)
         self.paths = [
-            self.directory / f"{system.name}-r{replica}{extension}" for system, replica in _numbered(systems)
+            self.directory / f"{system.name}-r{replica}{extension}"
+            for system, replica in _numbered(systems)
         ]
         self.n_written = [0] * len(self.paths)
         self._restart_path = self.directory / "restart.safetensors"
@@ -120,48 +138,57 @@ class FileReporter(Reporter):
                 )
                 self.n_written[index] += len(frames)
                 frames.clear()
-        self._describe()
         self._save(restart)
+        self._describe()
 
     def files(self) -> list[Path]:
         """One path per system that has frames."""
         return [path for path in self.paths if path.exists()]
 
-    def restart(self) -> Restart | None:
+    def restart(self, settings: dict[str, int | str]) -> Restart | None:
         """Read the restart file and cut off what was written after it.
 
         Raises
         ------
         ValueError
-            If the directory holds trajectories without a readable restart file.
+            If the directory holds another roll-out, or files without a readable restart file.
         """
         if not self._restart_path.exists():
-            present = [path for path in self.paths if path.exists()]
-            if present:
-                raise ValueError(f"{present[0]} is there already, but no {self._restart_path.name}: choose another directory")
+            self._check_free()
             return None
         try:
             with safe_open(str(self._restart_path), framework="pt") as file:
                 header: dict[str, Any] = json.loads(file.metadata()["restart"])
-                pos, generator = file.get_tensor("pos"), file.get_tensor("generator")
-        except (SafetensorError, KeyError, TypeError) as error:
-            raise ValueError(f"{self._restart_path}: not a restart file of a roll-out ({error})") from error
-        if list(header["sizes"]) != [path.name for path in self.paths]:
-            raise ValueError(f"{self._restart_path}: of a roll-out of other molecules: choose another directory")
-        for path, size in zip(self.paths, header["sizes"].values(), strict=True):
-            if size:
-                truncate_trajectory(path, size)
-            else:
-                path.unlink(missing_ok=True)
-        self.n_written = header["n_written"]
-        return Restart(
-            step=header["step"],
-            pos=pos,
-            generator=generator,
-            failures=header["failures"],
-            seconds=header["seconds"],
-            settings=header["settings"],
-        )
+                restart = Restart(
+                    pos=file.get_tensor("pos"),
+                    generator=file.get_tensor("generator"),
+                    **{key: header[key] for key in ("step", "failures", "seconds", "settings")},
+                )
+            sizes, self.n_written = header["sizes"], header["n_written"]
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self._restart_path}: not a restart file of a roll-out ({error})"
+            ) from error
+        other = [key for key in settings if restart.settings.get(key) != settings[key]]
+        other += [] if list(sizes) == [path.name for path in self.paths] else ["molecules"]
+        if other:
+            raise ValueError(
+                f"{self.directory} holds a roll-out of other settings ({', '.join(other)}): choose "
+                "another directory"
+            )
+        for path, size in zip(self.paths, sizes.values(), strict=True):
+            truncate_trajectory(path, size)
+        return restart
+
+    def _check_free(self) -> None:
+        names = dict.fromkeys(system.name for system in self.systems)
+        beside = [self.directory / f"{name}{end}" for name in names for end in _BESIDE]
+        for path in (*self.paths, *beside):
+            if path.exists():
+                raise ValueError(
+                    f"{path} is there already, but no {self._restart_path.name}: choose another "
+                    "directory"
+                )
 
     def _save(self, restart: Restart) -> None:
         header = {
@@ -170,7 +197,9 @@ class FileReporter(Reporter):
             "seconds": restart.seconds,
             "settings": restart.settings,
             "n_written": self.n_written,
-            "sizes": {path.name: trajectory_size(path) if path.exists() else 0 for path in self.paths},
+            "sizes": {
+                path.name: trajectory_size(path) if path.exists() else 0 for path in self.paths
+            },
         }
         tensors = {"pos": restart.pos.contiguous(), "generator": restart.generator}
         with atomic_path(self._restart_path) as partial:

@@ -1,7 +1,8 @@
-"""Roll out a simulator: batches of systems and replicas, in memory or streamed to files, restartable."""
+"""Roll out a simulator: systems and replicas in batches, in memory or in files, restartable."""
 
 import time
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,12 +12,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from cgsim.data import CGData, MappedTrajectory, WindowDataset, join
+from cgsim.data import MappedTrajectory
 from cgsim.reporters import FileReporter, MemoryReporter, Reporter, Restart
 from cgsim.simulator import Simulator, State
+from cgsim.starts import choose_starts, start_batch
+from cgsim.threads import cpu_threads
 from cgsim.units import PS_PER_NS
 
 LONGEST_BOND = 10.0  # mean bond lengths: a bead bond beyond this is an explosion
+FARTHEST = 1e5  # nm from the origin: an explosion as well, and more than an XTC file should hold
 FLUSH_EVERY = 200  # recorded frames between two writes
 
 
@@ -82,8 +86,9 @@ def simulate(
     simulator
         Moves by ``simulator.timestep`` ps per step, on the device it is on.
     start
-        Where to start from: replicas start at random frames of the trajectories of their molecule (trajectories of
-        one name are one molecule). A trajectory of one frame will do: it starts at rest.
+        Where to start from: replicas start at random frames of the trajectories of their molecule
+        (trajectories of one name are one molecule). A trajectory of one frame will do: it starts
+        at rest.
     n_steps
         Steps.
     n_replicas
@@ -93,13 +98,15 @@ def simulate(
     every
         Steps between two recorded frames.
     output
-        A directory for ``NAME-rREPLICA.xtc`` with ``NAME.pdb``, ``NAME.psf`` and ``NAME.json``; memory stays bounded,
-        and the same call goes on where a killed one stopped, exactly. A path that ends in ``*.dcd`` (such as
-        ``runs/*.dcd``) chooses DCD. Without it, frames are kept in memory.
+        A directory for ``NAME-rREPLICA.xtc`` with ``NAME.pdb``, ``NAME.psf`` and ``NAME.json``;
+        memory stays bounded, and the same call goes on where a killed one stopped, exactly. A path
+        that ends in ``*.dcd`` (such as ``runs/*.dcd``) chooses DCD. Without it, frames are kept in
+        memory.
 
     Returns
     -------
-    `Rollout`. A replica that explodes is stopped with a warning, its good frames are kept and the others go on.
+    `Rollout`. A replica that explodes is stopped with a warning, its good frames are kept and the
+    others go on.
 
     Raises
     ------
@@ -120,69 +127,8 @@ def simulate(
     state = simulator.start(
         start_batch(simulator, systems).to(device), torch.Generator(device).manual_seed(seed)
     )
-    return _Run(simulator, systems, reporter, every=every, seed=seed).to(state, n_steps)
-
-
-def choose_starts(
-    simulator: Simulator, starts: Sequence[MappedTrajectory], *, n_replicas: int, seed: int
-) -> list[MappedTrajectory]:
-    """One short trajectory (the history) per molecule and replica, replicas of a molecule in a row.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to start from.
-    """
-    if not starts or any(trajectory.n_frames == 0 for trajectory in starts):
-        raise ValueError("nothing to start from: every start needs at least one frame")
-    random = np.random.default_rng(seed)
-    chosen = []
-    for name in dict.fromkeys(trajectory.name for trajectory in starts):
-        candidates = [trajectory for trajectory in starts if trajectory.name == name]
-        for _ in range(n_replicas):
-            chosen.append(_history(simulator, candidates[random.integers(len(candidates))], random))
-    return chosen
-
-
-def _history(
-    simulator: Simulator, trajectory: MappedTrajectory, random: np.random.Generator
-) -> MappedTrajectory:
-    """k frames one step apart, ending at a random frame; one frame repeated if there are not enough."""
-    stride = round(simulator.timestep / trajectory.frame_interval)
-    if stride < 1 or not np.isclose(stride * trajectory.frame_interval, simulator.timestep, rtol=1e-3):
-        stride = trajectory.n_frames  # frames that are no multiple of a step apart give no velocities
-    span = (simulator.config.history - 1) * stride
-    if trajectory.n_frames > span:
-        last = int(random.integers(span, trajectory.n_frames))
-        rows = np.arange(last - span, last + 1, stride) if span else np.array([last])
-    else:
-        rows = np.full(simulator.config.history, int(random.integers(trajectory.n_frames)))
-    cell = None if trajectory.cell is None else trajectory.cell[rows]
-    return replace(trajectory, pos=np.asarray(trajectory.pos[rows]), cell=cell, frame_interval=simulator.timestep)
-
-
-def start_batch(simulator: Simulator, systems: Sequence[MappedTrajectory]) -> CGData:
-    """The histories of all systems as one batch; replicas share their atom graph."""
-    repeated = [
-        replace(system, pos=np.concatenate([system.pos, system.pos[-1:]])) for system in systems
-    ]  # a window also holds a next frame, which a roll-out does not read
-    names = [system.name for system in systems]
-    graphs, counts, windows = [], [], []
-    for name in dict.fromkeys(names):
-        own = [system for system in repeated if system.name == name]
-        dataset = WindowDataset(
-            own[:1],
-            atom_types=simulator.atom_types,
-            history=simulator.config.history,
-            stride=1,
-            n_hops=simulator.config.graph.n_hops,
-        )
-        pos = torch.as_tensor(np.stack([system.pos for system in own])).double()
-        cell = None if own[0].cell is None else torch.as_tensor(np.stack([s.cell[-1] for s in own]))
-        graphs.append(dataset.graphs[0])
-        counts.append(len(own))
-        windows.append((pos, cell))
-    return join(graphs, counts, windows)
+    with cpu_threads(len(state.pos)):
+        return _Run(simulator, systems, reporter, every=every, seed=seed).to(state, n_steps)
 
 
 class _Run:
@@ -197,8 +143,19 @@ class _Run:
         every: int,
         seed: int,
     ) -> None:
-        self.simulator, self.systems, self.reporter, self.every = simulator, systems, reporter, every
-        self.settings = {"every": every, "seed": seed, "n_systems": len(systems)}
+        self.simulator, self.systems, self.reporter, self.every = (
+            simulator,
+            systems,
+            reporter,
+            every,
+        )
+        self.settings: dict[str, int | str] = {
+            "every": every,
+            "seed": seed,
+            "simulator": _fingerprint(simulator),
+            "start": zlib.crc32(b"".join(system.pos.tobytes() for system in systems)),
+            "device": next(simulator.parameters()).device.type,
+        }
         self.alive = [True] * len(systems)
         self.failures: list[Failure] = []
         self.seconds_before = 0.0
@@ -208,8 +165,12 @@ class _Run:
         """Run until ``n_steps`` steps have been done, the ones before a restart included."""
         safe = state
         first, state = self._resume(state)
+        if first == 0:
+            self._flush(state, 0, 0.0)
         seconds, started = self.seconds_before, time.perf_counter()
-        with tqdm(total=n_steps, initial=first, unit="step", desc="roll-out", mininterval=0.5) as bar:
+        with tqdm(
+            total=n_steps, initial=first, unit="step", desc="roll-out", mininterval=0.5
+        ) as bar:
             for step in range(first + 1, n_steps + 1):
                 state = self._guard(self.simulator.step(state), step, safe)
                 if step % self.every == 0:
@@ -229,15 +190,14 @@ class _Run:
 
     def _resume(self, state: State) -> tuple[int, State]:
         """Step and state to go on from."""
-        restart = self.reporter.restart()
+        restart = self.reporter.restart(self.settings)
         if restart is None:
             return 0, state
-        if restart.settings != self.settings:
-            raise ValueError(
-                f"the output holds a roll-out with {restart.settings}, not {self.settings}: choose another directory"
-            )
         self.failures = [Failure(**failure) for failure in restart.failures]
-        self.alive = [self._label(index) not in {(f.name, f.replica) for f in self.failures} for index in range(len(self.systems))]
+        self.alive = [
+            self._label(index) not in {(f.name, f.replica) for f in self.failures}
+            for index in range(len(self.systems))
+        ]
         self.seconds_before = restart.seconds
         state.generator.set_state(restart.generator)
         return restart.step, replace(state, pos=restart.pos.to(state.pos.device))
@@ -255,7 +215,7 @@ class _Run:
         )
 
     def _guard(self, state: State, step: int, safe: State) -> State:
-        """Stop replicas with non-finite positions or exploded bonds; put them back to a safe place, unrecorded."""
+        """Stop exploded or non-finite replicas; put them back to a safe place, unrecorded."""
         bad = self._bad_systems(state)
         if not bad.any():
             return state
@@ -267,7 +227,7 @@ class _Run:
     def _bad_systems(self, state: State) -> Tensor:
         pos = state.pos[:, -1]
         bad = torch.zeros(state.n_graphs, dtype=torch.bool, device=pos.device)
-        bad[state.batch[~torch.isfinite(pos).all(dim=1)]] = True
+        bad[state.batch[~(pos.abs() < FARTHEST).all(dim=1)]] = True
         first, second = self.bonds.to(pos.device)
         limit = LONGEST_BOND * self.simulator.statistics.length_scale
         long = ~((pos[first] - pos[second]).norm(dim=1) < limit)
@@ -277,10 +237,14 @@ class _Run:
     def _stop(self, index: int, step: int) -> None:
         self.alive[index] = False
         name, replica = self._label(index)
-        reason = f"a position is not finite or a bead bond exceeds {LONGEST_BOND:g} mean bond lengths"
+        reason = (
+            f"a position is not finite or beyond {FARTHEST:g} nm, or a bead bond exceeds "
+            f"{LONGEST_BOND:g} mean bond lengths"
+        )
         self.failures.append(Failure(name, replica, step, reason))
         warnings.warn(
-            f"{name}, replica {replica}: stopped at step {step}: {reason}; its frames up to then are kept",
+            f"{name}, replica {replica}: stopped at step {step}: {reason}; its frames up to then "
+            "are kept",
             stacklevel=2,
         )
 
@@ -292,7 +256,15 @@ class _Run:
     def _show_speed(self, bar: tqdm, n_steps: int, seconds: float) -> None:
         rate = n_steps / seconds
         per_day = rate * 86400 * self.simulator.timestep * len(self.systems) / PS_PER_NS
-        bar.set_postfix_str(f"{rate * len(self.systems):.0f} system-steps/s, {per_day:.3g} ns/day in all")
+        bar.set_postfix_str(
+            f"{rate * len(self.systems):.0f} system-steps/s, {per_day:.3g} ns/day in all"
+        )
+
+
+def _fingerprint(simulator: Simulator) -> int:
+    """Checksum of weights and scales."""
+    weights = b"".join(value.detach().cpu().numpy().tobytes() for value in simulator.parameters())
+    return zlib.crc32(weights + repr(simulator.statistics).encode())
 
 
 def _all_bonds(systems: Sequence[MappedTrajectory]) -> tuple[Tensor, Tensor]:

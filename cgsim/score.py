@@ -1,16 +1,18 @@
 r"""SCORE: the denoiser that turns a Gaussian sample into one with the right joint distribution.
 
-The residual ``y_0 = x_{t+1} - x_t - u`` (in root-mean-square displacements) is mixed with noise ``eps ~ N(0, P^-1)``
-from the Gaussian that the dynamics network predicts:
+The residual ``y_0 = x_{t+1} - x_t - u`` (in root-mean-square displacements) is mixed with noise
+``eps ~ N(0, P^-1)`` from the Gaussian that the dynamics network predicts:
 
-    ``y_theta = cos(theta) y_0 + sin(theta) eps``,    ``dy/dtheta = cos(theta) eps - sin(theta) y_0``
+    ``y_theta = cos(theta) y_0 + sin(theta) eps``,
+    ``dy/dtheta = cos(theta) eps - sin(theta) y_0``
 
-The network learns ``G(y, theta) = E[dy/dtheta | y_theta]`` by denoising score matching; the score is
-``grad log p_theta(y) = -P (sin(theta) y + cos(theta) G) / sin(theta)``. Integrating ``dy/dtheta = G`` from a Gaussian
-sample down to ``theta = 0`` refines it. ``tan(theta)`` is the usual noise level sigma in units of the predicted
-standard deviation, and this parametrisation is the EDM preconditioning (Karras et al., arXiv 2206.00364) with the
-trigonometric schedule of Lu & Song (arXiv 2410.11081). Where the Gaussian is already right, ``G = 0``: the untrained
-network changes nothing.
+The network learns ``G(y, theta) = E[dy/dtheta | y_theta]`` by denoising score matching; the score
+is ``grad log p_theta(y) = -P (sin(theta) y + cos(theta) G) / sin(theta)``. Integrating
+``dy/dtheta = G`` from a Gaussian sample down to ``theta = 0`` refines it. ``tan(theta)`` is the
+usual noise level sigma in units of the predicted standard deviation, and this parametrisation is
+the EDM preconditioning (Karras et al., arXiv 2206.00364) with the trigonometric schedule of Lu &
+Song (arXiv 2410.11081). Where the Gaussian is already right, ``G = 0``: the untrained network
+changes nothing.
 """
 
 import math
@@ -27,7 +29,7 @@ from cgsim.nn.neighbours import BeadGraph
 
 
 class Score(nn.Module):
-    """The velocity ``G(y, theta)`` of the residual, conditioned on the latents of the dynamics network.
+    """The velocity ``G(y, theta)`` of the residual, given the latents of the dynamics network.
 
     Shapes
     ------
@@ -35,16 +37,20 @@ class Score(nn.Module):
     latent [n, latent_irreps.dim], graph -> [n, 3]
     """
 
-    def __init__(self, config: ScoreConfig, graph: GraphConfig, *, latent_irreps: o3.Irreps) -> None:
+    def __init__(
+        self, config: ScoreConfig, graph: GraphConfig, *, latent_irreps: o3.Irreps
+    ) -> None:
         super().__init__()
         width, lmax = config.n_channels, latent_irreps.lmax
+        self.angles = angles(config.n_evaluations, config.start_level)
         self.irreps = hidden_irreps(width, lmax)
         self.edges = EdgeGeometry(graph, lmax=lmax)
         self.inputs = o3.Linear(latent_irreps + o3.Irreps("1o"), self.irreps)
         self.level = mlp(2, width, width)
         zero_init(self.level[-1])
         self.convolutions = nn.ModuleList(
-            EquivariantConvolution(width, lmax=lmax, n_edge=self.edges.n_edge) for _ in range(config.n_layers)
+            EquivariantConvolution(width, lmax=lmax, n_edge=self.edges.n_edge)
+            for _ in range(config.n_layers)
         )
         self.output = o3.Linear(self.irreps, o3.Irreps("1o"))
         nn.init.zeros_(self.output.weight)
@@ -52,6 +58,7 @@ class Score(nn.Module):
     def forward(
         self, residual: Tensor, angle: Tensor, *, vector: Tensor, latent: Tensor, graph: BeadGraph
     ) -> Tensor:
+        """Return the velocity of every bead's residual."""
         edges = self.edges(vector, graph)
         features = self.inputs(torch.cat([latent, residual], dim=1))
         level = self.level(torch.stack([angle.cos(), angle.sin()], dim=1))
@@ -68,6 +75,6 @@ class Score(nn.Module):
 
 
 def angles(n_evaluations: int, start_level: float) -> list[float]:
-    """Noise angles of a refinement: evenly spaced from ``atan(start_level)`` to 0, [n_evaluations + 1]."""
+    """Noise angles of a refinement: evenly from ``atan(start_level)`` to 0, n_evaluations + 1."""
     start = math.atan(start_level)
     return [start * (1 - step / n_evaluations) for step in range(n_evaluations + 1)]

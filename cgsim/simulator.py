@@ -1,8 +1,12 @@
-"""The simulator: embedding + dynamics + score + integrator. ``loss(batch)`` trains it, ``step(state)`` runs it."""
+"""The simulator: embedding + dynamics + score + integrator.
+
+``loss(batch)`` trains it, ``step(state)`` runs it.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +18,7 @@ from cgsim.embedding import GraphEmbedding
 from cgsim.integrators import acceleration_target, euler_step, velocity_from_history
 from cgsim.nn.neighbours import BeadGraph, bead_graph
 from cgsim.noise import randn_like
-from cgsim.score import Score, angles
+from cgsim.score import Score
 from cgsim.statistics import Statistics
 
 
@@ -25,7 +29,8 @@ class State:
     Attributes
     ----------
     pos : [n, k, 3]
-        The k last frames, the present one last, nm (float64: systems may diffuse far from the origin).
+        The k last frames, the present one last, nm (float64: systems may diffuse far from the
+        origin).
     embedding : [n, n_channels]
         Bead embedding, constant in time.
     mass : [n]
@@ -65,7 +70,9 @@ class Simulator(nn.Module):
         Scales of the training data; they fix the time step.
     """
 
-    def __init__(self, config: ModelConfig, *, atom_types: Sequence[str], statistics: Statistics) -> None:
+    def __init__(
+        self, config: ModelConfig, *, atom_types: Sequence[str], statistics: Statistics
+    ) -> None:
         super().__init__()
         if config.history < 1:
             raise ValueError(f"history must be at least 1 frame, got {config.history}")
@@ -109,9 +116,10 @@ class Simulator(nn.Module):
 
         Returns
         -------
-        ``nll``: nats per degree of freedom of the reduced accelerations ``a Delta^2 / step_scale`` (add
-        ``log step_scale`` for nats of ``x_{t+1}`` in nm); ``score``: mean squared error of the denoiser in units of the
-        predicted Gaussian, 1 for an untrained one on a well-calibrated Gaussian (absent without a score network).
+        ``nll``: nats per degree of freedom of the reduced accelerations ``a Delta^2 / step_scale``
+        (add ``log step_scale`` for nats of ``x_{t+1}`` in nm); ``score``: mean squared error of the
+        denoiser in units of the predicted Gaussian, 1 for an untrained one on a well-calibrated
+        Gaussian (absent without a score network).
         """
         pos, level = self._with_noise(batch.pos.to(self.dtype), batch, generator, history_noise)
         graph = self._graph(pos[:, -1], batch)
@@ -124,7 +132,9 @@ class Simulator(nn.Module):
         if self.score is not None:
             scaled = (next_pos - pos[:, -1]) / self.statistics.step_scale
             residual = scaled - prediction.displacement.detach()
-            losses["score"] = self._score_loss(residual, pos[:, -1], prediction, graph=graph, generator=generator)
+            losses["score"] = self._score_loss(
+                residual, pos[:, -1], prediction, graph=graph, generator=generator
+            )
         return losses
 
     def reduced_acceleration(self, history: Tensor, next_pos: Tensor) -> Tensor:
@@ -132,7 +142,7 @@ class Simulator(nn.Module):
         return acceleration_target(history, next_pos, timestep=1.0) / self.statistics.step_scale
 
     def predict(self, batch: CGData) -> Prediction:
-        """Distribution over the reduced accelerations of a batch of windows (no noise on the history)."""
+        """Distribution over the reduced accelerations of a batch of windows, as they are."""
         pos = batch.pos.to(self.dtype)
         embedding = self._embed(batch)[batch.embedding_index]
         level = pos.new_zeros(len(pos))
@@ -165,12 +175,19 @@ class Simulator(nn.Module):
         field = prediction.acceleration
         with torch.no_grad():
             noise = field.deviation(generator)
-            drawn = torch.rand(graph.n_graphs, generator=generator, device=pos.device, dtype=pos.dtype)
+            drawn = torch.rand(
+                graph.n_graphs, generator=generator, device=pos.device, dtype=pos.dtype
+            )
             angle = (math.pi / 2 * drawn)[graph.batch]
         cos, sin = angle.cos()[:, None], angle.sin()[:, None]
         noisy, velocity = cos * residual + sin * noise, cos * noise - sin * residual
-        error = self._residual_velocity(noisy, angle, pos, prediction=prediction, graph=graph) - velocity
-        detached = replace(field, **{name: getattr(field, name).detach() for name in precision_fields(field)})
+        error = (
+            self._residual_velocity(noisy, angle, pos, prediction=prediction, graph=graph)
+            - velocity
+        )
+        detached = replace(
+            field, **{name: getattr(field, name).detach() for name in precision_fields(field)}
+        )
         return detached.squared_norm(error).sum() / error.numel()
 
     # ---------------------------------------------------------------- networks
@@ -207,13 +224,25 @@ class Simulator(nn.Module):
         vector = graph.displacement(pos[:, -1]) / self.statistics.length_scale
         return self.dynamics(beads, vector, graph=graph)
 
+    @property
+    def _denoiser(self) -> Score:
+        if self.score is None:
+            raise ValueError("this simulator has no score network: config.score is None")
+        return self.score
+
     def _residual_velocity(
-        self, residual: Tensor, angle: Tensor, pos: Tensor, *, prediction: Prediction, graph: BeadGraph
+        self,
+        residual: Tensor,
+        angle: Tensor,
+        pos: Tensor,
+        *,
+        prediction: Prediction,
+        graph: BeadGraph,
     ) -> Tensor:
         """The score network at the noisy next positions ``x_t + (u + y) step_scale``."""
         assumed = pos + (prediction.displacement.detach() + residual) * self.statistics.step_scale
         vector = graph.displacement(assumed) / self.statistics.length_scale
-        return self.score(residual, angle, vector=vector, latent=prediction.latent, graph=graph)
+        return self._denoiser(residual, angle, vector=vector, latent=prediction.latent, graph=graph)
 
     # ---------------------------------------------------------------- roll-out
 
@@ -244,22 +273,29 @@ class Simulator(nn.Module):
             cell=None if state.cell is None else state.cell.to(self.dtype),
         )
         level = local.new_zeros(len(local))
-        prediction = self._predict(local, state.embedding, mass=state.mass, noise_level=level, graph=graph)
+        prediction = self._predict(
+            local, state.embedding, mass=state.mass, noise_level=level, graph=graph
+        )
         residual = prediction.acceleration.deviation(state.generator)
         if self.score is not None:
             residual = self._refine(residual, local[:, -1], prediction=prediction, graph=graph)
         reduced = prediction.acceleration.mean + residual
         acceleration = reduced.double() * self.statistics.step_scale / self.timestep**2
         velocity = velocity_from_history(state.pos, self.timestep)
-        next_pos, _ = euler_step(state.pos[:, -1], velocity, acceleration=acceleration, timestep=self.timestep)
+        next_pos, _ = euler_step(
+            state.pos[:, -1], velocity, acceleration=acceleration, timestep=self.timestep
+        )
         return replace(state, pos=torch.cat([state.pos[:, 1:], next_pos[:, None]], dim=1))
 
-    def _refine(self, residual: Tensor, pos: Tensor, *, prediction: Prediction, graph: BeadGraph) -> Tensor:
-        """Integrate ``dy/dtheta = G(y, theta)`` from a Gaussian sample down to ``theta = 0`` by Euler steps."""
-        levels = angles(self.config.score.n_evaluations, self.config.score.start_level)
-        for now, then in zip(levels[:-1], levels[1:], strict=True):
+    def _refine(
+        self, residual: Tensor, pos: Tensor, *, prediction: Prediction, graph: BeadGraph
+    ) -> Tensor:
+        """Integrate ``dy/dtheta = G(y, theta)`` from a sample to ``theta = 0`` by Euler steps."""
+        for now, then in pairwise(self._denoiser.angles):
             angle = residual.new_full((len(residual),), now)
-            slope = self._residual_velocity(residual, angle, pos, prediction=prediction, graph=graph)
+            slope = self._residual_velocity(
+                residual, angle, pos, prediction=prediction, graph=graph
+            )
             residual = residual + (then - now) * slope
         return residual
 

@@ -1,4 +1,4 @@
-"""Scales of the training data, by which the network sees everything: the untrained simulator is already sensible."""
+"""Scales of the training data: seen in them, an untrained simulator is already sensible."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -42,7 +42,9 @@ class Statistics:
         return asdict(self)
 
 
-def measure(trajectories: Sequence[MappedTrajectory], *, stride: int, n_samples: int = 2000) -> Statistics:
+def measure(
+    trajectories: Sequence[MappedTrajectory], *, stride: int, n_samples: int = 2000
+) -> Statistics:
     """Measure the scales on evenly spaced frames of every trajectory.
 
     Raises
@@ -56,7 +58,8 @@ def measure(trajectories: Sequence[MappedTrajectory], *, stride: int, n_samples:
         n_starts = len(trajectory.pos) - stride
         if n_starts < 1:
             raise ValueError(
-                f"{trajectory.name}: {len(trajectory.pos)} frames, a stride of {stride} needs at least {stride + 1}"
+                f"{trajectory.name}: {len(trajectory.pos)} frames, a stride of {stride} needs at "
+                f"least {stride + 1}"
             )
         rows = np.unique(np.linspace(0, n_starts - 1, min(n_samples, n_starts)).astype(int))
         now = np.asarray(trajectory.pos[rows], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Mapped trajectories in files: a folder ``NAME.cg`` with the positions as a memory-mapped array and a JSON."""
+"""Mapped trajectories in files: a folder ``NAME.cg`` of memory-mapped positions and a JSON."""
 
 import os
 import shutil
@@ -50,7 +50,8 @@ def map_trajectory(
     Raises
     ------
     ValueError
-        Naming the file (and frame) that is empty, truncated, does not fit the molecule, or holds NaN.
+        Naming the file (and frame) that is empty, truncated, does not fit the molecule, or holds
+        NaN.
     """
     parts = list(_mapped_chunks(files, molecule, mapping, frame_interval))
     return _system(files, molecule, mapping, frame_interval, name)(
@@ -76,15 +77,17 @@ def map_to_folder(
     system = _system(files, molecule, mapping, frame_interval, name)
     with _atomic_folder(folder) as partial:
         streams: dict[str, list[int]] = {}
-        first = None
+        first = np.empty((0, 3))
         for pos, cell in _mapped_chunks(files, molecule, mapping, frame_interval):
-            first = pos[0] if first is None else first
+            first = first if streams else pos[0]
             _append(partial, "pos", pos, streams)
             if cell is not None:
                 _append(partial, "cell", cell, streams)
         for field, shape in streams.items():
             _finish(partial, field, shape)
-        write_atomic_json(partial / "system.json", _header(system(np.empty((0, mapping.n_beads, 3)), None)))
+        write_atomic_json(
+            partial / "system.json", _header(system(np.empty((0, mapping.n_beads, 3)), None))
+        )
         write_bead_structure(
             partial / "beads",
             bead_names(molecule, mapping),
@@ -117,40 +120,53 @@ def load_mapped(folder: str | Path) -> MappedTrajectory:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder of a mapped trajectory (make it with `cgsim map`)")
-    header = read_json(folder / "system.json")
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError(f"{folder / 'system.json'}: not a {FORMAT!r}")
-    fields = {key: value for key, value in header.items() if key not in ("format", "units")}
-    for key in _ARRAYS:
-        fields[key] = np.asarray(fields[key], dtype=np.int64)
-    fields["atom_bonds"] = fields["atom_bonds"].reshape(2, -1)
-    fields["edge_index"] = fields["edge_index"].reshape(2, -1)
-    fields["bead_mass"] = np.asarray(fields["bead_mass"], dtype=np.float64)
-    fields["bead_name"] = tuple((residue, atom) for residue, atom in fields["bead_name"])
-    fields["atom_type"] = tuple(fields["atom_type"])
-    pos = _open(folder / "pos.npy")
-    if pos.ndim != 3 or pos.shape[1:] != (len(fields["bead_mass"]), 3):
-        raise ValueError(
-            f"{folder / 'pos.npy'}: shape {pos.shape}, expected [n_frames, {len(fields['bead_mass'])}, 3]"
+        raise FileNotFoundError(
+            f"{folder}: no such folder of a mapped trajectory (make it with `cgsim map`)"
         )
+    fields = _read_header(folder / "system.json")
+    pos = _open(folder / "pos.npy")
+    _check_shape(folder / "pos.npy", pos, (*pos.shape[:1], len(fields["bead_mass"]), 3))
     cell = _open(folder / "cell.npy") if (folder / "cell.npy").exists() else None
+    if cell is not None:
+        _check_shape(folder / "cell.npy", cell, (len(pos), 3, 3))
     return MappedTrajectory(**fields, pos=pos, cell=cell)
 
 
 @contextmanager
 def _atomic_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside ``folder``, renamed to it on success and removed on failure."""
+    """A temporary folder beside ``folder``, renamed to it on success and removed on failure.
+
+    Raises
+    ------
+    ValueError
+        If ``folder`` holds anything but a mapped trajectory: it would be replaced.
+    """
+    if folder.exists() and not _is_replaceable(folder):
+        raise ValueError(f"{folder} exists and is not a mapped trajectory: choose another folder")
     partial = folder.with_name(f".{os.getpid()}.{folder.name}")
+    replaced = folder.with_name(f".{os.getpid()}.old.{folder.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
         if folder.exists():
-            shutil.rmtree(folder)
+            os.replace(folder, replaced)
         os.replace(partial, folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if replaced.exists() and not folder.exists():
+            os.replace(replaced, folder)
+        for leftover in (partial, replaced):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_replaceable(folder: Path) -> bool:
+    """Whether a folder is empty or a mapped trajectory."""
+    return folder.is_dir() and ((folder / "system.json").is_file() or not any(folder.iterdir()))
+
+
+def _check_shape(path: Path, array: np.ndarray, expected: tuple[int, ...]) -> None:
+    if array.shape != expected:
+        raise ValueError(f"{path}: shape {list(array.shape)}, expected {list(expected)}")
 
 
 def _open(path: Path) -> np.ndarray:
@@ -158,6 +174,27 @@ def _open(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(f"{path}: truncated or not a NumPy array ({error})") from error
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """Everything but the frames, as `MappedTrajectory` takes it."""
+    header = read_json(path)
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(f"{path}: not a {FORMAT!r}")
+    try:
+        return {
+            "name": header["name"],
+            "frame_interval": float(header["frame_interval"]),
+            "recipe": header["recipe"],
+            "atom_type": tuple(header["atom_type"]),
+            "bead_name": tuple((residue, atom) for residue, atom in header["bead_name"]),
+            "bead_mass": np.asarray(header["bead_mass"], dtype=np.float64),
+            "bead_index": np.asarray(header["bead_index"], dtype=np.int64),
+            "atom_bonds": np.asarray(header["atom_bonds"], dtype=np.int64).reshape(2, -1),
+            "edge_index": np.asarray(header["edge_index"], dtype=np.int64).reshape(2, -1),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: incomplete or damaged ({error!r})") from error
 
 
 def _header(trajectory: MappedTrajectory) -> dict[str, Any]:
@@ -176,7 +213,11 @@ def _header(trajectory: MappedTrajectory) -> dict[str, Any]:
 
 
 def _system(
-    files: Files, molecule: Molecule, mapping: Mapping, frame_interval: float | None, name: str | None
+    files: Files,
+    molecule: Molecule,
+    mapping: Mapping,
+    frame_interval: float | None,
+    name: str | None,
 ) -> Callable[[np.ndarray, np.ndarray | None], MappedTrajectory]:
     """A constructor that needs only frames."""
     interval = common_frame_interval(files, frame_interval=frame_interval)

@@ -33,8 +33,20 @@ def public_names() -> str:
         thing = getattr(cgsim, name)
         if inspect.isclass(thing) or inspect.isfunction(thing):
             summary = (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ")
-            rows.append(f"| [`{name}`][{thing.__module__}.{thing.__qualname__}] | {summary} |")
+            rows.append(f"| [`{name}`][{documented_module(thing)}.{name}] | {summary} |")
     return "\n".join(rows)
+
+
+def documented_module(thing: Any) -> str:
+    """Return the module whose page describes a thing: the package that exports it, if one does.
+
+    A function that shares the name of its module is described with the module.
+    """
+    package, _, module = thing.__module__.rpartition(".")
+    exported = getattr(sys.modules[package], "__all__", [])
+    if package == "cgsim" or module == thing.__name__ or thing.__name__ not in exported:
+        return str(thing.__module__)
+    return package
 
 
 def output(arguments: list[str]) -> str:

@@ -10,15 +10,15 @@ PACKAGE = Path(__file__).parents[1] / "cgsim"
 # Bottom to top. A module imports from lower rows only; modules of one row are siblings and do not
 # import each other. A new module gets a place here.
 LAYERS = (
-    ("units", "version"),
+    ("units", "version", "threads"),
     ("config", "io"),
     ("nn", "mapping"),
     ("data",),
     ("store", "statistics", "embedding", "noise", "integrators"),
     ("dynamics", "score"),
     ("simulator",),
-    ("checkpoint",),
-    ("reporters",),
+    ("checkpoint", "testing"),
+    ("reporters", "optimisation", "starts"),
     ("rollout", "training"),
     ("quickstart",),
     ("cli",),

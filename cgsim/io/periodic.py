@@ -12,6 +12,9 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from cgsim.io.molecule import Molecule
 
+MAX_CELLS = 1e8
+"""Cell lengths beyond which double precision no longer tells images apart well."""
+
 _NEIGHBOURS = np.array([n for n in product((-1, 0, 1), repeat=3) if any(n)], dtype=np.float64)
 
 
@@ -34,10 +37,19 @@ def minimum_image(displacement: np.ndarray, cell: np.ndarray) -> np.ndarray:
     -------
     np.ndarray
         ``[n_frames, n, 3]`` nm, float64.
+
+    Raises
+    ------
+    ValueError
+        If a cell has no volume or is tiny compared with the displacements.
     """
     displacement = np.asarray(displacement, dtype=np.float64)
     cell = reduced_cell(cell)
     fraction = np.rint(np.einsum("fni,fij->fnj", displacement, np.linalg.inv(cell)))
+    if not (np.abs(fraction) < MAX_CELLS).all():
+        raise ValueError(
+            f"displacements of more than {MAX_CELLS:g} cell lengths have no exact image"
+        )
     shortest = displacement - np.einsum("fni,fij->fnj", fraction, cell)
     # Closer than half the shortest cell vector to the origin, nothing can be shorter.
     limit = np.square(cell).sum(axis=2).min(axis=1)[:, None] / 4
@@ -86,6 +98,23 @@ def reduced_cell(cell: np.ndarray) -> np.ndarray:
 def _nearest_multiple(vector: np.ndarray, of: np.ndarray) -> np.ndarray:
     ratio = np.rint((vector * of).sum(axis=1) / np.square(of).sum(axis=1))
     return ratio[:, None] * of
+
+
+def cell_vectors(trajectory: mdtraj.Trajectory) -> np.ndarray:
+    """Return the cell vectors ``[n_frames, 3, 3]`` nm of a periodic trajectory in float64.
+
+    (Those of MDTraj are float32.)
+    """
+    lengths = trajectory.unitcell_lengths.astype(np.float64)
+    cosine = np.cos(np.radians(trajectory.unitcell_angles.astype(np.float64)))
+    cosine[np.abs(cosine) < 1e-8] = 0  # right angles
+    bc, ac, ab = cosine.T
+    unit = np.zeros((len(lengths), 3, 3))
+    unit[:, 0, 0] = 1
+    unit[:, 1, 0], unit[:, 1, 1] = ab, np.sqrt(1 - ab**2)
+    unit[:, 2, 0], unit[:, 2, 1] = ac, (bc - ab * ac) / unit[:, 1, 1]
+    unit[:, 2, 2] = np.sqrt(1 - (unit[:, 2, :2] ** 2).sum(axis=1))
+    return unit * lengths[:, :, None]
 
 
 def unwrap(trajectory: mdtraj.Trajectory, molecule: Molecule) -> np.ndarray:
@@ -140,9 +169,9 @@ class Unwrapper:
                 f"the trajectory has {xyz.shape[1]} atoms, {self.molecule.name!r} has "
                 f"{self.molecule.n_atoms}"
             )
-        if trajectory.unitcell_vectors is None or len(xyz) == 0:
+        if trajectory.unitcell_lengths is None or len(xyz) == 0:
             return xyz
-        cell = trajectory.unitcell_vectors.astype(np.float64)
+        cell = cell_vectors(trajectory)
         return self._continuous(self._whole(xyz, cell), cell)
 
     def _whole(self, xyz: np.ndarray, cell: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import mdtraj
 import numpy as np
 
 from cgsim.io.molecule import Molecule
+from cgsim.io.periodic import MAX_CELLS, cell_vectors
 
 SAME_INTERVAL = 1e-3
 """Relative difference of two frame intervals that still passes for rounding."""
@@ -65,11 +66,7 @@ class FrameStream:
             )
             raise ValueError(f"{path}: frame {bad} {state}; all frames must have one, or none")
         if self.has_cell:
-            volume = np.linalg.det(trajectory.unitcell_vectors.astype(np.float64))
-            sound = np.isfinite(volume) & (volume > 0)
-            if not sound.all():
-                bad = first + int(np.argmin(sound))
-                raise ValueError(f"{path}: frame {bad} has a periodic cell without volume")
+            _check_cell_size(path, trajectory, first)
 
     def _without_overlap(
         self, path: Path, trajectory: mdtraj.Trajectory, first: int
@@ -83,6 +80,21 @@ class FrameStream:
             check_even(path, joined, first - len(self.last_times))
         self.last_times = joined[-2:]
         return trajectory
+
+
+def _check_cell_size(path: Path, trajectory: mdtraj.Trajectory, first: int) -> None:
+    with np.errstate(invalid="ignore"):
+        cell = cell_vectors(trajectory)
+        volume = np.linalg.det(cell)
+    sound = np.isfinite(cell).all(axis=(1, 2)) & (volume > 0)
+    cell[~sound] = np.eye(3)
+    cells_per_nm = np.abs(np.linalg.inv(cell)).max(axis=(1, 2))
+    sound &= np.abs(trajectory.xyz).max(axis=(1, 2)) * cells_per_nm < MAX_CELLS
+    if not sound.all():
+        bad = first + int(np.argmin(sound))
+        raise ValueError(
+            f"{path}: frame {bad} has an impossible periodic cell: {cell[bad - first]}"
+        )
 
 
 def check_even(path: Path, time: np.ndarray, first: int) -> None:

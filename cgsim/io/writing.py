@@ -7,6 +7,8 @@ append on. After each append the file is complete and any program can read it.
 import errno
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -140,12 +142,8 @@ def _write_xtc(
     path: Path, xyz: np.ndarray, time: np.ndarray | None, cell: np.ndarray | None
 ) -> None:
     step = None if time is None else np.clip(np.rint(time), -(2**31), 2**31 - 1)
-    try:
-        with XTCTrajectoryFile(str(path), "w") as file:
-            file.write(xyz, time=time, step=step, box=cell)
-    except RuntimeError as error:  # MDTraj's word for a failed write
-        raise OSError(errno.ENOSPC, f"could not be written ({error})", str(path)) from error
-    _check_written(path, len(xyz))
+    with _complete(path, len(xyz)), XTCTrajectoryFile(str(path), "w") as file:
+        file.write(xyz, time=time, step=step, box=cell)
 
 
 def _write_dcd(path: Path, xyz: np.ndarray, cell: np.ndarray | None) -> None:
@@ -153,20 +151,25 @@ def _write_dcd(path: Path, xyz: np.ndarray, cell: np.ndarray | None) -> None:
     if cell is not None:
         a, b, c, *degrees = box_vectors_to_lengths_and_angles(*np.moveaxis(cell, 1, 0))
         lengths, angles = np.stack([a, b, c], axis=1) / NM_PER_ANGSTROM, np.stack(degrees, axis=1)
-    with DCDTrajectoryFile(str(path), "w") as file:
+    with _complete(path, len(xyz)), DCDTrajectoryFile(str(path), "w") as file:
         file.write(xyz / NM_PER_ANGSTROM, cell_lengths=lengths, cell_angles=angles)
-    _check_written(path, len(xyz))
 
 
-def _check_written(path: Path, n_frames: int) -> None:
-    """MDTraj's writers do not notice a full disk."""
+@contextmanager
+def _complete(path: Path, n_frames: int) -> Iterator[None]:
+    """Raise OSError unless all frames are written: MDTraj's writers may not notice a full disk."""
+    full = OSError(errno.ENOSPC, "the frames could not be written", str(path))
+    try:
+        yield
+    except (RuntimeError, TypeError) as error:  # what they raise when they do (DCD by mistake)
+        raise full from error
     try:
         is_xtc = file_extension(path.stem) == ".xtc"
-        written = index_xtc(path).n_frames if is_xtc else read_dcd_layout(path).n_frames
-    except ValueError:
-        written = 0
-    if written != n_frames:
-        raise OSError(errno.ENOSPC, "the frames could not be written", str(path))
+        n_written = index_xtc(path).n_frames if is_xtc else read_dcd_layout(path).n_frames
+    except ValueError as error:
+        raise full from error
+    if n_written != n_frames:
+        raise full
 
 
 def _start_of_xtc_frames(path: Path, n_atoms: int, *, has_cell: bool) -> int | None:

@@ -4,14 +4,13 @@ METIS (Karypis and Kumar, SIAM J. Sci. Comput. 20, 359 (1998)) makes clusters of
 that cut few bonds. It may leave a cluster empty or in pieces; that is repaired here.
 """
 
-import math
-
 import numpy as np
 import pymetis
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from cgsim.io import Molecule
+from cgsim.io.files import is_positive
 from cgsim.mapping.bead_mapping import Mapping, mapping_from_index
 
 
@@ -33,7 +32,7 @@ def map_metis(molecule: Molecule, *, atoms_per_bead: float) -> Mapping:
     ValueError
         If `atoms_per_bead` is below 1 or no number.
     """
-    if not (math.isfinite(atoms_per_bead) and atoms_per_bead >= 1):
+    if not is_positive(atoms_per_bead) or atoms_per_bead < 1:
         raise ValueError(f"atoms_per_bead must be a number of at least 1, not {atoms_per_bead!r}")
     n_atoms = molecule.n_atoms
     i, j = np.concatenate([molecule.bond_index, molecule.bond_index[::-1]], axis=1)
@@ -72,8 +71,7 @@ def partition(graph: csr_array, k: int) -> np.ndarray:
         return np.arange(n) if k == n else np.zeros(n, dtype=np.int64)
     _, labels = pymetis.part_graph(
         k,
-        xadj=graph.indptr,
-        adjncy=graph.indices,
+        adjacency=np.split(graph.indices, graph.indptr[1:-1]),
         recursive=False,
         options=pymetis.Options(seed=0, contig=1),
     )

@@ -39,17 +39,14 @@ def map_user(molecule: Molecule, assignment: Assignment) -> Mapping:
         the file.
     """
     if isinstance(assignment, str | Path):
+        content = read_json(assignment)
         try:
-            return map_user(molecule, read_json(assignment))
+            return _map_index(molecule, _bead_index(content, molecule.n_atoms))
         except ValueError as error:
-            name = str(assignment)
-            message = str(error) if str(error).startswith(name) else f"{name}: {error}"
-            raise ValueError(message) from error
+            raise ValueError(f"{assignment}: {error}") from error
     if callable(assignment):
         assignment = assignment(molecule.topology)
-    bead_index = _bead_index(assignment, molecule.n_atoms)
-    recipe = {"method": "user", "bead_index": bead_index}
-    return mapping_from_index(molecule, np.array(bead_index, dtype=np.int64), recipe=recipe)
+    return _map_index(molecule, _bead_index(assignment, molecule.n_atoms))
 
 
 def build_mapping(molecule: Molecule, recipe: dict[str, Any]) -> Mapping:
@@ -73,7 +70,7 @@ def build_mapping(molecule: Molecule, recipe: dict[str, Any]) -> Mapping:
     method = recipe.get("method")
     expected = {"metis": {"atoms_per_bead"}, "residues": set(), "atoms": set()}
     expected["user"] = {"bead_index"}
-    if method not in expected:
+    if not isinstance(method, str) or method not in expected:
         raise ValueError(f"unknown mapping method {method!r}; known are {', '.join(expected)}")
     if set(parameters) != expected[method]:
         raise ValueError(
@@ -84,6 +81,11 @@ def build_mapping(molecule: Molecule, recipe: dict[str, Any]) -> Mapping:
     if method == "user":
         return map_user(molecule, parameters["bead_index"])
     return map_residues(molecule) if method == "residues" else map_atoms(molecule)
+
+
+def _map_index(molecule: Molecule, bead_index: list[int]) -> Mapping:
+    recipe = {"method": "user", "bead_index": bead_index}
+    return mapping_from_index(molecule, np.array(bead_index, dtype=np.int64), recipe=recipe)
 
 
 def _bead_index(assignment: Any, n_atoms: int) -> list[int]:

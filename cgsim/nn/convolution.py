@@ -10,13 +10,14 @@ from cgsim.nn.mlp import mlp
 
 
 def hidden_irreps(n_channels: int, lmax: int) -> o3.Irreps:
-    """``n_channels`` copies of each of 0e, 1o, 2e, ... up to ``lmax``: parities of the spherical harmonics."""
+    """``n_channels`` copies of 0e, 1o, 2e, ... up to ``lmax``: parities of spherical harmonics."""
     return o3.Irreps([(n_channels, (order, (-1) ** order)) for order in range(lmax + 1)])
 
 
 def channelwise_product(node: o3.Irreps, edge: o3.Irreps) -> o3.TensorProduct:
-    """Tensor product that keeps channels apart (``uvu``), with one weight per edge, channel and path."""
-    out, instructions = [], []
+    """Tensor product that keeps channels apart (``uvu``): a weight per edge, channel and path."""
+    out: list[tuple[int, o3.Irrep]] = []
+    instructions = []
     for i, (n_channels, ir_node) in enumerate(node):
         for j, (_, ir_edge) in enumerate(edge):
             for ir_out in ir_node * ir_edge:
@@ -38,10 +39,11 @@ def channelwise_product(node: o3.Irreps, edge: o3.Irreps) -> o3.TensorProduct:
 class EquivariantConvolution(nn.Module):
     r"""One round of equivariant message passing with a gated residual update.
 
-    ``m_i = N^{-1/2} sum_j  w(e_ij, s_i, s_j) * (x_j (x) Y(r_ij))``,  ``x_i <- x_i + gate(A x_i + B m_i)``
+    ``m_i = N^{-1/2} sum_j  w(e_ij, s_i, s_j) * (x_j (x) Y(r_ij))``,
+    ``x_i <- x_i + gate(A x_i + B m_i)``
 
-    with ``(x)`` the channel-wise tensor product, ``Y`` spherical harmonics, ``e_ij`` edge invariants and ``s`` the
-    scalar part of ``x``.
+    with ``(x)`` the channel-wise tensor product, ``Y`` spherical harmonics, ``e_ij`` edge
+    invariants and ``s`` the scalar part of ``x``.
 
     Shapes
     ------
@@ -65,8 +67,15 @@ class EquivariantConvolution(nn.Module):
         self.from_messages = o3.Linear(self.product.irreps_out.simplify(), self.gate.irreps_in)
 
     def forward(
-        self, features: Tensor, edge_attr: Tensor, *, harmonics: Tensor, envelope: Tensor, edge_index: Tensor
+        self,
+        features: Tensor,
+        edge_attr: Tensor,
+        *,
+        harmonics: Tensor,
+        envelope: Tensor,
+        edge_index: Tensor,
     ) -> Tensor:
+        """Update the features of every bead."""
         source, destination = edge_index
         ends = self.ends(features[:, : self.n_channels])
         ends_source, ends_destination = ends.chunk(2, dim=1)

@@ -33,12 +33,13 @@ class EdgeFeatures:
 class EdgeGeometry(nn.Module):
     """From edge vectors (in mean bond lengths) to `EdgeFeatures`.
 
-    Topological pairs have no cutoff and see the distance itself, so that a bond stretched beyond anything in the
-    training data still pulls.
+    Topological pairs have no cutoff and see the distance itself, so that a bond stretched beyond
+    anything in the training data still pulls.
 
     Shapes
     ------
-    vector [n_edges, 3] -> attr [n_edges, n_edge], harmonics [n_edges, (lmax + 1)^2], envelope [n_edges]
+    vector [n_edges, 3] -> attr [n_edges, n_edge], harmonics [n_edges, (lmax + 1)^2],
+    envelope [n_edges]
     """
 
     cutoff: Tensor
@@ -53,6 +54,7 @@ class EdgeGeometry(nn.Module):
         self.harmonics = o3.SphericalHarmonics(irreps, normalize=True, normalization="component")
 
     def forward(self, vector: Tensor, graph: BeadGraph) -> EdgeFeatures:
+        """Describe every edge."""
         distance = vector.norm(dim=1)
         hop = nn.functional.one_hot(graph.hop, self.n_hops + 1).to(distance)
         attr = torch.cat([distance[:, None], self.basis(distance), hop], dim=1)

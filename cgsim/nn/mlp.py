@@ -6,7 +6,7 @@ from torch import nn
 
 
 def mlp(*widths: int) -> nn.Sequential:
-    """Linear layers of the given widths with SiLU between them: ``W_n silu(... silu(W_1 x + b_1) ...) + b_n``."""
+    """``W_n silu(... silu(W_1 x + b_1) ...) + b_n``, with layers of the given widths."""
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(widths):
         layers += [nn.Linear(n_in, n_out), nn.SiLU()]

@@ -1,10 +1,10 @@
-"""The bead graph: topological neighbours at any distance, spatial neighbours under a smooth cutoff."""
+"""The bead graph: topological neighbours at any distance, spatial ones under a smooth cutoff."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix
+from scipy.sparse import csr_matrix, identity
 from scipy.sparse.csgraph import shortest_path
 from torch import Tensor
 
@@ -45,7 +45,9 @@ class BeadGraph:
         return replace(self, shift=self.shift.to(dtype))
 
 
-def topological_pairs(bonds: np.ndarray, n_beads: int, *, n_hops: int) -> tuple[np.ndarray, np.ndarray]:
+def topological_pairs(
+    bonds: np.ndarray, n_beads: int, *, n_hops: int
+) -> tuple[np.ndarray, np.ndarray]:
     """All ordered pairs at most ``n_hops`` bonds apart.
 
     Parameters
@@ -57,7 +59,7 @@ def topological_pairs(bonds: np.ndarray, n_beads: int, *, n_hops: int) -> tuple[
     -------
     Pairs [2, n_pairs] sorted by the second bead, and their separation in bonds [n_pairs].
     """
-    adjacency = coo_matrix((np.ones(bonds.shape[1]), tuple(bonds)), shape=(n_beads, n_beads))
+    adjacency = csr_matrix((np.ones(bonds.shape[1]), tuple(bonds)), shape=(n_beads, n_beads))
     if n_beads <= 4 * DENSE_LIMIT:
         separation = shortest_path(adjacency, directed=False, unweighted=True)
         destination, source = np.nonzero((separation > 0) & (separation <= n_hops))
@@ -65,15 +67,14 @@ def topological_pairs(bonds: np.ndarray, n_beads: int, *, n_hops: int) -> tuple[
     return _sparse_pairs(adjacency, n_hops)
 
 
-def _sparse_pairs(adjacency: coo_matrix, n_hops: int) -> tuple[np.ndarray, np.ndarray]:
+def _sparse_pairs(adjacency: csr_matrix, n_hops: int) -> tuple[np.ndarray, np.ndarray]:
     """Breadth-first rings by sparse products: linear in the number of beads."""
     step = ((adjacency + adjacency.T) > 0).astype(np.int64).tocsr()
-    reached = ring = step
-    separation = step.copy()
-    for hop in range(2, n_hops + 1):
+    ring = reached = identity(step.shape[0], dtype=np.int64, format="csr")
+    separation = csr_matrix(step.shape, dtype=np.int64)
+    for hop in range(1, n_hops + 1):
         ring = ((ring @ step) > 0).astype(np.int64)
-        ring.setdiag(0)
-        ring = (ring - ring.multiply(reached > 0)).tocsr()
+        ring = (ring - ring.multiply(reached)).tocsr()
         ring.eliminate_zeros()
         reached = reached + ring
         separation = separation + hop * ring
@@ -111,6 +112,8 @@ def bead_graph(
     ValueError
         If ``batch`` is not sorted.
     """
+    if bool((batch[1:] < batch[:-1]).any()):
+        raise ValueError("batch must be sorted: the beads of one system after those of another")
     pairs, hop = topology
     counts = torch.bincount(batch, minlength=n_graphs)
     if cell is None and int(counts.max()) <= DENSE_LIMIT:
@@ -118,7 +121,9 @@ def bead_graph(
     else:
         near, shift = _listed_pairs(pos, cutoff, counts, cell)
     n = len(pos)
-    keep = torch.isin(near[1] * n + near[0], pairs[1] * n + pairs[0], invert=True) | (shift != 0).any(dim=1)
+    keep = torch.isin(near[1] * n + near[0], pairs[1] * n + pairs[0], invert=True) | (
+        shift != 0
+    ).any(dim=1)
     near, shift = near[:, keep], shift[keep]
     edge_index = torch.cat([pairs, near], dim=1)
     order = torch.argsort(edge_index[1], stable=True)
@@ -132,10 +137,12 @@ def bead_graph(
 
 
 def ordered_pairs(counts: Tensor) -> Tensor:
-    """All ordered pairs of different beads of the same system, for systems of ``counts`` beads: [2, n_pairs]."""
+    """All ordered pairs of beads of one system [2, n_pairs], for systems of ``counts`` beads."""
     per_bead = torch.repeat_interleave(counts, counts)  # partners of each bead, itself included
     first = torch.repeat_interleave(torch.cumsum(counts, 0) - counts, counts)
-    destination = torch.repeat_interleave(torch.arange(len(per_bead), device=counts.device), per_bead)
+    destination = torch.repeat_interleave(
+        torch.arange(len(per_bead), device=counts.device), per_bead
+    )
     start = torch.cumsum(per_bead, 0) - per_bead
     source = torch.arange(len(destination), device=counts.device) - (start - first)[destination]
     pairs = torch.stack([source, destination])
@@ -150,7 +157,9 @@ def _dense_pairs(pos: Tensor, cutoff: float, counts: Tensor) -> tuple[Tensor, Te
     return pairs, pos.new_zeros(pairs.shape[1], 3)
 
 
-def _listed_pairs(pos: Tensor, cutoff: float, counts: Tensor, cell: Tensor | None) -> tuple[Tensor, Tensor]:
+def _listed_pairs(
+    pos: Tensor, cutoff: float, counts: Tensor, cell: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Pairs within the cutoff from a linear-time neighbour list, system by system."""
     from vesin import NeighborList
 

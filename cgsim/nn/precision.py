@@ -30,11 +30,14 @@ class BeadPrecision(nn.Module):
         zero_init(self.network[-1])
 
     def forward(self, scalars: Tensor) -> Tensor:
+        """Return the precision of every bead."""
         return bounded_exp(self.network(scalars)[:, 0])
 
 
 class PairPrecision(nn.Module):
-    """A positive number per pair, symmetric: ``w_ij = u_ij exp(MLP(s_i + s_j, s_i * s_j, e_ij))``, u the envelope.
+    """A positive number per pair: ``w_ij = u_ij exp(MLP(s_i + s_j, s_i * s_j, e_ij))``.
+
+    Symmetric, and with the envelope u of the edge smooth where a pair leaves the cutoff.
 
     Shapes
     ------
@@ -46,9 +49,16 @@ class PairPrecision(nn.Module):
         self.network = mlp(2 * n_channels + n_edge, n_channels, 1)
         zero_init(self.network[-1])
 
-    def forward(self, scalars: Tensor, edges: EdgeFeatures, graph: BeadGraph) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, scalars: Tensor, edges: EdgeFeatures, graph: BeadGraph
+    ) -> tuple[Tensor, Tensor]:
+        """Return every pair once, and its coupling."""
         once = (graph.edge_index[0] < graph.edge_index[1]).nonzero()[:, 0]
         first, second = pairs = graph.edge_index[:, once]
-        both = [scalars[first] + scalars[second], scalars[first] * scalars[second], edges.attr[once]]
+        both = [
+            scalars[first] + scalars[second],
+            scalars[first] * scalars[second],
+            edges.attr[once],
+        ]
         weight = bounded_exp(self.network(torch.cat(both, dim=1))[:, 0] + WEIGHT_START)
         return pairs, weight * edges.envelope[once]

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 def polynomial_envelope(distance: Tensor, cutoff: Tensor) -> Tensor:
-    """Smooth step from 1 at zero to 0 at the cutoff, with vanishing first and second derivative there.
+    """Smooth step from 1 at zero to 0 at the cutoff; first and second derivative vanish there.
 
     ``1 - 10 u^3 + 15 u^4 - 6 u^5`` with ``u = r / r_cut``.
 
@@ -35,4 +35,5 @@ class GaussianBasis(nn.Module):
         self.width = upper / n_radial
 
     def forward(self, distance: Tensor) -> Tensor:
+        """Expand distances."""
         return torch.exp(-0.5 * ((distance[:, None] - self.centres) / self.width) ** 2)

@@ -1,0 +1,249 @@
+"""The optimisation: Lightning around the plain module, resumable."""
+
+import csv
+import logging
+import math
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from cgsim.config import Hardware, TrainingConfig
+from cgsim.data import CGData, WindowDataset, WindowSampler
+from cgsim.simulator import Simulator
+from cgsim.threads import cpu_threads
+
+N_VALIDATION_BATCHES = 10
+
+
+class TrainingModule(lightning.LightningModule):
+    """The simulator with its optimiser: ``loss = NLL + score_weight x DSM``."""
+
+    def __init__(self, simulator: Simulator, config: TrainingConfig) -> None:
+        super().__init__()
+        self.simulator, self.config = simulator, config
+
+    def training_step(self, batch: CGData, batch_index: int) -> Tensor:
+        """Return the loss of one batch; noise is drawn from (seed, step, process)."""
+        generator = torch.Generator(self.device)
+        generator.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)) % 2**63)
+        losses = self.simulator.loss(
+            batch, generator=generator, history_noise=self.config.history_noise
+        )
+        self._log("train", losses, batch)
+        self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
+        return self._total(losses)
+
+    def _total(self, losses: dict[str, Tensor]) -> Tensor:
+        return losses["nll"] + self.config.score_weight * losses.get("score", torch.zeros(()))
+
+    def validation_step(self, batch: CGData, batch_index: int) -> None:
+        """Log the losses of one held-out batch, with the same noise at every validation."""
+        generator = torch.Generator(self.device).manual_seed(batch_index)
+        losses = self.simulator.loss(batch, generator=generator)
+        self._log("validation", losses, batch)
+        self.log(
+            "validation_loss",
+            self._total(losses),
+            batch_size=int(batch.batch[-1]) + 1,
+            sync_dist=True,
+        )
+
+    def _log(self, stage: str, losses: dict[str, Tensor], batch: CGData) -> None:
+        for name, value in losses.items():
+            show = name == "nll"
+            size = int(batch.batch[-1]) + 1
+            self.log(
+                f"{stage}_{name}",
+                value.detach(),
+                prog_bar=show,
+                batch_size=size,
+                sync_dist=stage != "train",
+            )
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Return AdamW with the learning-rate schedule."""
+        optimizer = torch.optim.AdamW(
+            self.simulator.parameters(),
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _learning_rate_factor(self, step: int) -> float:
+        """Linear warm-up, then a cosine down to 1 %."""
+        warm = min(1.0, (step + 1) / max(1, self.config.n_warmup))
+        progress = min(1.0, step / self.config.n_steps)
+        return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def optimise(
+    module: TrainingModule,
+    directory: Path,
+    *,
+    train: WindowDataset,
+    validation: WindowDataset,
+    hardware: Hardware,
+) -> None:
+    """Run or resume the optimisation; the module ends with the averaged weights of the best epoch.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If it was interrupted.
+    ValueError
+        If the resume point ``last.ckpt`` is damaged, or the hardware is not there.
+    """
+    last = directory / "last.ckpt"
+    with _quiet_lightning():
+        trainer = _trainer(module.config, directory, hardware, n_done=_steps_done(last))
+    sampler = WindowSampler(
+        len(train),
+        batch_size=module.config.batch_size,
+        n_batches=epochs(module.config)[1],
+        seed=module.config.seed,
+        rank=trainer.global_rank,
+        world_size=trainer.world_size,
+    )
+    n_beads = module.config.batch_size * max(system.n_beads for system in train.trajectories)
+    with cpu_threads(n_beads), _quiet_lightning(), _interruptible(trainer):
+        trainer.fit(
+            module,
+            DataLoader(train, sampler=sampler, batch_size=None),
+            _validation_loader(module, validation),
+            ckpt_path=last if last.exists() else None,
+            weights_only=True,
+        )
+    best = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)
+    module.load_state_dict(best["state_dict"])
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Progress bars only, without advice."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+        yield
+
+
+@contextmanager
+def _interruptible(trainer: lightning.Trainer) -> Iterator[None]:
+    """Raise KeyboardInterrupt where Lightning, interrupted, would end the program."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, handler)  # Lightning leaves it ignored
+        raise KeyboardInterrupt from None
+
+
+def _steps_done(last: Path) -> int:
+    """Optimiser steps done at the resume point, 0 without one.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    if not last.exists():
+        return 0
+    try:
+        return int(torch.load(last, map_location="cpu", weights_only=True)["global_step"])
+    except Exception as error:  # torch raises a dozen kinds
+        raise ValueError(
+            f"{last}: damaged, or not of this library; remove it to train anew ({error})"
+        ) from error
+
+
+def _csv_log(directory: Path, *, n_done: int) -> CSVLogger:
+    """A log that keeps the lines of the steps before a restart; Lightning's would drop them."""
+    log, file = CSVLogger(directory, name="", version=""), directory / "metrics.csv"
+    if file.exists() and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        with open(file, newline="", encoding="utf-8") as stream:
+            earlier = [line for line in csv.DictReader(stream) if int(line["step"]) < n_done]
+        log.experiment.metrics.extend(earlier)
+        log.save()
+    return log
+
+
+def epochs(config: TrainingConfig) -> tuple[int, int]:
+    """Number of epochs and steps of each: whole ones, so that the last steps are validated too."""
+    n_epochs = math.ceil(config.n_steps / config.steps_per_epoch)
+    return n_epochs, math.ceil(config.n_steps / n_epochs)
+
+
+def _trainer(
+    config: TrainingConfig, directory: Path, hardware: Hardware, *, n_done: int
+) -> lightning.Trainer:
+    """Lightning's loop, at any number of steps done before.
+
+    Raises
+    ------
+    ValueError
+        If the hardware is not there.
+    """
+    n_epochs, n_batches = epochs(config)
+    try:
+        return lightning.Trainer(
+            accelerator=hardware.accelerator,
+            devices=hardware.n_devices,
+            num_nodes=hardware.n_nodes,
+            strategy="ddp" if hardware.n_devices * hardware.n_nodes > 1 else "auto",
+            max_epochs=n_epochs,
+            gradient_clip_val=config.clip,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=min(20, n_batches),
+            enable_model_summary=False,
+            logger=[
+                _csv_log(directory, n_done=n_done),
+                TensorBoardLogger(directory, name="", version=""),
+            ],
+            callbacks=[
+                EMAWeightAveraging(decay=config.ema_decay),
+                _checkpoint(directory, "best", monitor="validation_loss"),
+                _checkpoint(directory, "last", monitor=None),
+                TQDMProgressBar(refresh_rate=20),
+            ],
+        )
+    except MisconfigurationException as error:
+        raise ValueError(f"{hardware}: {error}") from error
+
+
+def _checkpoint(directory: Path, name: str, *, monitor: str | None) -> ModelCheckpoint:
+    """Keep the weights of the last epoch, or of the one with the lowest monitored value."""
+    return ModelCheckpoint(
+        dirpath=directory,
+        filename=name,
+        monitor=monitor,
+        every_n_epochs=1,
+        enable_version_counter=False,
+    )
+
+
+def _validation_loader(module: TrainingModule, validation: WindowDataset) -> DataLoader:
+    """The same batches at every validation, of all trajectories alike."""
+    sampler = WindowSampler(
+        len(validation),
+        batch_size=module.config.batch_size,
+        n_batches=N_VALIDATION_BATCHES,
+        seed=module.config.seed + 1,
+    )
+    return DataLoader(validation, batch_sampler=None, sampler=list(sampler), batch_size=None)

@@ -1,0 +1,93 @@
+"""Where roll-outs start: a history of frames for every molecule and replica."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from cgsim.data import CGData, MappedTrajectory, WindowDataset, join
+from cgsim.simulator import Simulator
+
+
+def choose_starts(
+    simulator: Simulator, starts: Sequence[MappedTrajectory], *, n_replicas: int, seed: int
+) -> list[MappedTrajectory]:
+    """One short trajectory (the history) per molecule and replica, replicas of a molecule in a row.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to start from, or two different molecules are of one name.
+    """
+    if not starts or any(trajectory.n_frames == 0 for trajectory in starts):
+        raise ValueError("nothing to start from: every start needs at least one frame")
+    random = np.random.default_rng(seed)
+    chosen = []
+    for name in dict.fromkeys(trajectory.name for trajectory in starts):
+        candidates = [trajectory for trajectory in starts if trajectory.name == name]
+        if not all(_is_same_molecule(candidates[0], other) for other in candidates):
+            raise ValueError(f"{name}: two different molecules are of this name; rename one")
+        for _ in range(n_replicas):
+            chosen.append(_history(simulator, candidates[random.integers(len(candidates))], random))
+    return chosen
+
+
+def _is_same_molecule(first: MappedTrajectory, second: MappedTrajectory) -> bool:
+    return (
+        first.atom_type == second.atom_type
+        and np.array_equal(first.bead_index, second.bead_index)
+        and np.array_equal(first.edge_index, second.edge_index)
+        and (first.cell is None) == (second.cell is None)
+    )
+
+
+def _history(
+    simulator: Simulator, trajectory: MappedTrajectory, random: np.random.Generator
+) -> MappedTrajectory:
+    """The k frames, one step apart, up to a random one; one frame repeated if they are too few."""
+    stride = round(simulator.timestep / trajectory.frame_interval)
+    if stride < 1 or not np.isclose(
+        stride * trajectory.frame_interval, simulator.timestep, rtol=1e-3
+    ):
+        stride = (
+            trajectory.n_frames
+        )  # frames that are no multiple of a step apart give no velocities
+    span = (simulator.config.history - 1) * stride
+    if trajectory.n_frames > span:
+        last = int(random.integers(span, trajectory.n_frames))
+        rows = np.arange(last - span, last + 1, stride) if span else np.array([last])
+    else:
+        rows = np.full(simulator.config.history, int(random.integers(trajectory.n_frames)))
+    cell = None if trajectory.cell is None else trajectory.cell[rows]
+    return replace(
+        trajectory,
+        pos=np.asarray(trajectory.pos[rows]),
+        cell=cell,
+        frame_interval=simulator.timestep,
+    )
+
+
+def start_batch(simulator: Simulator, systems: Sequence[MappedTrajectory]) -> CGData:
+    """The histories of all systems as one batch; replicas share their atom graph."""
+    repeated = [
+        replace(system, pos=np.concatenate([system.pos, system.pos[-1:]])) for system in systems
+    ]  # a window also holds a next frame, which a roll-out does not read
+    names = [system.name for system in systems]
+    graphs, counts, windows = [], [], []
+    for name in dict.fromkeys(names):
+        own = [system for system in repeated if system.name == name]
+        dataset = WindowDataset(
+            own[:1],
+            atom_types=simulator.atom_types,
+            history=simulator.config.history,
+            stride=1,
+            n_hops=simulator.config.graph.n_hops,
+        )
+        pos = torch.as_tensor(np.stack([system.pos for system in own])).double()
+        cells = [system.cell[-1] for system in own if system.cell is not None]
+        cell = torch.as_tensor(np.stack(cells)) if cells else None
+        graphs.append(dataset.graphs[0])
+        counts.append(len(own))
+        windows.append((pos, cell))
+    return join(graphs, counts, windows)

@@ -1,0 +1,92 @@
+"""The convolution is equivariant, and does not notice edges of no weight."""
+
+import pytest
+import torch
+from e3nn import o3
+from torch import Tensor
+
+from cgsim.nn.convolution import EquivariantConvolution, channelwise_product, hidden_irreps
+from cgsim.testing import perturb_parameters, random_rotation
+
+N_EDGE = 3
+
+
+@pytest.fixture(params=[1, 2])
+def lmax(request: pytest.FixtureRequest) -> int:
+    torch.set_default_dtype(torch.float64)
+    return int(request.param)
+
+
+def inputs_of(lmax: int, *, n_channels: int = 4) -> dict[str, Tensor]:
+    """Five beads, all joined."""
+    edge_index = torch.tensor([(i, j) for j in range(5) for i in range(5) if i != j]).T
+    vector = torch.randn(20, 3)
+    irreps = o3.Irreps.spherical_harmonics(lmax)
+    return {
+        "features": torch.randn(5, hidden_irreps(n_channels, lmax).dim),
+        "edge_attr": torch.randn(20, N_EDGE),
+        "harmonics": o3.spherical_harmonics(irreps, vector, True, "component"),
+        "envelope": torch.rand(20),
+        "edge_index": edge_index,
+    }
+
+
+def only(inputs: dict[str, Tensor], edges: Tensor) -> dict[str, Tensor]:
+    """The same beads with some of the edges, in the order given."""
+    kept = {key: inputs[key][edges] for key in ("edge_attr", "harmonics", "envelope")}
+    return inputs | kept | {"edge_index": inputs["edge_index"][:, edges]}
+
+
+def test_hidden_irreps() -> None:
+    assert hidden_irreps(3, 2) == o3.Irreps("3x0e + 3x1o + 3x2e")
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["rotation", "reflection"])
+def test_equivariant(lmax: int, sign: int) -> None:
+    layer = EquivariantConvolution(4, lmax=lmax, n_edge=N_EDGE)
+    perturb_parameters(layer)
+    inputs = inputs_of(lmax)
+    matrix = sign * random_rotation(seed=2)
+    turn = hidden_irreps(4, lmax).D_from_matrix(matrix)
+    turn_edge = o3.Irreps.spherical_harmonics(lmax).D_from_matrix(matrix)
+    turned = inputs | {
+        "features": inputs["features"] @ turn.T,
+        "harmonics": inputs["harmonics"] @ turn_edge.T,
+    }
+    before = layer(**inputs)
+    assert (before - inputs["features"]).abs().min() > 1e-6
+    torch.testing.assert_close(layer(**turned), before @ turn.T, rtol=1e-10, atol=1e-10)
+
+
+def test_order_of_edges_does_not_matter(lmax: int) -> None:
+    layer = EquivariantConvolution(4, lmax=lmax, n_edge=N_EDGE)
+    inputs = inputs_of(lmax)
+    shuffled = only(inputs, torch.randperm(20))
+    torch.testing.assert_close(layer(**shuffled), layer(**inputs), rtol=1e-12, atol=1e-12)
+
+
+def test_edge_of_zero_envelope_is_no_edge(lmax: int) -> None:
+    layer = EquivariantConvolution(4, lmax=lmax, n_edge=N_EDGE)
+    inputs = inputs_of(lmax)
+    inputs["envelope"][7] = 0.0
+    fewer = only(inputs, torch.arange(20) != 7)
+    torch.testing.assert_close(layer(**fewer), layer(**inputs), rtol=1e-12, atol=1e-12)
+    inputs["envelope"][7] = 0.5
+    assert (layer(**fewer) - layer(**inputs)).abs().max() > 1e-6
+
+
+def test_messages_go_from_source_to_destination(lmax: int) -> None:
+    layer = EquivariantConvolution(4, lmax=lmax, n_edge=N_EDGE)
+    inputs = inputs_of(lmax)
+    edge = int((inputs["edge_index"] == torch.tensor([[3], [1]])).all(dim=0).nonzero())
+    one, none = only(inputs, torch.tensor([edge])), only(inputs, torch.tensor([], dtype=torch.long))
+    moved = (layer(**one) - layer(**none)).abs().amax(dim=1)
+    assert moved[1] > 1e-6
+    torch.testing.assert_close(moved[[0, 2, 3, 4]], torch.zeros(4))
+
+
+def test_channelwise_product_has_a_weight_per_path_and_channel() -> None:
+    """0x0->0, 0x1->1, 1x0->1 and 1x1->0 for lmax 1 (1x1->1 has the wrong parity)."""
+    product = channelwise_product(o3.Irreps("5x0e + 5x1o"), o3.Irreps("0e + 1o"))
+    assert product.weight_numel == 4 * 5
+    assert product.irreps_out.simplify() == o3.Irreps("10x0e + 10x1o")

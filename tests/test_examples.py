@@ -1,0 +1,36 @@
+"""Every example runs to its end, in smoke mode."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+WRITES = {
+    "compare_noise": ("independent/simulator.safetensors", "correlated/simulator.safetensors"),
+    "own_trajectory": ("model/simulator.safetensors", "metrics.json", "report.html"),
+}
+
+
+def load(path: Path) -> ModuleType:
+    """Import a file by its path."""
+    spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_runs(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load(path).main(["--smoke", "--output", str(tmp_path)])
+    for name in WRITES[path.stem]:
+        assert (tmp_path / name).stat().st_size > 0
+    assert "against reference MD" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_says_how_to_run_it(path: Path) -> None:
+    assert f"python examples/{path.name}" in (load(path).__doc__ or "")

@@ -1,0 +1,216 @@
+"""The denoiser: its angles, its symmetry, and what the sampler does with exact answers."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cgsim.config import GraphConfig, ScoreConfig
+from cgsim.data import CGData
+from cgsim.nn.convolution import hidden_irreps
+from cgsim.nn.neighbours import BeadGraph
+from cgsim.score import Score, angles
+from cgsim.simulator import Simulator
+from cgsim.testing import (
+    TINY,
+    dense_precision,
+    perturb_parameters,
+    random_chain,
+    random_rotation,
+    random_simulator,
+    windows,
+)
+
+
+class GaussianVelocity(nn.Module):
+    """The exact ``G(y, theta)`` where the residual is ``N(0, spread^2 P^-1)``.
+
+    ``y_theta`` is ``N(0, v P^-1)`` with ``v = cos^2 spread^2 + sin^2``, and
+    ``E[dy/dtheta | y] = sin cos (1 - spread^2) y / v``.
+    """
+
+    def __init__(self, spread: float, *, n_evaluations: int, start_level: float) -> None:
+        super().__init__()
+        self.spread = spread
+        self.angles = angles(n_evaluations, start_level)
+
+    def forward(
+        self, residual: Tensor, angle: Tensor, *, vector: Tensor, latent: Tensor, graph: BeadGraph
+    ) -> Tensor:
+        sin, cos = angle.sin()[:, None], angle.cos()[:, None]
+        variance = cos**2 * self.spread**2 + sin**2
+        return sin * cos * (1 - self.spread**2) / variance * residual
+
+
+def with_velocity(velocity: nn.Module) -> tuple[Simulator, CGData]:
+    """A float64 simulator with this score network, and one window."""
+    chain = random_chain(5)
+    simulator = random_simulator([chain]).double()
+    simulator.score = velocity  # type: ignore[assignment]
+    return simulator, windows(simulator, [chain])[4]
+
+
+def refine(simulator: Simulator, batch: CGData, residual: Tensor) -> Tensor:
+    pos = batch.pos[:, -1].double()
+    return simulator._refine(
+        residual, pos, prediction=simulator.predict(batch), graph=simulator._graph(pos, batch)
+    )
+
+
+def test_angles() -> None:
+    found = angles(4, 1.5)
+    torch.testing.assert_close(found[0], math.atan(1.5))
+    assert found[-1] == 0.0
+    torch.testing.assert_close([a - b for a, b in pairwise(found)], [math.atan(1.5) / 4] * 4)
+
+
+@pytest.mark.parametrize("spread", [0.5, 2.0])
+@pytest.mark.parametrize("start_level", [1e9, 1.5])
+def test_exact_velocity_gives_the_right_variance(spread: float, start_level: float) -> None:
+    """``y`` scales with the standard deviation of ``y_theta`` along the flow.
+
+    From infinite noise the unit Gaussian becomes the target ``spread^2 P^-1``; a finite start
+    level leaves what the start has wrong already.
+    """
+    velocity = GaussianVelocity(spread, n_evaluations=1000, start_level=start_level)
+    simulator, batch = with_velocity(velocity)
+    residual = torch.randn(5, 3, dtype=torch.float64)
+    start = math.atan(start_level)
+    at_start = math.sqrt((math.cos(start) * spread) ** 2 + math.sin(start) ** 2)
+    expected = spread / at_start * residual
+    torch.testing.assert_close(refine(simulator, batch, residual), expected, rtol=8e-3, atol=0)
+    if start_level > 1e6:
+        torch.testing.assert_close(expected, spread * residual)
+
+
+def test_sampler_has_first_order() -> None:
+    """Twice the evaluations, half the error."""
+    residual = torch.randn(5, 3, dtype=torch.float64)
+    errors = []
+    for n_evaluations in (25, 50, 100):
+        velocity = GaussianVelocity(2.0, n_evaluations=n_evaluations, start_level=1e9)
+        found = refine(*with_velocity(velocity), residual)
+        errors.append((found - 2.0 * residual).abs().max().item())
+    for coarse, fine in pairwise(errors):
+        assert 1.8 < coarse / fine < 2.2
+
+
+def test_where_the_gaussian_is_right_nothing_moves() -> None:
+    simulator, batch = with_velocity(GaussianVelocity(1.0, n_evaluations=3, start_level=1.5))
+    residual = torch.randn(5, 3, dtype=torch.float64)
+    torch.testing.assert_close(refine(simulator, batch, residual), residual)
+
+
+@pytest.mark.parametrize("spread", [0.5, 2.0])
+def test_score_from_velocity(spread: float) -> None:
+    """``-P (sin y + cos G) / sin`` is the gradient of ``log N(y; 0, v P^-1)``."""
+    simulator, batch = with_velocity(GaussianVelocity(spread, n_evaluations=1, start_level=1.0))
+    precision = dense_precision(simulator.predict(batch).acceleration).detach()
+    y = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    angle = torch.full((5,), 0.6, dtype=torch.float64)
+    sin, cos = angle.sin()[:, None], angle.cos()[:, None]
+    velocity = GaussianVelocity(spread, n_evaluations=1, start_level=1.0)
+    none = torch.zeros(0)
+    graph = simulator._graph(batch.pos[:, -1].double(), batch)
+    flow = velocity(y, angle, vector=none, latent=none, graph=graph)
+    found = -precision @ (sin * y + cos * flow) / sin
+    variance = (cos**2 * spread**2 + sin**2)[0]
+    log_density = -0.5 * (y * (precision @ y)).sum() / variance
+    (expected,) = torch.autograd.grad(log_density, y)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("spread", [0.5, 2.0])
+def test_exact_velocity_has_the_least_loss(spread: float) -> None:
+    """What denoising score matching learns is that velocity: its loss is the conditional variance.
+
+    ``Var[dy/dtheta | y] = spread^2 / v`` in units of the Gaussian; any other factor does worse.
+    """
+    chain = random_chain(5)
+    simulator = random_simulator([chain]).double()
+    batch = windows(simulator, [chain])[[4] * 1500]
+    prediction = simulator.predict(batch)
+    graph = simulator._graph(batch.pos[:, -1].double(), batch)
+
+    def loss(assumed: float) -> float:
+        simulator.score = GaussianVelocity(  # type: ignore[assignment]
+            assumed, n_evaluations=1, start_level=1.0
+        )
+        generator = torch.Generator().manual_seed(0)
+        return simulator._score_loss(
+            spread * prediction.acceleration.deviation(generator),
+            batch.pos[:, -1].double(),
+            prediction,
+            graph=graph,
+            generator=generator,
+        ).item()
+
+    angle = math.pi / 2 * (torch.arange(10_000) + 0.5) / 10_000
+    expected = (spread**2 / ((angle.cos() * spread) ** 2 + angle.sin() ** 2)).mean().item()
+    assert abs(loss(spread) / expected - 1) < 0.03
+    assert loss(spread) < min(loss(0.8 * spread), loss(1.25 * spread))
+
+
+def score_network(lmax: int) -> Score:
+    config = ScoreConfig(n_channels=4, n_layers=1)
+    return Score(config, GraphConfig(n_hops=2, n_radial=4), latent_irreps=hidden_irreps(3, lmax))
+
+
+def score_inputs(lmax: int) -> dict[str, Tensor]:
+    return {
+        "residual": torch.randn(4, 3),
+        "angle": torch.tensor([0.1, 0.5, 0.9, 1.5]),
+        "vector": torch.randn(6, 3),
+        "latent": torch.randn(4, hidden_irreps(3, lmax).dim),
+    }
+
+
+def line_graph() -> BeadGraph:
+    """A chain of four beads."""
+    edge_index = torch.tensor([[1, 0, 2, 1, 3, 2], [0, 1, 1, 2, 2, 3]])
+    zeros = torch.zeros(4, dtype=torch.long)
+    return BeadGraph(edge_index, torch.ones(6).long(), torch.zeros(6, 3), zeros, n_graphs=1)
+
+
+@pytest.mark.parametrize("lmax", [1, 2])
+def test_untrained_network_says_zero(lmax: int) -> None:
+    torch.set_default_dtype(torch.float64)
+    found = score_network(lmax)(**score_inputs(lmax), graph=line_graph())
+    torch.testing.assert_close(found, torch.zeros(4, 3))
+
+
+@pytest.mark.parametrize("lmax", [1, 2])
+@pytest.mark.parametrize("sign", [1, -1], ids=["rotation", "reflection"])
+def test_network_is_equivariant(lmax: int, sign: int) -> None:
+    torch.set_default_dtype(torch.float64)
+    network, inputs, graph = score_network(lmax), score_inputs(lmax), line_graph()
+    perturb_parameters(network)
+    matrix = sign * random_rotation(seed=4)
+    turned = inputs | {
+        "residual": inputs["residual"] @ matrix.T,
+        "vector": inputs["vector"] @ matrix.T,
+        "latent": inputs["latent"] @ hidden_irreps(3, lmax).D_from_matrix(matrix).T,
+    }
+    before, after = network(**inputs, graph=graph), network(**turned, graph=graph)
+    assert before.abs().min() > 1e-6
+    torch.testing.assert_close(after, before @ matrix.T, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("what", ["residual", "angle", "vector", "latent"])
+def test_network_sees_every_input(what: str) -> None:
+    torch.set_default_dtype(torch.float64)
+    network, inputs, graph = score_network(1), score_inputs(1), line_graph()
+    perturb_parameters(network)
+    other = inputs | {what: 0.9 * inputs[what]}
+    change = network(**other, graph=graph) - network(**inputs, graph=graph)
+    assert change.abs().max() > 1e-4
+
+
+def test_refinement_uses_the_configured_angles() -> None:
+    config = replace(TINY, score=ScoreConfig(4, 1, n_evaluations=3, start_level=0.7))
+    score = random_simulator([random_chain()], config).score
+    assert score is not None
+    assert score.angles == angles(3, 0.7)
