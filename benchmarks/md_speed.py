@@ -1,6 +1,6 @@
 """How fast OpenMM makes polymer trajectories: chains apart or merged, threads or systems.
 
-    python benchmarks/md_speed.py
+    python -m benchmarks.md_speed
 
 Prints a table of chain-steps per second and writes `benchmarks/results/md_speed.json`. All rows of
 a size are measured in turn, several times over, so that they share whatever else the machine does.
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import openmm
-from environment import RESULTS, write_result
 
+from benchmarks.environment import RESULTS, write_result
 from cgsim.md.polymer import Chain, initial_coordinates, sample_chains
 from cgsim.md.system import ForceField, build_system
 
@@ -127,7 +127,7 @@ def main() -> None:
         print(f"{setup.label:{width}}" + row)
     path = write_result(
         "md_speed",
-        " ".join(["python benchmarks/md_speed.py", *sys.argv[1:]]),
+        " ".join(["python -m benchmarks.md_speed", *sys.argv[1:]]),
         {"unit": "chain-steps/s", "chain_steps_per_second": metrics},
         wall_clock=time.perf_counter() - start,
         seed=arguments.seed,

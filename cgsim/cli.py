@@ -315,7 +315,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     try:
         auto_cli(COMMANDS, args=arguments, parser_class=_Parser, version=__version__, prog="cgsim")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ArithmeticError) as error:
         print(f"cgsim: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:

@@ -21,6 +21,7 @@ from cgsim.units import PS_PER_NS
 
 LONGEST_BOND = 10.0  # mean bond lengths: a bead bond beyond this is an explosion
 FARTHEST = 1e5  # nm from the origin: an explosion as well, and more than an XTC file should hold
+FLUSH_SECONDS = 60.0  # longest time between two writes
 FLUSH_EVERY = 200  # recorded frames between two writes
 
 
@@ -159,6 +160,7 @@ class _Run:
         self.alive = [True] * len(systems)
         self.failures: list[Failure] = []
         self.seconds_before = 0.0
+        self.last_flush = time.perf_counter()
         self.bonds, self.bond_system = _all_bonds(systems)
 
     def to(self, state: State, n_steps: int) -> Rollout:
@@ -171,22 +173,29 @@ class _Run:
         with tqdm(
             total=n_steps, initial=first, unit="step", desc="roll-out", mininterval=0.5
         ) as bar:
-            for step in range(first + 1, n_steps + 1):
+            step = first
+            while step < n_steps and any(self.alive):
+                step += 1
                 state = self._guard(self.simulator.step(state), step, safe)
                 if step % self.every == 0:
                     self.reporter.record(state.pos[:, -1], state.batch, self.alive)
-                if step % (self.every * FLUSH_EVERY) == 0 or step == n_steps:
+                bar.update()
+                if step == n_steps or not any(self.alive) or self._flush_is_due(step):
                     seconds = self.seconds_before + time.perf_counter() - started
                     self._flush(state, step, seconds)
                     self._show_speed(bar, step, seconds)
-                bar.update()
         return Rollout(
             trajectories=self.reporter.trajectories(),
             files=self.reporter.files(),
             failures=self.failures,
             seconds=seconds,
-            n_steps=max(first, n_steps),
+            n_steps=step,
         )
+
+    def _flush_is_due(self, step: int) -> bool:
+        """Enough frames, or enough time, since the last write."""
+        waited = time.perf_counter() - self.last_flush
+        return step % (self.every * FLUSH_EVERY) == 0 or waited > FLUSH_SECONDS
 
     def _resume(self, state: State) -> tuple[int, State]:
         """Step and state to go on from."""
@@ -203,6 +212,7 @@ class _Run:
         return restart.step, replace(state, pos=restart.pos.to(state.pos.device))
 
     def _flush(self, state: State, step: int, seconds: float) -> None:
+        self.last_flush = time.perf_counter()
         self.reporter.flush(
             Restart(
                 step=step,

@@ -76,6 +76,7 @@ def fit(
         trajectories, validation = split_by_time(
             trajectories, fraction=training.validation_fraction
         )
+        _check_held_out(validation, n_needed=model.history * training.stride + 1)
     torch.manual_seed(training.seed)
     statistics = measure(trajectories, stride=training.stride)
     simulator = Simulator(model, atom_types=atom_types_of(trajectories), statistics=statistics)
@@ -109,6 +110,23 @@ def check_alike(trajectories: Sequence[MappedTrajectory]) -> None:
             raise ValueError(
                 f"{first.name} was mapped by {first.recipe}, {other.name} by {other.recipe}: "
                 "map all of them alike"
+            )
+
+
+def _check_held_out(validation: Sequence[MappedTrajectory], *, n_needed: int) -> None:
+    """Check that the last part of every trajectory holds a window to validate on.
+
+    Raises
+    ------
+    ValueError
+        Naming the first that does not.
+    """
+    for held_out in validation:
+        if held_out.n_frames < n_needed:
+            raise ValueError(
+                f"{held_out.name}: its last {held_out.n_frames} frames are held out for "
+                f"validation, but one window needs {n_needed} frames: give longer trajectories, "
+                "a larger validation_fraction, or validation data"
             )
 
 

@@ -67,6 +67,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def missing_package(path: Path, error: ImportError) -> str:
+    """Say that a format needs a package that is not installed."""
+    return f"{path}: this format needs the package {error.name}: pip install cgsim[formats]"
+
+
 def flush_to_disk(path: Path) -> None:
     """Ask the operating system to put the file's bytes on the disk now."""
     with open(path, "rb") as file:

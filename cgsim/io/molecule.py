@@ -10,7 +10,14 @@ import mdtraj
 import numpy as np
 from mdtraj.core.element import virtual
 
-from cgsim.io.files import existing_file, file_extension, file_stem, is_positive, read_sidecar
+from cgsim.io.files import (
+    existing_file,
+    file_extension,
+    file_stem,
+    is_positive,
+    missing_package,
+    read_sidecar,
+)
 from cgsim.io.psf import VIRTUAL_TYPE, read_psf_atoms
 
 Masses = Mapping[str, float] | Sequence[float] | np.ndarray
@@ -129,8 +136,8 @@ def _read_topology(path: Path) -> mdtraj.Topology:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             topology = mdtraj.load_topology(str(path))
-    except ImportError:
-        raise  # MDTraj says which optional package this format needs
+    except ImportError as error:
+        raise ValueError(missing_package(path, error)) from error
     except Exception as error:  # the readers raise a dozen kinds, IndexError to XML errors
         raise ValueError(f"{path}: cannot be read as a topology: {error!r}") from error
     if topology is None or topology.n_atoms == 0:

@@ -12,7 +12,13 @@ from mdtraj.formats.registry import FormatRegistry
 from scipy.io import netcdf_file
 
 from cgsim.io.dcd import read_dcd, scan_dcd
-from cgsim.io.files import existing_file, file_extension, is_positive, read_sidecar
+from cgsim.io.files import (
+    existing_file,
+    file_extension,
+    is_positive,
+    missing_package,
+    read_sidecar,
+)
 from cgsim.io.molecule import Molecule
 from cgsim.io.scan import Scan
 from cgsim.io.stream import SAME_INTERVAL, FrameStream, check_even
@@ -228,8 +234,8 @@ def _reader_errors(path: Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except ImportError:
-        raise  # MDTraj says which optional package this format needs
+    except ImportError as error:
+        raise ValueError(missing_package(path, error)) from error
     except Exception as error:  # the readers raise a dozen kinds, IndexError to RuntimeError
         raise ValueError(f"{path}: cannot be read: {error!r}") from error
 

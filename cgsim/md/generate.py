@@ -114,7 +114,7 @@ def generate_polymers(
     ------
     ValueError
         Two chains of one name, or a directory that holds data made with other settings.
-    RuntimeError
+    ArithmeticError
         A simulation blew up; what was simulated before stays.
     """
     directory = Path(directory)

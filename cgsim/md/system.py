@@ -210,7 +210,7 @@ class MergedChains:
 
         Raises
         ------
-        RuntimeError
+        ArithmeticError
             A chain blew up, or two copies came within the cutoff of each other.
         """
         duration = n_frames * steps_per_frame * self.force_field.timestep
@@ -274,7 +274,7 @@ class MergedChains:
 
     def _check(self, frames: np.ndarray) -> None:
         if not np.isfinite(frames).all():
-            raise RuntimeError(
+            raise ArithmeticError(
                 "the simulation blew up (positions are not finite); use a smaller timestep"
             )
         low = np.array([x.min(axis=(0, 1)) for x in self._split(frames)])
@@ -282,7 +282,7 @@ class MergedChains:
         gap = np.maximum(low[:, None] - high[None], low[None] - high[:, None]).max(axis=2)
         np.fill_diagonal(gap, np.inf)
         if gap.min() <= self.force_field.cutoff:
-            raise RuntimeError(
+            raise ArithmeticError(
                 "two merged chains came within the cutoff of each other; simulate shorter pieces"
             )
 
