@@ -60,13 +60,14 @@ class DynamicsConfig:
         Highest order of the spherical harmonics and hidden features.
     noise
         ``independent``: one variance per bead. ``correlated``: a Gaussian Markov random field on
-        the bead graph.
+        the bead graph. ``elastic``: one that is stiff along the bonds and soft across them, for
+        beads of few atoms.
     """
 
     n_channels: int = 32
     n_layers: int = 3
     lmax: int = 1
-    noise: Literal["independent", "correlated"] = "correlated"
+    noise: Literal["independent", "correlated", "elastic"] = "correlated"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from e3nn import o3
 from torch import Tensor, nn
 
 from cgsim.config import DynamicsConfig, GraphConfig
+from cgsim.elastic import ElasticGaussian
 from cgsim.nn.convolution import EquivariantConvolution, hidden_irreps
 from cgsim.nn.edges import EdgeGeometry
 from cgsim.nn.mlp import mlp
@@ -14,6 +15,7 @@ from cgsim.nn.neighbours import BeadGraph
 from cgsim.nn.precision import BeadPrecision, PairPrecision
 from cgsim.noise import CorrelatedGaussian, GaussianField, IndependentGaussian
 
+N_PAIR_VALUES = {"independent": 0, "correlated": 1, "elastic": 2}  # numbers per pair of beads
 LARGEST_STEP = 6.0  # root-mean-square displacements that the network tells apart in the history
 LARGEST_DISPLACEMENT = 6.0  # and that its mean can reach: no single step can tear a molecule apart
 
@@ -95,8 +97,10 @@ class Dynamics(nn.Module):
         self.displacement = o3.Linear(self.irreps, o3.Irreps("1o"))
         nn.init.zeros_(self.displacement.weight)
         self.bead_precision = BeadPrecision(width)
-        correlated = config.noise == "correlated"
-        self.pair_precision = PairPrecision(width, n_edge=self.edges.n_edge) if correlated else None
+        n_values = N_PAIR_VALUES[config.noise]
+        self.pair_precision = (
+            PairPrecision(width, n_edge=self.edges.n_edge, n_values=n_values) if n_values else None
+        )
 
     def forward(self, beads: Beads, vector: Tensor, *, graph: BeadGraph) -> Prediction:
         """Predict the next step of every bead."""
@@ -113,11 +117,16 @@ class Dynamics(nn.Module):
         displacement = bounded(self.displacement(latent), LARGEST_DISPLACEMENT)
         scalars = latent[:, : self.irreps[0].mul]
         mean = displacement - beads.steps[:, -1] if beads.steps.shape[1] else displacement
-        field = (mean, self.bead_precision(scalars), graph.batch, graph.n_graphs)
+        bead = (mean, self.bead_precision(scalars), graph.batch, graph.n_graphs)
         if self.pair_precision is None:
-            return Prediction(IndependentGaussian(*field), displacement, latent)
-        pairs, weight = self.pair_precision(scalars, edges, graph)
-        return Prediction(CorrelatedGaussian(*field, weight, pairs), displacement, latent)
+            return Prediction(IndependentGaussian(*bead), displacement, latent)
+        once, values = self.pair_precision(scalars, edges, graph)
+        pair = (values[:, 0], graph.edge_index[:, once])
+        if values.shape[1] == 1:
+            return Prediction(CorrelatedGaussian(*bead, *pair), displacement, latent)
+        direction = nn.functional.normalize(vector[once], dim=1)
+        field = ElasticGaussian(*bead, *pair, values[:, 1], direction)
+        return Prediction(field, displacement, latent)
 
     def inputs(self, beads: Beads) -> Tensor:
         """Embedding, mass, noise level, inner products as scalars; past steps as vectors."""

@@ -1,14 +1,15 @@
-r"""The distributions over accelerations: isotropic in any frame of reference, fast to sample.
+r"""The distributions over accelerations: the same in any frame of reference, fast to sample.
 
-Both work in reduced units (see `cgsim.statistics`): the value is an [n, 3] array, and x, y, z are
-independent.
+They work in reduced units (see `cgsim.statistics`): the value is an [n, 3] array. Here x, y and z
+are independent and alike; `cgsim.elastic` tells the direction along a bond from those across.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -31,9 +32,9 @@ def randn_like(value: Tensor, generator: torch.Generator | None) -> Tensor:
 
 @dataclass(frozen=True)
 class GaussianField(ABC):
-    r"""A Gaussian over one 3-vector per bead, of a batch of systems; x, y, z independent and alike.
+    r"""A Gaussian over one 3-vector per bead, of a batch of systems.
 
-    ``log p(a) = -1/2 (a - mu)^T P (a - mu) + 3/2 log det P - 3 n/2 log 2 pi``, with the [n, n]
+    ``log p(a) = -1/2 (a - mu)^T P (a - mu) + 1/2 log det P - 3 n/2 log 2 pi``, with the [3 n, 3 n]
     precision P.
 
     Attributes
@@ -70,14 +71,34 @@ class GaussianField(ABC):
         """Beads of each system [n_graphs]."""
         return torch.bincount(self.batch, minlength=self.n_graphs)
 
+    @cached_property
+    def width(self) -> int:
+        """Beads of the largest system."""
+        return int(self.counts.max())
+
+    @cached_property
+    def slot(self) -> Tensor:
+        """Row of each bead in the padded [n_graphs * width] layout."""
+        start = torch.cumsum(self.counts, 0) - self.counts
+        within = torch.arange(len(self.batch), device=self.batch.device) - start[self.batch]
+        return self.batch * self.width + within
+
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density of a value [n, 3] for each system [n_graphs], nats."""
         constant = 3 * LOG_2PI * self.counts.to(self.diagonal)
-        return -0.5 * (self.squared_norm(value - self.mean) - 3 * self.log_det() + constant)
+        return -0.5 * (self.squared_norm(value - self.mean) - self.log_det() + constant)
 
     def entropy(self) -> Tensor:
         """Entropy of each system [n_graphs], nats."""
-        return 1.5 * ((1 + LOG_2PI) * self.counts.to(self.diagonal) - self.log_det())
+        return 0.5 * (3 * (1 + LOG_2PI) * self.counts.to(self.diagonal) - self.log_det())
+
+    def detach(self) -> Self:
+        """The same distribution without gradients."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        detached: dict[str, Any] = {
+            name: value.detach() for name, value in values.items() if isinstance(value, Tensor)
+        }
+        return replace(self, **detached)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One sample [n, 3]."""
@@ -95,8 +116,8 @@ class IndependentGaussian(GaussianField):
         )
 
     def log_det(self) -> Tensor:
-        """``sum_i log d_i`` of each system [n_graphs]."""
-        return total_per_graph(self.diagonal.log(), self.batch, self.n_graphs)
+        """``3 sum_i log d_i`` of each system [n_graphs]."""
+        return 3 * total_per_graph(self.diagonal.log(), self.batch, self.n_graphs)
 
     def deviation(self, generator: torch.Generator | None = None) -> Tensor:
         """``z_i / sqrt(d_i)`` [n, 3]."""
@@ -133,17 +154,17 @@ class CorrelatedGaussian(GaussianField):
 
     def log_det(self) -> Tensor:
         """``log det P`` of each system [n_graphs], by dense Cholesky factorisation."""
-        return 2 * self._cholesky.diagonal(dim1=1, dim2=2).log().sum(dim=1).to(self.diagonal)
+        return 6 * self._cholesky.diagonal(dim1=1, dim2=2).log().sum(dim=1).to(self.diagonal)
 
     def deviation(self, generator: torch.Generator | None = None) -> Tensor:
         """A random deviation [n, 3]: triangular solve for small systems, else perturb-and-solve."""
-        if self._width <= DENSE_SOLVE_LIMIT:
+        if self.width <= DENSE_SOLVE_LIMIT:
             noise = randn_like(self.mean, generator)
-            padded = noise.new_zeros(self.n_graphs * self._width, 3)
-            padded[self._slot] = noise
+            padded = noise.new_zeros(self.n_graphs * self.width, 3)
+            padded[self.slot] = noise
             right = padded.view(self.n_graphs, -1, 3).double()
             solved = torch.linalg.solve_triangular(self._cholesky.mT, right, upper=True)
-            return solved.reshape(-1, 3)[self._slot].to(noise)
+            return solved.reshape(-1, 3)[self.slot].to(noise)
         return self._perturb_and_solve(generator)
 
     def _perturb_and_solve(
@@ -172,30 +193,19 @@ class CorrelatedGaussian(GaussianField):
         return self.diagonal.index_add(0, first, self.weight).index_add(0, second, self.weight)
 
     @cached_property
-    def _width(self) -> int:
-        return int(self.counts.max())
-
-    @cached_property
-    def _slot(self) -> Tensor:
-        """Row of each bead in the padded [n_graphs * width] layout."""
-        start = torch.cumsum(self.counts, 0) - self.counts
-        within = torch.arange(len(self.batch), device=self.batch.device) - start[self.batch]
-        return self.batch * self._width + within
-
-    @cached_property
     def _cholesky(self) -> Tensor:
         """Lower factor of each precision [n_graphs, width, width]; padding is the identity.
 
         In double precision: stiff bonds between beads that hardly move alone need it.
         """
-        width, n_rows = self._width, self.n_graphs * self._width
+        width, n_rows = self.width, self.n_graphs * self.width
         weight = self.weight.double()
         own = self.diagonal.double()
         for ends in self.pairs:
             own = own.index_add(0, ends, weight)
-        diagonal = own.new_ones(n_rows).index_copy(0, self._slot, own)
+        diagonal = own.new_ones(n_rows).index_copy(0, self.slot, own)
         rows = torch.arange(n_rows, device=diagonal.device)
-        first, second = self._slot[self.pairs]
+        first, second = self.slot[self.pairs]
         row = torch.cat([rows, first, second])
         column = torch.cat([rows, second, first]) % width
         values = torch.cat([diagonal, -weight, -weight])

@@ -185,10 +185,7 @@ class Simulator(nn.Module):
             self._residual_velocity(noisy, angle, pos, prediction=prediction, graph=graph)
             - velocity
         )
-        detached = replace(
-            field, **{name: getattr(field, name).detach() for name in precision_fields(field)}
-        )
-        return detached.squared_norm(error).sum() / error.numel()
+        return field.detach().squared_norm(error).sum() / error.numel()
 
     # ---------------------------------------------------------------- networks
 
@@ -298,11 +295,6 @@ class Simulator(nn.Module):
             )
             residual = residual + (then - now) * slope
         return residual
-
-
-def precision_fields(field: object) -> list[str]:
-    """Names of the tensors that make up the precision of a Gaussian field."""
-    return [name for name in ("diagonal", "weight") if hasattr(field, name)]
 
 
 def count_graphs(batch: CGData) -> int:

@@ -19,6 +19,7 @@ from cgsim.config import (
     ScoreConfig,
 )
 from cgsim.data import CGData, MappedTrajectory, WindowDataset
+from cgsim.elastic import ElasticGaussian
 from cgsim.noise import CorrelatedGaussian, GaussianField
 from cgsim.simulator import Simulator
 from cgsim.statistics import measure
@@ -184,14 +185,28 @@ def reordered(
 
 
 def dense_precision(field: GaussianField) -> Tensor:
-    """The precision matrix [n, n] of a Gaussian field, all systems of the batch in one."""
-    matrix = torch.diag(field.diagonal)
-    if isinstance(field, CorrelatedGaussian):
-        for (first, second), weight in zip(field.pairs.T.tolist(), field.weight, strict=True):
-            stretch = matrix.new_zeros(len(matrix))
-            stretch[first], stretch[second] = 1, -1
-            matrix = matrix + weight * torch.outer(stretch, stretch)
+    """The precision matrix [3 n, 3 n] of a Gaussian field, all systems of the batch in one."""
+    one = torch.eye(3, dtype=field.diagonal.dtype)
+    matrix = torch.kron(torch.diag(field.diagonal), one)
+    if not isinstance(field, CorrelatedGaussian | ElasticGaussian):
+        return matrix
+    blocks = field.weight[:, None, None] * one
+    if isinstance(field, ElasticGaussian):
+        along = field.direction[:, :, None] * field.direction[:, None, :]
+        blocks = blocks + field.stiffness[:, None, None] * along
+    for (first, second), block in zip(field.pairs.T.tolist(), blocks, strict=True):
+        stretch = field.diagonal.new_zeros(len(field.diagonal))
+        stretch[first], stretch[second] = 1, -1
+        matrix = matrix + torch.kron(torch.outer(stretch, stretch), block)
     return matrix
+
+
+def rotated_precision(precision: Tensor, matrix: Tensor) -> Tensor:
+    """``Q P Q^T`` with the rotation or reflection of every bead on the diagonal of Q."""
+    every = torch.kron(
+        torch.eye(len(precision) // 3).to(precision), matrix.to(precision).contiguous()
+    )
+    return every @ precision @ every.T
 
 
 @torch.no_grad()
@@ -200,8 +215,8 @@ def outputs(simulator: Simulator, batch: CGData, residual: Tensor) -> dict[str, 
 
     Returns
     -------
-    ``mean``, ``displacement``, ``score`` [n, 3], ``precision`` [n, n], ``log_prob`` [n_graphs]
-    and ``nll`` [].
+    ``mean``, ``displacement``, ``score`` [n, 3], ``precision`` [3 n, 3 n], ``log_prob``
+    [n_graphs] and ``nll`` [].
     """
     prediction = simulator.predict(batch)
     pos, next_pos = batch.pos.to(simulator.dtype), batch.next_pos.to(simulator.dtype)
@@ -253,6 +268,7 @@ def assert_equivariant(
     for name, matrix in {"rotation": rotation, "reflection": -rotation}.items():
         found = outputs(simulator, transformed(batch, matrix), residual @ matrix.T)
         turned = {key: value @ matrix.to(value).T for key, value in _vectors(expected).items()}
+        turned["precision"] = rotated_precision(expected["precision"], matrix)
         _assert_same(found, expected | turned, f"{name}, {trajectory.name}", tolerance)
     moved = transformed(batch, identity, torch.as_tensor(random.normal(size=3)))
     _assert_same(outputs(simulator, moved, residual), expected, "translation", tolerance)
@@ -261,7 +277,8 @@ def assert_equivariant(
     other = _middle_window(simulator, reordered(trajectory, beads, atoms))
     other.pos, other.next_pos = batch.pos[beads], batch.next_pos[beads]
     follow = {key: value[beads] for key, value in _vectors(expected).items()}
-    follow["precision"] = expected["precision"][beads][:, beads]
+    rows = torch.as_tensor(3 * beads[:, None] + np.arange(3)).flatten()
+    follow["precision"] = expected["precision"][rows][:, rows]
     found = outputs(simulator, other, residual[beads])
     _assert_same(found, expected | follow, "permutation", tolerance)
 

@@ -64,7 +64,7 @@ def test_score_can_be_absent() -> None:
         ({"graph": {"cutoff": False}}, r"^config\.graph\.cutoff: expected float, got False"),
         (
             {"dynamics": {"noise": "white"}},
-            r"^config\.dynamics\.noise: .*'independent', 'correlated'.*got 'white'",
+            r"^config\.dynamics\.noise: .*'independent', 'correlated', 'elastic'.*got 'white'",
         ),
         ({"embedding": 4}, r"^config\.embedding: expected a mapping of fields, got int"),
         ([], r"^config: expected a mapping of fields, got list"),

@@ -15,9 +15,15 @@ from cgsim.dynamics import (
     Prediction,
     bounded,
 )
+from cgsim.elastic import ElasticGaussian
 from cgsim.nn.neighbours import BeadGraph, bead_graph, topological_pairs
 from cgsim.noise import CorrelatedGaussian, IndependentGaussian
-from cgsim.testing import dense_precision, perturb_parameters, random_rotation
+from cgsim.testing import (
+    dense_precision,
+    perturb_parameters,
+    random_rotation,
+    rotated_precision,
+)
 
 CUTOFF = 2.0
 N_BEADS = 5
@@ -69,7 +75,7 @@ def test_untrained_mean_is_the_overdamped_prior() -> None:
     torch.testing.assert_close(found.acceleration.mean, -beads.steps[:, -1])
 
 
-@pytest.mark.parametrize("noise", ["independent", "correlated"])
+@pytest.mark.parametrize("noise", ["independent", "correlated", "elastic"])
 def test_untrained_precision_is_that_of_the_data(noise: str) -> None:
     field = predict(network(noise=noise), beads_of(), torch.randn(N_BEADS, 3)).acceleration
     torch.testing.assert_close(field.diagonal, torch.ones(N_BEADS))
@@ -80,7 +86,11 @@ def test_untrained_precision_is_that_of_the_data(noise: str) -> None:
 
 def test_noise_chooses_the_distribution() -> None:
     beads, pos = beads_of(), torch.randn(N_BEADS, 3)
-    kinds = {"independent": IndependentGaussian, "correlated": CorrelatedGaussian}
+    kinds = {
+        "independent": IndependentGaussian,
+        "correlated": CorrelatedGaussian,
+        "elastic": ElasticGaussian,
+    }
     for noise, kind in kinds.items():
         assert type(predict(network(noise=noise), beads, pos).acceleration) is kind
 
@@ -89,7 +99,8 @@ def test_noise_chooses_the_distribution() -> None:
 @pytest.mark.parametrize("history", [1, 2, 4])
 @pytest.mark.parametrize("sign", [1, -1], ids=["rotation", "reflection"])
 def test_equivariant(history: int, lmax: int, sign: int) -> None:
-    dynamics = network(history=history, lmax=lmax)
+    noise = "elastic" if history == 2 else "correlated"
+    dynamics = network(history=history, lmax=lmax, noise=noise)
     perturb_parameters(dynamics)
     beads, pos = beads_of(history), torch.randn(N_BEADS, 3)
     matrix = sign * random_rotation(seed=3)
@@ -98,7 +109,7 @@ def test_equivariant(history: int, lmax: int, sign: int) -> None:
     expected = [
         before.displacement @ matrix.T,
         before.acceleration.mean @ matrix.T,
-        dense_precision(before.acceleration),
+        rotated_precision(dense_precision(before.acceleration), matrix),
     ]
     found = [after.displacement, after.acceleration.mean, dense_precision(after.acceleration)]
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)

@@ -1,6 +1,7 @@
 """The Gaussian fields against the dense multivariate normal."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
+from cgsim import elastic as elastic_module
 from cgsim import noise
+from cgsim.elastic import ElasticGaussian
 from cgsim.noise import (
     CorrelatedGaussian,
     GaussianField,
@@ -52,7 +55,24 @@ def correlated(counts: list[int]) -> CorrelatedGaussian:
     )
 
 
-@pytest.fixture(params=[independent, correlated])
+def elastic(counts: list[int]) -> ElasticGaussian:
+    alone = correlated(counts)
+    n_pairs = len(alone.weight)
+    direction = torch.nn.functional.normalize(torch.randn(n_pairs, 3, dtype=torch.float64), dim=1)
+    stiffness = 5 * torch.rand(n_pairs, dtype=torch.float64)
+    return ElasticGaussian(
+        alone.mean,
+        alone.diagonal,
+        alone.batch,
+        alone.n_graphs,
+        alone.weight,
+        alone.pairs,
+        stiffness,
+        direction,
+    )
+
+
+@pytest.fixture(params=[independent, correlated, elastic])
 def field(request: pytest.FixtureRequest) -> GaussianField:
     found: GaussianField = request.param(COUNTS)
     return found
@@ -63,10 +83,15 @@ def dense_normals(field: GaussianField) -> list[MultivariateNormal]:
     normals = []
     for graph in range(field.n_graphs):
         mine = field.batch == graph
-        precision = dense_precision(field)[mine][:, mine]
-        blown_up = torch.kron(precision, torch.eye(3, dtype=torch.float64))
-        normals.append(MultivariateNormal(field.mean[mine].flatten(), precision_matrix=blown_up))
+        rows = mine.repeat_interleave(3)
+        precision = dense_precision(field)[rows][:, rows]
+        normals.append(MultivariateNormal(field.mean[mine].flatten(), precision_matrix=precision))
     return normals
+
+
+def times(field: GaussianField, vector: Tensor) -> Tensor:
+    """The dense ``P v`` [n, 3]."""
+    return (dense_precision(field) @ vector.flatten()).view(-1, 3)
 
 
 def test_log_prob_and_entropy(field: GaussianField) -> None:
@@ -84,7 +109,7 @@ def test_log_prob_and_entropy(field: GaussianField) -> None:
 
 def test_squared_norm(field: GaussianField) -> None:
     vector = torch.randn(N_BEADS, 3, dtype=torch.float64)
-    product = (vector * (dense_precision(field) @ vector)).sum(dim=1)
+    product = (vector * times(field, vector)).sum(dim=1)
     expected = [part.sum() for part in product.split(COUNTS)]
     torch.testing.assert_close(field.squared_norm(vector), torch.stack(expected))
 
@@ -114,19 +139,22 @@ def repeated(field: GaussianField, n_copies: int) -> GaussianField:
         batch=(field.batch + field.n_graphs * copy[:, None]).flatten(),
         n_graphs=field.n_graphs * n_copies,
     )
-    if not isinstance(found, CorrelatedGaussian):
+    if not isinstance(found, CorrelatedGaussian | ElasticGaussian):
         return found
     pairs = (found.pairs[:, None] + n_beads * copy[None, :, None]).flatten(1)
-    return replace(found, pairs=pairs, weight=found.weight.repeat(n_copies))
+    found = replace(found, pairs=pairs, weight=found.weight.repeat(n_copies))
+    if not isinstance(found, ElasticGaussian):
+        return found
+    stiffness, direction = found.stiffness.repeat(n_copies), found.direction.repeat(n_copies, 1)
+    return replace(found, stiffness=stiffness, direction=direction)
 
 
 def assert_covariance(deviations: Tensor, precision: Tensor) -> None:
     """Samples [n_samples, n, 3] have mean 0 and covariance ``P^-1``, within 5 standard errors."""
-    n_samples, n_beads, _ = deviations.shape
-    covariance = torch.linalg.inv(precision).contiguous()
-    flat = deviations.transpose(1, 2).reshape(n_samples, 3 * n_beads)
+    n_samples = len(deviations)
+    flat = deviations.flatten(1)
     found = flat.T @ flat / n_samples
-    expected = torch.kron(torch.eye(3, dtype=torch.float64), covariance)
+    expected = torch.linalg.inv(precision)
     variance = expected.diagonal()
     error = ((expected.square() + torch.outer(variance, variance)) / n_samples).sqrt()
     assert ((found - expected).abs() / error).max() < 5
@@ -138,11 +166,15 @@ def test_samples_have_the_covariance(field: GaussianField) -> None:
     assert_covariance(deviations.view(N_SAMPLES, N_BEADS, 3), dense_precision(field))
 
 
-def test_samples_without_a_matrix_have_the_covariance(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [correlated, elastic])
+def test_samples_without_a_matrix_have_the_covariance(
+    kind: Callable[[list[int]], GaussianField], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The way of large systems, forced upon a small one; no factorisation is made."""
-    field = correlated(COUNTS)
+    field = kind(COUNTS)
     copies = repeated(field, N_SAMPLES)
-    monkeypatch.setattr(noise, "DENSE_SOLVE_LIMIT", 4)
+    for module in (noise, elastic_module):
+        monkeypatch.setattr(module, "DENSE_SOLVE_LIMIT", 4)
     deviations = copies.deviation(torch.Generator().manual_seed(1))
     assert "_cholesky" not in vars(copies)
     assert_covariance(deviations.view(N_SAMPLES, N_BEADS, 3), dense_precision(field))
@@ -160,6 +192,44 @@ def test_samples_are_reproducible(field: GaussianField) -> None:
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_elastic_without_stiffness_is_correlated() -> None:
+    field = elastic(COUNTS)
+    soft = replace(field, stiffness=torch.zeros_like(field.stiffness))
+    alike = CorrelatedGaussian(
+        field.mean, field.diagonal, field.batch, field.n_graphs, field.weight, field.pairs
+    )
+    value = torch.randn(N_BEADS, 3, dtype=torch.float64)
+    torch.testing.assert_close(soft.log_prob(value), alike.log_prob(value))
+
+
+def test_elastic_pair_keeps_its_distance_and_turns_freely() -> None:
+    """Two beads, stiff along x: their distance vector has variance 1/(1/2 + k) there, 2 across."""
+    one, none = torch.ones(2, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    field = ElasticGaussian(
+        torch.zeros(2, 3, dtype=torch.float64),
+        one,
+        torch.zeros(2, dtype=torch.long),
+        1,
+        none,
+        torch.tensor([[0], [1]]),
+        none + 1000.0,
+        torch.tensor([[1.0, 0, 0]], dtype=torch.float64),
+    )
+    covariance = torch.linalg.inv(dense_precision(field)).view(2, 3, 2, 3)
+    apart = torch.tensor([1.0, -1.0], dtype=torch.float64)
+    variance = torch.einsum("i,iajb,j->ab", apart, covariance, apart)
+    expected = torch.tensor([1 / 1000.5, 2.0, 2.0], dtype=torch.float64)
+    torch.testing.assert_close(variance, torch.diag(expected))
+
+
+def test_detached_fields_carry_no_gradients() -> None:
+    field = correlated(COUNTS)
+    field = replace(field, weight=field.weight.requires_grad_())
+    detached = field.detach()
+    assert not detached.log_prob(field.mean).requires_grad
+    torch.testing.assert_close(detached.log_prob(field.mean), field.log_prob(field.mean))
 
 
 def test_weightless_pairs_are_no_pairs() -> None:
@@ -189,7 +259,7 @@ def test_conjugate_gradients_solve() -> None:
     field = correlated([12])
     right = torch.randn(12, 3, dtype=torch.float64)
     found = conjugate_gradients(field._times, right, field._matrix_diagonal, tolerance=1e-12)
-    expected = torch.linalg.solve(dense_precision(field), right)
+    expected = torch.linalg.solve(dense_precision(field), right.flatten()).view(-1, 3)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
@@ -202,7 +272,7 @@ def test_conjugate_gradients_leave_solved_columns_alone() -> None:
     right[:, 1] = 1.0
     ones = torch.ones(12, dtype=torch.float64)
     found = conjugate_gradients(field._times, right, ones, tolerance=1e-12)
-    expected = torch.linalg.solve(dense_precision(field), right)
+    expected = torch.linalg.solve(dense_precision(field), right.flatten()).view(-1, 3)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 

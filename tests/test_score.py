@@ -116,9 +116,9 @@ def test_score_from_velocity(spread: float) -> None:
     none = torch.zeros(0)
     graph = simulator._graph(batch.pos[:, -1].double(), batch)
     flow = velocity(y, angle, vector=none, latent=none, graph=graph)
-    found = -precision @ (sin * y + cos * flow) / sin
+    found = -(precision @ (sin * y + cos * flow).flatten()).view(-1, 3) / sin
     variance = (cos**2 * spread**2 + sin**2)[0]
-    log_density = -0.5 * (y * (precision @ y)).sum() / variance
+    log_density = -0.5 * (y.flatten() @ precision @ y.flatten()) / variance
     (expected,) = torch.autograd.grad(log_density, y)
     torch.testing.assert_close(found, expected)
 

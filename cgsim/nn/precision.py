@@ -35,30 +35,31 @@ class BeadPrecision(nn.Module):
 
 
 class PairPrecision(nn.Module):
-    """A positive number per pair: ``w_ij = u_ij exp(MLP(s_i + s_j, s_i * s_j, e_ij))``.
+    """Positive numbers per pair: ``w_ij = u_ij exp(MLP(s_i + s_j, s_i * s_j, e_ij))``.
 
     Symmetric, and with the envelope u of the edge smooth where a pair leaves the cutoff.
 
     Shapes
     ------
-    scalars [n, n_channels], edges, graph -> pairs [2, n_pairs] (each once), weights [n_pairs]
+    scalars [n, n_channels], edges, graph -> edges that hold each pair once [n_pairs], and
+    [n_pairs, n_values]
     """
 
-    def __init__(self, n_channels: int, *, n_edge: int) -> None:
+    def __init__(self, n_channels: int, *, n_edge: int, n_values: int) -> None:
         super().__init__()
-        self.network = mlp(2 * n_channels + n_edge, n_channels, 1)
+        self.network = mlp(2 * n_channels + n_edge, n_channels, n_values)
         zero_init(self.network[-1])
 
     def forward(
         self, scalars: Tensor, edges: EdgeFeatures, graph: BeadGraph
     ) -> tuple[Tensor, Tensor]:
-        """Return every pair once, and its coupling."""
+        """Return the edges that hold every pair once, and the couplings of the pairs."""
         once = (graph.edge_index[0] < graph.edge_index[1]).nonzero()[:, 0]
-        first, second = pairs = graph.edge_index[:, once]
+        first, second = graph.edge_index[:, once]
         both = [
             scalars[first] + scalars[second],
             scalars[first] * scalars[second],
             edges.attr[once],
         ]
-        weight = bounded_exp(self.network(torch.cat(both, dim=1))[:, 0] + WEIGHT_START)
-        return pairs, weight * edges.envelope[once]
+        values = bounded_exp(self.network(torch.cat(both, dim=1)) + WEIGHT_START)
+        return once, values * edges.envelope[once][:, None]

@@ -50,18 +50,20 @@ def pairs_of_three() -> tuple[EdgeFeatures, BeadGraph]:
 def test_pair_precision() -> None:
     torch.set_default_dtype(torch.float64)
     edges, graph = pairs_of_three()
-    layer, scalars = PairPrecision(4, n_edge=edges.attr.shape[1]), torch.randn(3, 4)
+    layer, scalars = PairPrecision(4, n_edge=edges.attr.shape[1], n_values=2), torch.randn(3, 4)
     start = bounded_exp(torch.tensor(WEIGHT_START)).item()
-    pairs, weight = layer(scalars, edges, graph)
+    once, weight = layer(scalars, edges, graph)
+    pairs, envelope = graph.edge_index[:, once], edges.envelope[once][:, None]
     assert pairs.tolist() == [[0, 1], [1, 2]]
-    torch.testing.assert_close(weight, start * edges.envelope[[1, 3]])
+    torch.testing.assert_close(weight, (start * envelope).expand(2, 2))
     perturb_parameters(layer, scale=1.0)
-    pairs, weight = layer(scalars, edges, graph)
+    once, weight = layer(scalars, edges, graph)
     assert (weight > 0).all()
-    assert (weight / start - edges.envelope[[1, 3]]).abs().min() > 1e-3
+    assert (weight / start - envelope).abs().min() > 1e-3
+    assert (weight[:, 0] - weight[:, 1]).abs().min() > 1e-3
     swapped = BeadGraph(
         2 - graph.edge_index, graph.hop, graph.shift, graph.batch, n_graphs=1
     )  # beads counted from the other end: the other direction of every pair is read
-    other_pairs, other = layer(scalars.flip(0), edges, swapped)
-    assert (2 - other_pairs).flip(0).tolist() == pairs.tolist()
+    other_once, other = layer(scalars.flip(0), edges, swapped)
+    assert (2 - swapped.edge_index[:, other_once]).flip(0).tolist() == pairs.tolist()
     torch.testing.assert_close(other, weight)
