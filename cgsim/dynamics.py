@@ -107,13 +107,7 @@ class Dynamics(nn.Module):
         edges = self.edges(vector, graph)
         latent = self.inputs(beads)
         for convolution in self.convolutions:
-            latent = convolution(
-                latent,
-                edges.attr,
-                harmonics=edges.harmonics,
-                envelope=edges.envelope,
-                edge_index=graph.edge_index,
-            )
+            latent = convolution(latent, edges)
         displacement = bounded(self.displacement(latent), LARGEST_DISPLACEMENT)
         scalars = latent[:, : self.irreps[0].mul]
         mean = displacement - beads.steps[:, -1] if beads.steps.shape[1] else displacement

@@ -64,13 +64,7 @@ class Score(nn.Module):
         level = self.level(torch.stack([angle.cos(), angle.sin()], dim=1))
         features = features + nn.functional.pad(level, (0, self.irreps.dim - level.shape[1]))
         for convolution in self.convolutions:
-            features = convolution(
-                features,
-                edges.attr,
-                harmonics=edges.harmonics,
-                envelope=edges.envelope,
-                edge_index=graph.edge_index,
-            )
+            features = convolution(features, edges)
         return self.output(features)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cgsim.config import ModelConfig
-from cgsim.data import CGData
+from cgsim.data import CGData, MappedTrajectory, WindowDataset
 from cgsim.dynamics import Beads, Dynamics, Prediction
 from cgsim.embedding import GraphEmbedding
 from cgsim.integrators import acceleration_target, euler_step, velocity_from_history
@@ -99,6 +99,22 @@ class Simulator(nn.Module):
     def timestep(self) -> float:
         """Delta, ps."""
         return self.statistics.timestep
+
+    def windows(self, trajectories: Sequence[MappedTrajectory]) -> WindowDataset:
+        """All windows of some trajectories, with this simulator's history, stride and types.
+
+        Raises
+        ------
+        ValueError
+            If a trajectory is too short, or holds an atom type never seen in training.
+        """
+        return WindowDataset(
+            trajectories,
+            atom_types=self.atom_types,
+            history=self.config.history,
+            stride=self.statistics.stride,
+            n_hops=self.config.graph.n_hops,
+        )
 
     # ---------------------------------------------------------------- training
 

@@ -18,7 +18,7 @@ from cgsim.config import (
     ModelConfig,
     ScoreConfig,
 )
-from cgsim.data import CGData, MappedTrajectory, WindowDataset
+from cgsim.data import CGData, MappedTrajectory
 from cgsim.elastic import ElasticGaussian
 from cgsim.noise import CorrelatedGaussian, GaussianField
 from cgsim.simulator import Simulator
@@ -143,17 +143,6 @@ def random_rotation(*, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     matrix, _ = torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64))
     return matrix * torch.linalg.det(matrix)
-
-
-def windows(simulator: Simulator, trajectories: Sequence[MappedTrajectory]) -> WindowDataset:
-    """All windows of some trajectories, as the simulator takes them."""
-    return WindowDataset(
-        trajectories,
-        atom_types=simulator.atom_types,
-        history=simulator.config.history,
-        stride=simulator.statistics.stride,
-        n_hops=simulator.config.graph.n_hops,
-    )
 
 
 def transformed(batch: CGData, matrix: Tensor, shift: Tensor | None = None) -> CGData:
@@ -293,7 +282,7 @@ def assert_batch_invariant(
     AssertionError
         Naming the output that differs.
     """
-    dataset = windows(simulator, trajectories)
+    dataset = simulator.windows(trajectories)
     chosen = np.unique([*dataset.starts[:-1], *(dataset.starts[1:] - 1)]).tolist()
     batch, alone = dataset[chosen], [dataset[index] for index in chosen]
     residual = torch.as_tensor(np.random.default_rng(0).normal(size=(len(batch.pos), 3)))
@@ -311,7 +300,7 @@ def assert_batch_invariant(
 
 
 def _middle_window(simulator: Simulator, trajectory: MappedTrajectory) -> CGData:
-    dataset = windows(simulator, [trajectory])
+    dataset = simulator.windows([trajectory])
     return dataset[len(dataset) // 2]
 
 

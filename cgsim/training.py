@@ -9,7 +9,7 @@ import torch
 
 from cgsim.checkpoint import Provenance, load_simulator, save_simulator
 from cgsim.config import Hardware, ModelConfig, TrainingConfig, to_dict
-from cgsim.data import MappedTrajectory, WindowDataset, atom_types_of, split_by_time
+from cgsim.data import MappedTrajectory, atom_types_of, split_by_time
 from cgsim.io import read_json, write_atomic_json
 from cgsim.optimisation import TrainingModule, optimise
 from cgsim.simulator import Simulator
@@ -80,7 +80,7 @@ def fit(
     torch.manual_seed(training.seed)
     statistics = measure(trajectories, stride=training.stride)
     simulator = Simulator(model, atom_types=atom_types_of(trajectories), statistics=statistics)
-    train, held_out = (_windows(simulator, part) for part in (trajectories, validation))
+    train, held_out = (simulator.windows(part) for part in (trajectories, validation))
     write_atomic_json(directory / RUN_FILE, settings)
     optimise(
         TrainingModule(simulator, training),
@@ -128,16 +128,6 @@ def _check_held_out(validation: Sequence[MappedTrajectory], *, n_needed: int) ->
                 f"validation, but one window needs {n_needed} frames: give longer trajectories, "
                 "a larger validation_fraction, or validation data"
             )
-
-
-def _windows(simulator: Simulator, trajectories: Sequence[MappedTrajectory]) -> WindowDataset:
-    return WindowDataset(
-        trajectories,
-        atom_types=simulator.atom_types,
-        history=simulator.config.history,
-        stride=simulator.statistics.stride,
-        n_hops=simulator.config.graph.n_hops,
-    )
 
 
 def _described(trajectories: Sequence[MappedTrajectory]) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from cgsim.checkpoint import (
     save_simulator,
 )
 from cgsim.simulator import Simulator
-from cgsim.testing import TINY, outputs, random_chain, random_simulator, windows
+from cgsim.testing import TINY, outputs, random_chain, random_simulator
 from cgsim.units import UNITS
 
 DATA = Path(__file__).parent / "data"
@@ -61,7 +61,7 @@ def test_round_trip_is_bit_identical(tmp_path: Path, config: Any, dtype: torch.d
     assert found.statistics == simulator.statistics
     assert found.dtype == dtype
     assert not found.training
-    batch = windows(simulator, [chain])[[2, 5]]
+    batch = simulator.windows([chain])[[2, 5]]
     residual = torch.randn(12, 3)
     expected = outputs(simulator, batch, residual)
     for key, value in outputs(found, batch, residual).items():

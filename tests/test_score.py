@@ -21,7 +21,6 @@ from cgsim.testing import (
     random_chain,
     random_rotation,
     random_simulator,
-    windows,
 )
 
 
@@ -50,7 +49,7 @@ def with_velocity(velocity: nn.Module) -> tuple[Simulator, CGData]:
     chain = random_chain(5)
     simulator = random_simulator([chain]).double()
     simulator.score = velocity  # type: ignore[assignment]
-    return simulator, windows(simulator, [chain])[4]
+    return simulator, simulator.windows([chain])[4]
 
 
 def refine(simulator: Simulator, batch: CGData, residual: Tensor) -> Tensor:
@@ -131,7 +130,7 @@ def test_exact_velocity_has_the_least_loss(spread: float) -> None:
     """
     chain = random_chain(5)
     simulator = random_simulator([chain]).double()
-    batch = windows(simulator, [chain])[[4] * 1500]
+    batch = simulator.windows([chain])[[4] * 1500]
     prediction = simulator.predict(batch)
     graph = simulator._graph(batch.pos[:, -1].double(), batch)
 

@@ -25,7 +25,6 @@ from cgsim.testing import (
     random_rotation,
     random_simulator,
     transformed,
-    windows,
 )
 
 EXACT = torch.float64
@@ -98,9 +97,9 @@ def test_equivariant_in_a_periodic_cell() -> None:
     triclinic = np.array([[0.7, 0, 0], [0.2, 0.8, 0], [0.1, 0.3, 0.7]])
     boxed = replace(chain, cell=np.tile(triclinic, (chain.n_frames, 1, 1)))
     simulator = random_simulator([chain]).double()
-    batch = windows(simulator, [boxed])[4]
+    batch = simulator.windows([boxed])[4]
     pos = batch.pos[:, -1].double()
-    n_free = simulator._graph(pos, windows(simulator, [chain])[4]).edge_index.shape[1]
+    n_free = simulator._graph(pos, simulator.windows([chain])[4]).edge_index.shape[1]
     assert simulator._graph(pos, batch).edge_index.shape[1] > n_free
     residual = torch.randn(5, 3, dtype=EXACT)
     rotation = random_rotation(seed=2)
@@ -126,7 +125,7 @@ def test_step_and_losses_turn_with_the_noise(history: int, monkeypatch: pytest.M
     """A whole step, refinement included, and both losses, far from the origin."""
     molecule = branched_molecule()
     simulator = random_simulator([molecule], config_of(history=history)).double()
-    batch = windows(simulator, [molecule])[5]
+    batch = simulator.windows([molecule])[5]
     drawn = torch.randn(6, 3, dtype=EXACT)
     matrix, shift = -random_rotation(seed=6), torch.tensor([3.0, -40.0, 7.0], dtype=EXACT)
     turned = transformed(batch, matrix, shift)
@@ -158,7 +157,7 @@ def test_batch_is_many_singles(noise: str, history: int) -> None:
 def test_step_of_a_batch_is_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     molecules = [random_chain(4), branched_molecule()]
     simulator = random_simulator(molecules).double()
-    dataset = windows(simulator, molecules)
+    dataset = simulator.windows(molecules)
     drawn = torch.randn(10, 3, dtype=EXACT)
 
     def step(which: int | list[int], noise: Tensor) -> Tensor:
@@ -172,7 +171,7 @@ def test_step_of_a_batch_is_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_count_graphs() -> None:
     chain = random_chain(4)
-    assert count_graphs(windows(random_simulator([chain]), [chain])[[0, 0, 3]]) == 3
+    assert count_graphs(random_simulator([chain]).windows([chain])[[0, 0, 3]]) == 3
 
 
 # -------------------------------------------------------------------- before training
@@ -187,7 +186,7 @@ def test_untrained_simulator_is_a_random_walk(history: int) -> None:
     chain = random_chain(6, n_frames=200)
     for noise, tolerance in (("independent", 0.02), ("correlated", 0.15)):
         simulator = untrained([chain], config_of(history=history, noise=noise))
-        dataset = windows(simulator, [chain])
+        dataset = simulator.windows([chain])
         batch = dataset[list(range(len(dataset)))]
         displacement = simulator.predict(batch).displacement
         torch.testing.assert_close(displacement, torch.zeros(len(batch.mass), 3))
@@ -198,7 +197,7 @@ def test_untrained_simulator_is_a_random_walk(history: int) -> None:
 def test_untrained_steps_have_the_size_of_the_data() -> None:
     chain = random_chain(6, n_frames=200)
     simulator = untrained([chain], config_of(noise="independent"))
-    batch = windows(simulator, [chain])[[0] * 2000]
+    batch = simulator.windows([chain])[[0] * 2000]
     before = simulator.start(batch, torch.Generator().manual_seed(0))
     step = simulator.step(before).pos[:, -1] - before.pos[:, -1]
     size = simulator.statistics.step_scale
@@ -212,7 +211,7 @@ def test_score_loss_of_an_untrained_network_is_one() -> None:
     for noise in ("independent", "correlated"):
         simulator = untrained([chain], config_of(noise=noise)).double()
         perturb_parameters(simulator.dynamics)
-        batch = windows(simulator, [chain])[[3] * 800]
+        batch = simulator.windows([chain])[[3] * 800]
         generator = torch.Generator().manual_seed(4)
         prediction = simulator.predict(batch)
         assert prediction.displacement.abs().mean() > 0.1
@@ -230,7 +229,7 @@ def test_nll_is_the_likelihood_of_the_next_frame() -> None:
     """``nll + log step_scale`` is the density of x_{t+1}, per degree of freedom."""
     molecule = branched_molecule()
     simulator = random_simulator([molecule]).double()
-    batch = windows(simulator, [molecule])[4]
+    batch = simulator.windows([molecule])[4]
     size = simulator.statistics.step_scale
     prediction = simulator.predict(batch)
     covariance = torch.linalg.inv(outputs(simulator, batch, torch.zeros(6, 3))["precision"])
@@ -244,7 +243,7 @@ def test_nll_is_the_likelihood_of_the_next_frame() -> None:
 def test_every_parameter_learns() -> None:
     chain = random_chain(6)
     simulator = random_simulator([chain])
-    batch = windows(simulator, [chain])[[0, 4]]
+    batch = simulator.windows([chain])[[0, 4]]
     losses = simulator.loss(batch, generator=torch.Generator().manual_seed(0))
     (losses["nll"] + losses["score"]).backward()
     still = [
@@ -259,7 +258,7 @@ def test_score_loss_leaves_the_gaussian_alone() -> None:
     """The denoiser's loss must not teach the Gaussian to be easy: no gradient on its parameters."""
     chain = random_chain(6)
     simulator = random_simulator([chain])
-    batch = windows(simulator, [chain])[[0, 4]]
+    batch = simulator.windows([chain])[[0, 4]]
     simulator.loss(batch, generator=torch.Generator().manual_seed(0))["score"].backward()
     gaussian = [simulator.dynamics.displacement, simulator.dynamics.bead_precision]
     assert simulator.dynamics.pair_precision is not None
@@ -274,7 +273,7 @@ def test_history_noise() -> None:
     """Half of the windows stay clean; each other one gets noise of one level on all its frames."""
     chain = random_chain(4)
     simulator = random_simulator([chain], config_of(history=3)).double()
-    batch = windows(simulator, [chain])[[2] * 1000]
+    batch = simulator.windows([chain])[[2] * 1000]
     pos = batch.pos.double()
     noisy, level = simulator._with_noise(pos, batch, torch.Generator().manual_seed(0), 0.4)
     noise = ((noisy - pos) / simulator.statistics.step_scale).view(1000, 4, 3, 3)
@@ -297,7 +296,7 @@ def test_history_noise() -> None:
 def test_losses_are_reproducible() -> None:
     chain = random_chain(4)
     simulator = random_simulator([chain])
-    batch = windows(simulator, [chain])[[0, 4]]
+    batch = simulator.windows([chain])[[0, 4]]
 
     def losses(seed: int) -> list[float]:
         generator = torch.Generator().manual_seed(seed)
@@ -313,7 +312,7 @@ def test_losses_are_reproducible() -> None:
 def test_without_score_network_there_is_no_score_loss() -> None:
     chain = random_chain(4)
     simulator = random_simulator([chain], config_of(score=False))
-    assert set(simulator.loss(windows(simulator, [chain])[0])) == {"nll"}
+    assert set(simulator.loss(simulator.windows([chain])[0])) == {"nll"}
     assert simulator.score is None
 
 
@@ -324,7 +323,7 @@ def test_step_samples_the_prediction() -> None:
     """Without a score network: mean and covariance of the next frame are the predicted ones."""
     chain = random_chain(4)
     simulator = random_simulator([chain], config_of(score=False)).double()
-    dataset = windows(simulator, [chain])
+    dataset = simulator.windows([chain])
     n_samples = 3000
     state = simulator.start(dataset[[3] * n_samples], torch.Generator().manual_seed(0))
     drawn = simulator.step(state).pos[:, -1].view(n_samples, 4, 3)
@@ -345,7 +344,7 @@ def test_step_samples_the_prediction() -> None:
 def test_step_moves_the_history(history: int) -> None:
     chain = random_chain(4)
     simulator = random_simulator([chain], config_of(history=history))
-    state = simulator.start(windows(simulator, [chain])[2], torch.Generator().manual_seed(0))
+    state = simulator.start(simulator.windows([chain])[2], torch.Generator().manual_seed(0))
     after = simulator.step(state)
     assert after.pos.shape == state.pos.shape == (4, history, 3)
     assert torch.equal(after.pos[:, :-1], state.pos[:, 1:])
@@ -356,7 +355,7 @@ def test_step_moves_the_history(history: int) -> None:
 def test_steps_are_reproducible() -> None:
     chain = random_chain(4)
     simulator = random_simulator([chain])
-    batch = windows(simulator, [chain])[2]
+    batch = simulator.windows([chain])[2]
 
     def run(seed: int) -> Tensor:
         state = simulator.start(batch, torch.Generator().manual_seed(seed))
@@ -372,7 +371,7 @@ def test_far_from_the_origin_the_step_is_the_same() -> None:
     """States are float64 and centred: 50 micrometres away, a float32 network sees the same."""
     chain = random_chain(4)
     simulator = random_simulator([chain])
-    batch = windows(simulator, [chain])[2]
+    batch = simulator.windows([chain])[2]
     near = simulator.start(batch, torch.Generator().manual_seed(0))
     far = replace(near, pos=near.pos + 5e4, generator=torch.Generator().manual_seed(0))
     difference = simulator.step(far).pos - 5e4 - simulator.step(near).pos
@@ -382,7 +381,7 @@ def test_far_from_the_origin_the_step_is_the_same() -> None:
 def test_centred() -> None:
     molecules = [random_chain(4), random_chain(3, name="other")]
     simulator = random_simulator(molecules)
-    dataset = windows(simulator, molecules)
+    dataset = simulator.windows(molecules)
     state = simulator.start(dataset[[1, len(dataset) - 1]], torch.Generator())
     pos = state.pos + 7.0 * (1 + state.batch)[:, None, None]
     found = centred(replace(state, pos=pos))

@@ -22,7 +22,7 @@ from cgsim.data import MappedTrajectory, split_by_molecule
 from cgsim.optimisation import TrainingModule
 from cgsim.simulator import Simulator
 from cgsim.store import save_mapped
-from cgsim.testing import TINY, random_chain, windows
+from cgsim.testing import TINY, random_chain
 from cgsim.training import fit
 
 CHAINS = [
@@ -106,7 +106,7 @@ def test_the_loss_falls_on_a_system_that_can_be_learnt(tmp_path: Path) -> None:
     ).eval()
 
     def loss(model: Simulator) -> float:
-        batch = windows(model, [ballistic])[list(range(50))]
+        batch = model.windows([ballistic])[list(range(50))]
         with torch.no_grad():
             return float(model.loss(batch, generator=torch.Generator().manual_seed(0))["nll"])
 

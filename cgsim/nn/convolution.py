@@ -6,6 +6,7 @@ from e3nn.nn import Gate
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
+from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.mlp import mlp
 
 
@@ -47,8 +48,7 @@ class EquivariantConvolution(nn.Module):
 
     Shapes
     ------
-    features [n, irreps.dim], edge_attr [n_edges, n_edge], harmonics [n_edges, (lmax + 1)^2],
-    envelope [n_edges], edge_index [2, n_edges] (source, destination) -> [n, irreps.dim]
+    features [n, irreps.dim], edges (see `EdgeFeatures`) -> [n, irreps.dim]
     """
 
     def __init__(self, n_channels: int, *, lmax: int, n_edge: int) -> None:
@@ -58,7 +58,7 @@ class EquivariantConvolution(nn.Module):
         others = irreps[1:]
         gates = o3.Irreps([(n_channels * lmax, "0e")])
         self.n_channels = n_channels
-        self.gate = Gate(scalars, [torch.nn.functional.silu], gates, [torch.sigmoid], others)
+        self.gate = Gate(scalars, [nn.functional.silu], gates, [torch.sigmoid], others)
         self.product = channelwise_product(irreps, o3.Irreps.spherical_harmonics(lmax))
         self.edge = nn.Linear(n_edge, n_channels)
         self.ends = nn.Linear(n_channels, 2 * n_channels)
@@ -66,23 +66,15 @@ class EquivariantConvolution(nn.Module):
         self.from_self = o3.Linear(irreps, self.gate.irreps_in)
         self.from_messages = o3.Linear(self.product.irreps_out.simplify(), self.gate.irreps_in)
 
-    def forward(
-        self,
-        features: Tensor,
-        edge_attr: Tensor,
-        *,
-        harmonics: Tensor,
-        envelope: Tensor,
-        edge_index: Tensor,
-    ) -> Tensor:
+    def forward(self, features: Tensor, edges: EdgeFeatures) -> Tensor:
         """Update the features of every bead."""
-        source, destination = edge_index
+        source, destination = edges.edge_index
         ends = self.ends(features[:, : self.n_channels])
         ends_source, ends_destination = ends.chunk(2, dim=1)
-        invariants = self.edge(edge_attr) + ends_source[source] + ends_destination[destination]
-        weight = self.weight(torch.nn.functional.silu(invariants)) * envelope[:, None]
-        messages = self.product(features[source], harmonics, weight)
+        invariants = self.edge(edges.attr) + ends_source[source] + ends_destination[destination]
+        weight = self.weight(nn.functional.silu(invariants)) * edges.envelope[:, None]
+        messages = self.product(features[source], edges.harmonics, weight)
         total = scatter(messages, destination, dim_size=len(features), reduce="sum")
-        degree = scatter(envelope, destination, dim_size=len(features), reduce="sum")
+        degree = scatter(edges.envelope, destination, dim_size=len(features), reduce="sum")
         total = total / (1 + degree).sqrt()[:, None]
         return features + self.gate(self.from_self(features) + self.from_messages(total))

@@ -23,11 +23,14 @@ class EdgeFeatures:
         Spherical harmonics of the direction.
     envelope : [n_edges]
         1 for topological pairs, a smooth step to zero at the cutoff for all others.
+    edge_index : [2, n_edges]
+        Source and destination.
     """
 
     attr: Tensor
     harmonics: Tensor
     envelope: Tensor
+    edge_index: Tensor
 
 
 class EdgeGeometry(nn.Module):
@@ -60,4 +63,4 @@ class EdgeGeometry(nn.Module):
         attr = torch.cat([distance[:, None], self.basis(distance), hop], dim=1)
         near = polynomial_envelope(distance, self.cutoff)
         envelope = torch.where(graph.hop > 0, torch.ones_like(near), near)
-        return EdgeFeatures(attr, self.harmonics(vector), envelope)
+        return EdgeFeatures(attr, self.harmonics(vector), envelope, graph.edge_index)
