@@ -20,6 +20,7 @@ from cgsim.config import (
 )
 from cgsim.data import CGData, MappedTrajectory
 from cgsim.elastic import ElasticGaussian
+from cgsim.exact import RouseNetwork
 from cgsim.noise import CorrelatedGaussian, GaussianField
 from cgsim.simulator import Simulator
 from cgsim.statistics import measure
@@ -60,8 +61,7 @@ def random_molecule(
 ) -> MappedTrajectory:
     """A connected molecule of harmonic bonds in overdamped solvent, a frame every 2 ps.
 
-    The normal modes are exact Ornstein-Uhlenbeck processes (Rouse, J. Chem. Phys. 21, 1272, 1953),
-    so the frames are samples of equilibrium whatever their number.
+    The frames are samples of equilibrium, whatever their number (see `cgsim.exact.RouseNetwork`).
 
     Parameters
     ----------
@@ -86,30 +86,17 @@ def random_molecule(
         bead_name=tuple((f"R{bead + 1}", "B") for bead in range(n_beads)),
         bead_mass=np.bincount(bead_index, weights=10.0 + atom_type),
         edge_index=edge_index,
-        pos=_rouse(edge_index, n_beads, n_frames, random).astype(np.float32),
+        pos=_rouse(edge_index, n_beads).frames(n_frames, FRAME_INTERVAL, random).astype(np.float32),
         frame_interval=FRAME_INTERVAL,
         recipe={"method": "user", "bead_index": bead_index.tolist()},
     )
 
 
-def _rouse(
-    edge_index: np.ndarray, n_beads: int, n_frames: int, random: np.random.Generator
-) -> np.ndarray:
-    """Frames of the Rouse model [n_frames, n_beads, 3], by its normal modes."""
-    laplacian = np.zeros((n_beads, n_beads))
-    for first, second in edge_index.T:
-        laplacian[[first, second], [first, second]] += 1
-        laplacian[[first, second], [second, first]] -= 1
-    rate, modes = np.linalg.eigh(laplacian)
-    rate = np.maximum(rate, 1e-9)[:, None]  # the centre of mass diffuses freely
-    keep = np.exp(-0.1 * rate)
-    kick = np.sqrt(-np.expm1(-0.2 * rate) / rate)
-    state = random.normal(size=(n_beads, 3)) / np.sqrt(rate) * (rate > 1e-6)
-    frames = []
-    for _ in range(n_frames):
-        frames.append(modes @ state)
-        state = keep * state + kick * random.normal(size=state.shape)
-    return BOND_LENGTH / np.sqrt(3) * np.array(frames)
+def _rouse(edge_index: np.ndarray, n_beads: int) -> RouseNetwork:
+    """Bonds of the root-mean-square length `BOND_LENGTH`, whose rates are a tenth per frame."""
+    bonds = tuple((int(first), int(second)) for first, second in edge_index.T)
+    friction = (10.0 * FRAME_INTERVAL,) * n_beads
+    return RouseNetwork(bonds, friction, spring=1.0, thermal_energy=BOND_LENGTH**2 / 3)
 
 
 def random_simulator(
