@@ -6,13 +6,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from cgsim.noise import GaussianField, conjugate_gradients, randn_like, total_per_graph
+from cgsim.noise import PairField, randn_like
 
 DENSE_SOLVE_LIMIT = 100  # beads of one system up to which a dense factorisation is used
 
 
 @dataclass(frozen=True)
-class ElasticGaussian(GaussianField):
+class ElasticGaussian(PairField):
     r"""A Gaussian whose precision is the Hessian of an elastic network on the bead graph.
 
     ``P = diag(d_i) + sum_{i<j} B_ij (delta_i - delta_j)(delta_i - delta_j)^T`` with the 3 x 3
@@ -22,29 +22,29 @@ class ElasticGaussian(GaussianField):
 
     Attributes
     ----------
-    weight : [n_pairs]
-        ``w_ij > 0``.
-    pairs : [2, n_pairs]
-        Each pair of beads once.
     stiffness : [n_pairs]
         ``k_ij > 0``.
     direction : [n_pairs, 3]
         Unit vectors ``n_ij``.
     """
 
-    weight: Tensor
-    pairs: Tensor
     stiffness: Tensor
     direction: Tensor
 
-    def squared_norm(self, vector: Tensor) -> Tensor:
-        """``sum_i d_i |v_i|^2 + sum_{i<j} v_ij^T B_ij v_ij``, ``v_ij = v_i - v_j``: [n_graphs]."""
-        alone = total_per_graph(
-            self.diagonal * vector.square().sum(dim=1), self.batch, self.n_graphs
-        )
-        stretch = vector[self.pairs[0]] - vector[self.pairs[1]]
-        energy = (stretch * self._pull(stretch)).sum(dim=1)
-        return alone + total_per_graph(energy, self.batch[self.pairs[0]], self.n_graphs)
+    def pull(self, stretch: Tensor) -> Tensor:
+        """``B_ij (v_i - v_j)`` [n_pairs, 3]."""
+        along = (stretch * self.direction).sum(dim=1, keepdim=True) * self.direction
+        return self.weight[:, None] * stretch + self.stiffness[:, None] * along
+
+    def random_pull(self, generator: torch.Generator | None) -> Tensor:
+        """``w_ij^(1/2) z_ij + k_ij^(1/2) n_ij z'_ij`` [n_pairs, 3]."""
+        across = self.weight.sqrt()[:, None] * randn_like(self.direction, generator)
+        along = self.stiffness.sqrt() * randn_like(self.stiffness, generator)
+        return across + along[:, None] * self.direction
+
+    def strength(self) -> Tensor:
+        """``w_ij + k_ij / 3`` [n_pairs]."""
+        return self.weight + self.stiffness / 3
 
     def log_det(self) -> Tensor:
         """``log det P`` of each system [n_graphs], by dense Cholesky factorisation."""
@@ -60,33 +60,6 @@ class ElasticGaussian(GaussianField):
         right = padded.view(self.n_graphs, -1, 1).double()
         solved = torch.linalg.solve_triangular(self._cholesky.mT, right, upper=True)
         return solved.reshape(-1, 3)[self.slot].to(noise)
-
-    def _perturb_and_solve(
-        self, generator: torch.Generator | None, tolerance: float = 1e-5
-    ) -> Tensor:
-        """Solve ``P v = D^(1/2) z_1 + sum_ij (w^(1/2) z_2 + k^(1/2) n z_3)``: no matrix."""
-        first, second = self.pairs
-        across = self.weight.sqrt()[:, None] * randn_like(self.direction, generator)
-        along = self.stiffness.sqrt() * randn_like(self.stiffness, generator)
-        pulls = across + along[:, None] * self.direction
-        alone = self.diagonal.sqrt()[:, None] * randn_like(self.mean, generator)
-        right = alone.index_add(0, first, pulls).index_add(0, second, -pulls)
-        each = self.weight + self.stiffness / 3
-        diagonal = self.diagonal.index_add(0, first, each).index_add(0, second, each)
-        return conjugate_gradients(self._times, right, diagonal, tolerance=tolerance)
-
-    def _pull(self, stretch: Tensor) -> Tensor:
-        """``B_ij v_ij`` [n_pairs, 3]."""
-        along = (stretch * self.direction).sum(dim=1, keepdim=True) * self.direction
-        return self.weight[:, None] * stretch + self.stiffness[:, None] * along
-
-    def _times(self, vector: Tensor) -> Tensor:
-        """``P v`` without the matrix."""
-        first, second = self.pairs
-        pull = self._pull(vector[first] - vector[second])
-        return (
-            (self.diagonal[:, None] * vector).index_add(0, first, pull).index_add(0, second, -pull)
-        )
 
     @cached_property
     def _cholesky(self) -> Tensor:

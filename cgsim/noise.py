@@ -125,12 +125,8 @@ class IndependentGaussian(GaussianField):
 
 
 @dataclass(frozen=True)
-class CorrelatedGaussian(GaussianField):
-    r"""A Gaussian Markov random field on the bead graph: bonded beads can move together.
-
-    ``P = diag(d_i) + sum_{i<j} w_ij (delta_i - delta_j)(delta_i - delta_j)^T``, the same for x, y
-    and z. With ``d, w > 0`` it is symmetric positive definite, and rotation-equivariant because it
-    mixes beads, not components (Rue & Held, Gaussian Markov Random Fields, 2005).
+class PairField(GaussianField):
+    """A Gaussian whose precision is ``diag(d_i)`` and a pull between the beads of every pair.
 
     Attributes
     ----------
@@ -143,14 +139,74 @@ class CorrelatedGaussian(GaussianField):
     weight: Tensor
     pairs: Tensor
 
+    @abstractmethod
+    def pull(self, stretch: Tensor) -> Tensor:
+        """The pull [n_pairs, 3] of pairs whose ends deviate by ``v_i - v_j`` [n_pairs, 3]."""
+
+    @abstractmethod
+    def random_pull(self, generator: torch.Generator | None) -> Tensor:
+        """Normal numbers [n_pairs, 3] with the matrix of `pull` as their covariance."""
+
+    @abstractmethod
+    def strength(self) -> Tensor:
+        """Mean of the pull over directions [n_pairs]: what a pair adds to the diagonal of P."""
+
     def squared_norm(self, vector: Tensor) -> Tensor:
-        """``sum_i d_i |v_i|^2 + sum_{i<j} w_ij |v_i - v_j|^2`` of each system [n_graphs]."""
+        """``sum_i d_i |v_i|^2 + sum_{i<j} (v_i - v_j) . pull_ij``, of each system [n_graphs]."""
         first, second = self.pairs
         alone = total_per_graph(
             self.diagonal * vector.square().sum(dim=1), self.batch, self.n_graphs
         )
-        stretch = (vector[first] - vector[second]).square().sum(dim=1)
-        return alone + total_per_graph(self.weight * stretch, self.batch[first], self.n_graphs)
+        stretch = vector[first] - vector[second]
+        energy = (stretch * self.pull(stretch)).sum(dim=1)
+        return alone + total_per_graph(energy, self.batch[first], self.n_graphs)
+
+    def _perturb_and_solve(
+        self, generator: torch.Generator | None, tolerance: float = 1e-5
+    ) -> Tensor:
+        """Solve ``P v = D^(1/2) z + sum of random pulls``: exact covariance without a matrix."""
+        first, second = self.pairs
+        pulls = self.random_pull(generator)
+        alone = self.diagonal.sqrt()[:, None] * randn_like(self.mean, generator)
+        right = alone.index_add(0, first, pulls).index_add(0, second, -pulls)
+        return conjugate_gradients(self._times, right, self._matrix_diagonal, tolerance=tolerance)
+
+    def _times(self, vector: Tensor) -> Tensor:
+        """``P v`` without the matrix."""
+        first, second = self.pairs
+        pull = self.pull(vector[first] - vector[second])
+        return (
+            (self.diagonal[:, None] * vector).index_add(0, first, pull).index_add(0, second, -pull)
+        )
+
+    @property
+    def _matrix_diagonal(self) -> Tensor:
+        first, second = self.pairs
+        strength = self.strength()
+        return self.diagonal.index_add(0, first, strength).index_add(0, second, strength)
+
+
+@dataclass(frozen=True)
+class CorrelatedGaussian(PairField):
+    r"""A Gaussian Markov random field on the bead graph: bonded beads can move together.
+
+    ``P = diag(d_i) + sum_{i<j} w_ij (delta_i - delta_j)(delta_i - delta_j)^T``, the same for x, y
+    and z. With ``d, w > 0`` it is symmetric positive definite, and rotation-equivariant because it
+    mixes beads, not components (Rue & Held, Gaussian Markov Random Fields, 2005).
+    """
+
+    def pull(self, stretch: Tensor) -> Tensor:
+        """``w_ij (v_i - v_j)`` [n_pairs, 3]."""
+        return self.weight[:, None] * stretch
+
+    def random_pull(self, generator: torch.Generator | None) -> Tensor:
+        """``w_ij^(1/2) z_ij`` [n_pairs, 3]."""
+        normal = randn_like(self.weight[:, None].expand(-1, 3), generator)
+        return self.weight.sqrt()[:, None] * normal
+
+    def strength(self) -> Tensor:
+        """``w_ij`` [n_pairs]."""
+        return self.weight
 
     def log_det(self) -> Tensor:
         """``log det P`` of each system [n_graphs], by dense Cholesky factorisation."""
@@ -166,31 +222,6 @@ class CorrelatedGaussian(GaussianField):
             solved = torch.linalg.solve_triangular(self._cholesky.mT, right, upper=True)
             return solved.reshape(-1, 3)[self.slot].to(noise)
         return self._perturb_and_solve(generator)
-
-    def _perturb_and_solve(
-        self, generator: torch.Generator | None, tolerance: float = 1e-5
-    ) -> Tensor:
-        """Solve ``P v = D^(1/2) z_1 + B^T W^(1/2) z_2``: exact covariance without a matrix."""
-        first, second = self.pairs
-        pulls = self.weight.sqrt()[:, None] * randn_like(
-            self.weight[:, None].expand(-1, 3), generator
-        )
-        alone = self.diagonal.sqrt()[:, None] * randn_like(self.mean, generator)
-        right = alone.index_add(0, first, pulls).index_add(0, second, -pulls)
-        return conjugate_gradients(self._times, right, self._matrix_diagonal, tolerance=tolerance)
-
-    def _times(self, vector: Tensor) -> Tensor:
-        """``P v`` without the matrix."""
-        first, second = self.pairs
-        pull = self.weight[:, None] * (vector[first] - vector[second])
-        return (
-            (self.diagonal[:, None] * vector).index_add(0, first, pull).index_add(0, second, -pull)
-        )
-
-    @property
-    def _matrix_diagonal(self) -> Tensor:
-        first, second = self.pairs
-        return self.diagonal.index_add(0, first, self.weight).index_add(0, second, self.weight)
 
     @cached_property
     def _cholesky(self) -> Tensor:

@@ -64,7 +64,7 @@ class Reporter(ABC):
         self.bounds = np.cumsum([0] + [system.n_beads for system in systems])
         self.frames: list[list[np.ndarray]] = [[] for _ in systems]
 
-    def record(self, pos: Tensor, batch: Tensor, alive: Sequence[bool]) -> None:
+    def record(self, pos: Tensor, alive: Sequence[bool]) -> None:
         """Keep one frame [n, 3] of all systems that are alive."""
         frame = pos.cpu().numpy()
         for index, is_alive in enumerate(alive):
@@ -119,7 +119,7 @@ class FileReporter(Reporter):
         self.directory.mkdir(parents=True, exist_ok=True)
         self.paths = [
             self.directory / f"{system.name}-r{replica}{extension}"
-            for system, replica in _numbered(systems)
+            for system, replica in numbered(systems)
         ]
         self.n_written = [0] * len(self.paths)
         self._restart_path = self.directory / "restart.safetensors"
@@ -220,7 +220,7 @@ class FileReporter(Reporter):
                 write_atomic_json(self.directory / f"{name}.json", about)
 
 
-def _numbered(systems: Sequence[MappedTrajectory]) -> list[tuple[MappedTrajectory, int]]:
+def numbered(systems: Sequence[MappedTrajectory]) -> list[tuple[MappedTrajectory, int]]:
     """Each system with the number of its replica."""
     seen: dict[str, int] = {}
     numbered = []

@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from cgsim.data import MappedTrajectory
-from cgsim.reporters import FileReporter, MemoryReporter, Reporter, Restart
+from cgsim.reporters import FileReporter, MemoryReporter, Reporter, Restart, numbered
 from cgsim.simulator import Simulator, State
 from cgsim.starts import choose_starts, start_batch
 from cgsim.threads import cpu_threads
@@ -161,7 +161,9 @@ class _Run:
         self.failures: list[Failure] = []
         self.seconds_before = 0.0
         self.last_flush = time.perf_counter()
-        self.bonds, self.bond_system = _all_bonds(systems)
+        self.labels = [(system.name, replica) for system, replica in numbered(systems)]
+        device = next(simulator.parameters()).device
+        self.bonds, self.bond_system = (part.to(device) for part in _all_bonds(systems))
 
     def to(self, state: State, n_steps: int) -> Rollout:
         """Run until ``n_steps`` steps have been done, the ones before a restart included."""
@@ -178,7 +180,7 @@ class _Run:
                 step += 1
                 state = self._guard(self.simulator.step(state), step, safe)
                 if step % self.every == 0:
-                    self.reporter.record(state.pos[:, -1], state.batch, self.alive)
+                    self.reporter.record(state.pos[:, -1], self.alive)
                 bar.update()
                 if step == n_steps or not any(self.alive) or self._flush_is_due(step):
                     seconds = self.seconds_before + time.perf_counter() - started
@@ -203,10 +205,8 @@ class _Run:
         if restart is None:
             return 0, state
         self.failures = [Failure(**failure) for failure in restart.failures]
-        self.alive = [
-            self._label(index) not in {(f.name, f.replica) for f in self.failures}
-            for index in range(len(self.systems))
-        ]
+        stopped = {(failure.name, failure.replica) for failure in self.failures}
+        self.alive = [label not in stopped for label in self.labels]
         self.seconds_before = restart.seconds
         state.generator.set_state(restart.generator)
         return restart.step, replace(state, pos=restart.pos.to(state.pos.device))
@@ -238,15 +238,15 @@ class _Run:
         pos = state.pos[:, -1]
         bad = torch.zeros(state.n_graphs, dtype=torch.bool, device=pos.device)
         bad[state.batch[~(pos.abs() < FARTHEST).all(dim=1)]] = True
-        first, second = self.bonds.to(pos.device)
+        first, second = self.bonds
         limit = LONGEST_BOND * self.simulator.statistics.length_scale
         long = ~((pos[first] - pos[second]).norm(dim=1) < limit)
-        bad[self.bond_system.to(pos.device)[long]] = True
+        bad[self.bond_system[long]] = True
         return bad
 
     def _stop(self, index: int, step: int) -> None:
         self.alive[index] = False
-        name, replica = self._label(index)
+        name, replica = self.labels[index]
         reason = (
             f"a position is not finite or beyond {FARTHEST:g} nm, or a bead bond exceeds "
             f"{LONGEST_BOND:g} mean bond lengths"
@@ -257,11 +257,6 @@ class _Run:
             "are kept",
             stacklevel=2,
         )
-
-    def _label(self, index: int) -> tuple[str, int]:
-        """Name and replica of a system of the batch."""
-        name = self.systems[index].name
-        return name, sum(system.name == name for system in self.systems[:index])
 
     def _show_speed(self, bar: tqdm, n_steps: int, seconds: float) -> None:
         rate = n_steps / seconds

@@ -139,8 +139,9 @@ class Simulator(nn.Module):
         """
         pos, level = self._with_noise(batch.pos.to(self.dtype), batch, generator, history_noise)
         graph = self._graph(pos[:, -1], batch)
-        embedding = self._embed(batch)[batch.embedding_index]
-        prediction = self._predict(pos, embedding, mass=batch.mass, noise_level=level, graph=graph)
+        prediction = self._predict(
+            pos, self._embed(batch), mass=batch.mass, noise_level=level, graph=graph
+        )
         next_pos = batch.next_pos.to(self.dtype)
         target = self.reduced_acceleration(pos, next_pos)
         n_degrees = 3 * len(target)
@@ -160,22 +161,23 @@ class Simulator(nn.Module):
     def predict(self, batch: CGData) -> Prediction:
         """Distribution over the reduced accelerations of a batch of windows, as they are."""
         pos = batch.pos.to(self.dtype)
-        embedding = self._embed(batch)[batch.embedding_index]
         level = pos.new_zeros(len(pos))
         graph = self._graph(pos[:, -1], batch)
-        return self._predict(pos, embedding, mass=batch.mass, noise_level=level, graph=graph)
+        return self._predict(
+            pos, self._embed(batch), mass=batch.mass, noise_level=level, graph=graph
+        )
 
     def _with_noise(
         self, pos: Tensor, batch: CGData, generator: torch.Generator | None, largest: float
     ) -> tuple[Tensor, Tensor]:
         """Noise of a random level per window on all past frames; half of the windows stay clean."""
-        n_graphs = count_graphs(batch)
-        level = pos.new_zeros(n_graphs)
-        if largest > 0:
-            drawn = torch.rand(n_graphs, generator=generator, device=pos.device, dtype=pos.dtype)
-            level = largest * (2 * drawn - 1).clamp(min=0)
-        level = level[batch.batch]
-        noise = randn_like(pos, generator) if largest > 0 else torch.zeros_like(pos)
+        if largest == 0:
+            return pos, pos.new_zeros(len(pos))
+        drawn = torch.rand(
+            count_graphs(batch), generator=generator, device=pos.device, dtype=pos.dtype
+        )
+        level = (largest * (2 * drawn - 1).clamp(min=0))[batch.batch]
+        noise = randn_like(pos, generator)
         return pos + self.statistics.step_scale * level[:, None, None] * noise, level
 
     def _score_loss(
@@ -206,9 +208,11 @@ class Simulator(nn.Module):
     # ---------------------------------------------------------------- networks
 
     def _embed(self, batch: CGData) -> Tensor:
-        return self.embedding(
+        """Embedding of every bead [n, n_channels], computed once per molecule."""
+        rows = self.embedding(
             batch.atom_type, atom_edge_index=batch.atom_edge_index, bead_index=batch.bead_index
         )
+        return rows[batch.embedding_index]
 
     def _graph(self, pos: Tensor, batch: CGData) -> BeadGraph:
         return bead_graph(
@@ -264,7 +268,7 @@ class Simulator(nn.Module):
         """The state at the present frame of a batch of windows."""
         return State(
             pos=batch.pos.double(),
-            embedding=self._embed(batch)[batch.embedding_index],
+            embedding=self._embed(batch),
             mass=batch.mass.to(self.dtype),
             topology=(batch.edge_index, batch.edge_hop),
             batch=batch.batch,

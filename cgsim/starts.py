@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from cgsim.data import CGData, MappedTrajectory, WindowDataset, join
+from cgsim.data import CGData, MappedTrajectory, SystemGraph, join
 from cgsim.simulator import Simulator
 
 
@@ -50,9 +50,7 @@ def _history(
     if stride < 1 or not np.isclose(
         stride * trajectory.frame_interval, simulator.timestep, rtol=1e-3
     ):
-        stride = (
-            trajectory.n_frames
-        )  # frames that are no multiple of a step apart give no velocities
+        stride = trajectory.n_frames  # frames at other times than the steps give no velocities
     span = (simulator.config.history - 1) * stride
     if trajectory.n_frames > span:
         last = int(random.integers(span, trajectory.n_frames))
@@ -77,17 +75,13 @@ def start_batch(simulator: Simulator, systems: Sequence[MappedTrajectory]) -> CG
     graphs, counts, windows = [], [], []
     for name in dict.fromkeys(names):
         own = [system for system in repeated if system.name == name]
-        dataset = WindowDataset(
-            own[:1],
-            atom_types=simulator.atom_types,
-            history=simulator.config.history,
-            stride=1,
-            n_hops=simulator.config.graph.n_hops,
+        graph = SystemGraph.build(
+            own[0], atom_types=simulator.atom_types, n_hops=simulator.config.graph.n_hops
         )
         pos = torch.as_tensor(np.stack([system.pos for system in own])).double()
         cells = [system.cell[-1] for system in own if system.cell is not None]
         cell = torch.as_tensor(np.stack(cells)) if cells else None
-        graphs.append(dataset.graphs[0])
+        graphs.append(graph)
         counts.append(len(own))
         windows.append((pos, cell))
     return join(graphs, counts, windows)

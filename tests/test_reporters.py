@@ -16,7 +16,6 @@ from cgsim.testing import random_chain
 SYSTEMS = [
     random_chain(n_beads, n_frames=3, name=name) for n_beads, name in ((4, "a"), (3, "b"), (3, "b"))
 ]
-BATCH = torch.tensor([0] * 4 + [1] * 3 + [2] * 3)
 SETTINGS: dict[str, int | str] = {"every": 1, "seed": 0}
 
 
@@ -38,8 +37,8 @@ def restart(step: int, **changes: Any) -> Restart:
 
 def test_memory_keeps_the_frames_of_those_alive() -> None:
     reporter = MemoryReporter(SYSTEMS, 2.5)
-    reporter.record(positions(0), BATCH, [True, True, True])
-    reporter.record(positions(1), BATCH, [True, False, True])
+    reporter.record(positions(0), [True, True, True])
+    reporter.record(positions(1), [True, False, True])
     reporter.flush(restart(2))
     assert reporter.restart(SETTINGS) is None
     assert reporter.files() == []
@@ -63,7 +62,7 @@ def test_memory_of_one_that_failed_at_once_is_empty_but_shaped() -> None:
 def test_the_restart_point_comes_back(tmp_path: Path) -> None:
     reporter = FileReporter(SYSTEMS, 1.0, output=tmp_path)
     assert reporter.restart(SETTINGS) is None
-    reporter.record(positions(0), BATCH, [True, True, False])
+    reporter.record(positions(0), [True, True, False])
     point = restart(7)
     reporter.flush(point)
     other = FileReporter(SYSTEMS, 1.0, output=tmp_path)
@@ -79,11 +78,11 @@ def test_the_restart_point_comes_back(tmp_path: Path) -> None:
 
 def test_frames_after_the_restart_point_are_cut_off(tmp_path: Path) -> None:
     reporter = FileReporter(SYSTEMS, 1.0, output=tmp_path)
-    reporter.record(positions(0), BATCH, [True, False, False])
+    reporter.record(positions(0), [True, False, False])
     reporter.flush(restart(1))
     sizes = [trajectory_size(path) for path in reporter.paths]
     noted = (tmp_path / "restart.safetensors").read_bytes()
-    reporter.record(positions(1), BATCH, [True, True, True])
+    reporter.record(positions(1), [True, True, True])
     reporter.flush(restart(2))
     (tmp_path / "restart.safetensors").write_bytes(noted)  # killed before it was noted
     other = FileReporter(SYSTEMS, 1.0, output=tmp_path)
@@ -97,7 +96,7 @@ def test_frames_after_the_restart_point_are_cut_off(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"junk", b"\x10\0\0\0\0\0\0\0{}", "cut", "foreign"])
 def test_a_damaged_restart_file_is_named(tmp_path: Path, content: bytes | str) -> None:
     reporter = FileReporter(SYSTEMS, 1.0, output=tmp_path)
-    reporter.record(positions(0), BATCH, [True, True, True])
+    reporter.record(positions(0), [True, True, True])
     reporter.flush(restart(1))
     file = tmp_path / "restart.safetensors"
     if content == "cut":
@@ -115,7 +114,7 @@ def test_a_damaged_restart_file_is_named(tmp_path: Path, content: bytes | str) -
 
 def test_a_trajectory_shorter_than_noted_is_named(tmp_path: Path) -> None:
     reporter = FileReporter(SYSTEMS, 1.0, output=tmp_path)
-    reporter.record(positions(0), BATCH, [True, True, True])
+    reporter.record(positions(0), [True, True, True])
     reporter.flush(restart(1))
     path = tmp_path / "b-r1.xtc"
     path.write_bytes(path.read_bytes()[:-4])
