@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from cgsim.nn.neighbours import topological_pairs
+from cgsim.nn.neighbours import COMPLETE_LIMIT, complete_pairs, topological_pairs
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,9 @@ class SystemGraph:
                 f"known types: {', '.join(atom_types)}"
             )
         code = {name: index for index, name in enumerate(atom_types)}
-        pairs, hop = topological_pairs(system.edge_index, system.n_beads, n_hops=n_hops)
+        is_small = system.cell is None and system.n_beads <= COMPLETE_LIMIT
+        connect = complete_pairs if is_small else topological_pairs
+        pairs, hop = connect(system.edge_index, system.n_beads, n_hops=n_hops)
         both = np.concatenate([system.atom_bonds, system.atom_bonds[::-1]], axis=1)
         return cls(
             mass=torch.as_tensor(system.bead_mass, dtype=torch.float32),

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from cgsim.config import DynamicsConfig, GraphConfig
 from cgsim.elastic import ElasticGaussian
-from cgsim.nn.convolution import EquivariantConvolution, hidden_irreps
+from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeGeometry
 from cgsim.nn.mlp import mlp
 from cgsim.nn.neighbours import BeadGraph
 from cgsim.nn.precision import BeadPrecision, PairPrecision
+from cgsim.nn.product import hidden_irreps
 from cgsim.noise import CorrelatedGaussian, GaussianField, IndependentGaussian
 
 N_PAIR_VALUES = {"independent": 0, "correlated": 1, "elastic": 2}  # numbers per pair of beads

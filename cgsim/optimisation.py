@@ -5,13 +5,13 @@ import logging
 import math
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -217,7 +217,7 @@ def _trainer(
                 TensorBoardLogger(directory, name="", version=""),
             ],
             callbacks=[
-                EMAWeightAveraging(decay=config.ema_decay),
+                WeightAveraging(avg_fn=moving_average(config.ema_decay)),
                 _checkpoint(directory, "best", monitor="validation_loss"),
                 _checkpoint(directory, "last", monitor=None),
                 TQDMProgressBar(refresh_rate=20),
@@ -225,6 +225,20 @@ def _trainer(
         )
     except MisconfigurationException as error:
         raise ValueError(f"{hardware}: {error}") from error
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """The exponential moving average of n + 1 values: ``d = min(decay, (1 + n) / (10 + n))``.
+
+    Without the ramp the untrained weights, and what the warm-up made of them, weigh on short
+    trainings: 600 steps on a Rouse chain end 0.04 nats too high.
+    """
+
+    def average(mean: Tensor, value: Tensor, n_averaged: Tensor) -> Tensor:
+        ramp = (1 + n_averaged) / (10 + n_averaged)
+        return mean.lerp(value, (1 - ramp.clamp(max=decay)).to(mean))
+
+    return average
 
 
 def _checkpoint(directory: Path, name: str, *, monitor: str | None) -> ModelCheckpoint:

@@ -22,10 +22,11 @@ from e3nn import o3
 from torch import Tensor, nn
 
 from cgsim.config import GraphConfig, ScoreConfig
-from cgsim.nn.convolution import EquivariantConvolution, hidden_irreps
+from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeGeometry
 from cgsim.nn.mlp import mlp, zero_init
 from cgsim.nn.neighbours import BeadGraph
+from cgsim.nn.product import hidden_irreps
 
 
 class Score(nn.Module):

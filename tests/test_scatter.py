@@ -18,6 +18,7 @@ from torch_geometric.utils import scatter
 
 import cgsim.embedding
 import cgsim.nn.convolution
+import cgsim.nn.product
 from cgsim.config import ModelConfig
 from cgsim.data import CGData, WindowDataset, atom_types_of
 from cgsim.io import molecule_from_topology
@@ -126,6 +127,7 @@ def test_simulator_agrees(
 
     monkeypatch.setattr(cgsim.embedding, "scatter", counted)
     monkeypatch.setattr(cgsim.nn.convolution, "scatter", counted)
+    monkeypatch.setattr(cgsim.nn.product, "scatter", counted)
     replaced = loss_and_gradients(*windows)
     assert calls
     assert max(value.abs().max() for value in without) > 1e-3

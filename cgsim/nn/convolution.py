@@ -8,33 +8,7 @@ from torch_geometric.utils import scatter
 
 from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.mlp import mlp
-
-
-def hidden_irreps(n_channels: int, lmax: int) -> o3.Irreps:
-    """``n_channels`` copies of 0e, 1o, 2e, ... up to ``lmax``: parities of spherical harmonics."""
-    return o3.Irreps([(n_channels, (order, (-1) ** order)) for order in range(lmax + 1)])
-
-
-def channelwise_product(node: o3.Irreps, edge: o3.Irreps) -> o3.TensorProduct:
-    """Tensor product that keeps channels apart (``uvu``): a weight per edge, channel and path."""
-    out: list[tuple[int, o3.Irrep]] = []
-    instructions = []
-    for i, (n_channels, ir_node) in enumerate(node):
-        for j, (_, ir_edge) in enumerate(edge):
-            for ir_out in ir_node * ir_edge:
-                if ir_out in node:
-                    instructions.append((i, j, len(out), "uvu", True))
-                    out.append((n_channels, ir_out))
-    order = sorted(range(len(out)), key=lambda path: out[path][1])
-    place = {path: rank for rank, path in enumerate(order)}
-    return o3.TensorProduct(
-        node,
-        edge,
-        o3.Irreps([out[path] for path in order]),
-        [(i, j, place[path], mode, train) for i, j, path, mode, train in instructions],
-        internal_weights=False,
-        shared_weights=False,
-    )
+from cgsim.nn.product import hidden_irreps, neighbour_sum
 
 
 class EquivariantConvolution(nn.Module):
@@ -59,22 +33,22 @@ class EquivariantConvolution(nn.Module):
         gates = o3.Irreps([(n_channels * lmax, "0e")])
         self.n_channels = n_channels
         self.gate = Gate(scalars, [nn.functional.silu], gates, [torch.sigmoid], others)
-        self.product = channelwise_product(irreps, o3.Irreps.spherical_harmonics(lmax))
+        self.neighbour_sum = neighbour_sum(n_channels, lmax=lmax)
         self.edge = nn.Linear(n_edge, n_channels)
         self.ends = nn.Linear(n_channels, 2 * n_channels)
-        self.weight = mlp(n_channels, n_channels, self.product.weight_numel)
+        self.weight = mlp(n_channels, n_channels, self.neighbour_sum.weight_numel)
         self.from_self = o3.Linear(irreps, self.gate.irreps_in)
-        self.from_messages = o3.Linear(self.product.irreps_out.simplify(), self.gate.irreps_in)
+        self.from_messages = o3.Linear(self.neighbour_sum.irreps_out, self.gate.irreps_in)
 
     def forward(self, features: Tensor, edges: EdgeFeatures) -> Tensor:
         """Update the features of every bead."""
         source, destination = edges.edge_index
         ends = self.ends(features[:, : self.n_channels])
         ends_source, ends_destination = ends.chunk(2, dim=1)
-        invariants = self.edge(edges.attr) + ends_source[source] + ends_destination[destination]
+        invariants = self.edge(edges.attr) + ends_source.index_select(0, source)
+        invariants = invariants + ends_destination.index_select(0, destination)
         weight = self.weight(nn.functional.silu(invariants)) * edges.envelope[:, None]
-        messages = self.product(features[source], edges.harmonics, weight)
-        total = scatter(messages, destination, dim_size=len(features), reduce="sum")
+        total = self.neighbour_sum(features, edges, weight)
         degree = scatter(edges.envelope, destination, dim_size=len(features), reduce="sum")
         total = total / (1 + degree).sqrt()[:, None]
         return features + self.gate(self.from_self(features) + self.from_messages(total))

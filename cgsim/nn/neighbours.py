@@ -8,6 +8,7 @@ from scipy.sparse import csr_matrix, identity
 from scipy.sparse.csgraph import shortest_path
 from torch import Tensor
 
+COMPLETE_LIMIT = 16  # beads of one system up to which all pairs are edges, at any distance
 DENSE_LIMIT = 300  # beads of one system up to which all pairs are faster than a neighbour list
 
 
@@ -38,7 +39,7 @@ class BeadGraph:
     def displacement(self, pos: Tensor) -> Tensor:
         """Vectors from destination to source [n_edges, 3], nm."""
         source, destination = self.edge_index
-        return pos[source] - pos[destination] + self.shift
+        return pos.index_select(0, source) - pos.index_select(0, destination) + self.shift
 
     def to(self, dtype: torch.dtype) -> "BeadGraph":
         """The same graph with periodic shifts in another floating-point type."""
@@ -65,6 +66,25 @@ def topological_pairs(
         destination, source = np.nonzero((separation > 0) & (separation <= n_hops))
         return np.stack([source, destination]), separation[destination, source].astype(np.int64)
     return _sparse_pairs(adjacency, n_hops)
+
+
+def complete_pairs(
+    bonds: np.ndarray, n_beads: int, *, n_hops: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """All ordered pairs; the separation of those more than ``n_hops`` bonds apart is given as 0.
+
+    The bead graph of a small system is then the same at every step: an edge beyond the cutoff has
+    an envelope of zero, which is no edge.
+
+    Returns
+    -------
+    As `topological_pairs`, of ``n_beads (n_beads - 1)`` pairs.
+    """
+    separation = np.zeros((n_beads, n_beads), dtype=np.int64)
+    (source, destination), hop = topological_pairs(bonds, n_beads, n_hops=n_hops)
+    separation[destination, source] = hop
+    destination, source = np.nonzero(~np.eye(n_beads, dtype=bool))
+    return np.stack([source, destination]), separation[destination, source]
 
 
 def _sparse_pairs(adjacency: csr_matrix, n_hops: int) -> tuple[np.ndarray, np.ndarray]:
@@ -94,6 +114,8 @@ def bead_graph(
 ) -> BeadGraph:
     """Join the topological pairs with all other pairs closer than the cutoff.
 
+    Where the pairs are complete (see `complete_pairs`) there is nothing to search.
+
     Parameters
     ----------
     pos : [n, 3]
@@ -101,7 +123,8 @@ def bead_graph(
     cutoff
         nm. Every pair within it is found: there is no cap on the number of neighbours.
     topology
-        ``topological_pairs`` of the batch as tensors: pairs [2, n_pairs] and separations [n_pairs].
+        `topological_pairs` or `complete_pairs` of the batch as tensors: pairs [2, n_pairs] and
+        separations [n_pairs].
     batch : [n]
         System of each bead, sorted.
     cell : [n_graphs, 3, 3]
@@ -116,6 +139,8 @@ def bead_graph(
         raise ValueError("batch must be sorted: the beads of one system after those of another")
     pairs, hop = topology
     counts = torch.bincount(batch, minlength=n_graphs)
+    if cell is None and pairs.shape[1] == int((counts * (counts - 1)).sum()):
+        return BeadGraph(pairs, hop, pos.new_zeros(pairs.shape[1], 3), batch, n_graphs)
     if cell is None and int(counts.max()) <= DENSE_LIMIT:
         near, shift = _dense_pairs(pos, cutoff, counts)
     else:

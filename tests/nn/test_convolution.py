@@ -5,8 +5,9 @@ import torch
 from e3nn import o3
 from torch import Tensor
 
-from cgsim.nn.convolution import EquivariantConvolution, channelwise_product, hidden_irreps
+from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeFeatures
+from cgsim.nn.product import hidden_irreps
 from cgsim.testing import perturb_parameters, random_rotation
 
 N_EDGE = 3
@@ -44,10 +45,6 @@ def only(inputs: dict[str, Tensor], edges: Tensor) -> dict[str, Tensor]:
     """The same beads with some of the edges, in the order given."""
     kept = {key: inputs[key][edges] for key in ("edge_attr", "harmonics", "envelope")}
     return inputs | kept | {"edge_index": inputs["edge_index"][:, edges]}
-
-
-def test_hidden_irreps() -> None:
-    assert hidden_irreps(3, 2) == o3.Irreps("3x0e + 3x1o + 3x2e")
 
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["rotation", "reflection"])
@@ -92,10 +89,3 @@ def test_messages_go_from_source_to_destination(lmax: int) -> None:
     moved = (run(layer, one) - run(layer, none)).abs().amax(dim=1)
     assert moved[1] > 1e-6
     torch.testing.assert_close(moved[[0, 2, 3, 4]], torch.zeros(4))
-
-
-def test_channelwise_product_has_a_weight_per_path_and_channel() -> None:
-    """0x0->0, 0x1->1, 1x0->1 and 1x1->0 for lmax 1 (1x1->1 has the wrong parity)."""
-    product = channelwise_product(o3.Irreps("5x0e + 5x1o"), o3.Irreps("0e + 1o"))
-    assert product.weight_numel == 4 * 5
-    assert product.irreps_out.simplify() == o3.Irreps("10x0e + 10x1o")

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 
 from cgsim.nn import neighbours
-from cgsim.nn.neighbours import BeadGraph, bead_graph, ordered_pairs, topological_pairs
+from cgsim.nn.neighbours import (
+    BeadGraph,
+    bead_graph,
+    complete_pairs,
+    ordered_pairs,
+    topological_pairs,
+)
 
 NO_TOPOLOGY = (torch.zeros(2, 0, dtype=torch.long), torch.zeros(0, dtype=torch.long))
 
@@ -80,6 +86,31 @@ def test_beads_without_bonds_have_no_pairs(dense: bool, monkeypatch: pytest.Monk
     pairs, hop = topological_pairs(np.zeros((2, 0), dtype=np.int64), 3, n_hops=2)
     assert pairs.shape == (2, 0)
     assert hop.shape == (0,)
+
+
+@pytest.mark.parametrize("bonds", [chain, ring, branched, two_chains])
+def test_complete_pairs(bonds: Callable[[int], np.ndarray]) -> None:
+    """Every ordered pair; those that are no topological neighbours are 0 bonds apart."""
+    edges = bonds(11)
+    pairs, hop = complete_pairs(edges, 11, n_hops=2)
+    expected = dict.fromkeys(itertools.permutations(range(11), 2), 0) | bonds_between(edges, 11, 2)
+    assert dict(zip(map(tuple, pairs.T.tolist()), hop.tolist(), strict=True)) == expected
+    assert (np.diff(pairs[1]) >= 0).all()
+    assert pairs.dtype == hop.dtype == np.int64
+
+
+def test_complete_pairs_are_the_whole_graph() -> None:
+    """Of two systems, at any distance, and nothing is joined between them."""
+    pairs, hop = complete_pairs(chain(5), 5, n_hops=2)
+    topology = (
+        torch.as_tensor(np.concatenate([pairs, pairs + 5], axis=1)),
+        torch.as_tensor(np.concatenate([hop, hop])),
+    )
+    pos, batch = random_systems([5, 5], spread=50.0)
+    graph = bead_graph(pos, cutoff=0.1, topology=topology, batch=batch, n_graphs=2)
+    assert torch.equal(graph.edge_index, topology[0])
+    assert torch.equal(graph.hop, topology[1])
+    assert not graph.shift.any()
 
 
 def test_ordered_pairs() -> None:
