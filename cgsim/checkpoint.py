@@ -58,6 +58,7 @@ def save_simulator(
         "format_version": FORMAT_VERSION,
         "cgsim_version": __version__,
         "units": dict(UNITS),
+        "network": type(simulator).__name__,
         "model": to_dict(simulator.config),
         "atom_types": list(simulator.atom_types),
         "statistics": simulator.statistics.to_dict(),
@@ -71,19 +72,30 @@ def save_simulator(
     return Path(path)
 
 
-def load_simulator(path: str | Path) -> Simulator:
+def load_simulator(path: str | Path, *, network: type[Simulator] = Simulator) -> Simulator:
     """Read a simulator, in evaluation mode on the CPU.
+
+    Parameters
+    ----------
+    network
+        The class that was saved, one of `cgsim.baselines` or your own.
 
     Raises
     ------
     FileNotFoundError
         If the file is missing.
     ValueError
-        If it is truncated, foreign, from a newer format, or its weights do not fit its
-        configuration.
+        If it is truncated, foreign, from a newer format, of another class, or its weights do not
+        fit its configuration.
     """
     header = read_header(path)
-    simulator = Simulator(
+    stored_network = header.get("network", Simulator.__name__)  # absent up to cgsim 0.1
+    if stored_network != network.__name__:
+        raise ValueError(
+            f"{path}: holds a {stored_network}, not a {network.__name__}: "
+            f"load it with network={stored_network}"
+        )
+    simulator = network(
         from_dict(ModelConfig, header["model"], where=f"{path}: model"),
         atom_types=header["atom_types"],
         statistics=from_dict(Statistics, header["statistics"], where=f"{path}: statistics"),

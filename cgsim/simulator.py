@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -115,6 +116,31 @@ class Simulator(nn.Module):
             stride=self.statistics.stride,
             n_hops=self.config.graph.n_hops,
         )
+
+    def with_evaluations(self, n_evaluations: int) -> Self:
+        """A simulator of the same weights with another number of score evaluations per step.
+
+        Parameters
+        ----------
+        n_evaluations
+            0 is no refinement: steps are samples of the predicted Gaussian.
+
+        Raises
+        ------
+        ValueError
+            If there is no score network, or the number is negative.
+        """
+        if self.config.score is None:
+            raise ValueError("this simulator has no score network: config.score is None")
+        if n_evaluations < 0:
+            raise ValueError(f"n_evaluations must not be negative, got {n_evaluations}")
+        score = replace(self.config.score, n_evaluations=n_evaluations) if n_evaluations else None
+        config = replace(self.config, score=score)
+        other = type(self)(config, atom_types=self.atom_types, statistics=self.statistics)
+        wanted = dict(other.named_parameters())
+        weights = {name: value for name, value in self.named_parameters() if name in wanted}
+        other.load_state_dict(weights, strict=False)
+        return other.to(next(self.parameters())).train(self.training)
 
     # ---------------------------------------------------------------- training
 

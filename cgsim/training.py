@@ -27,6 +27,7 @@ def fit(
     validation: Sequence[MappedTrajectory] | None = None,
     hardware: Hardware | None = None,
     data_provenance: dict[str, Any] | None = None,
+    network: type[Simulator] = Simulator,
 ) -> Simulator:
     """Train a simulator and write ``simulator.safetensors`` into a directory.
 
@@ -46,6 +47,8 @@ def fit(
         trajectory.
     data_provenance
         Written into the checkpoint with the names and lengths of the trajectories.
+    network
+        The class to train: a `Simulator`, one of `cgsim.baselines`, or your own.
 
     Returns
     -------
@@ -69,9 +72,11 @@ def fit(
     }
     if validation is not None:
         settings["validation"] = _described(validation)
+    if network is not Simulator:
+        settings["network"] = network.__name__
     _check_claim(directory, settings)
     if final.exists():
-        return load_simulator(final)
+        return load_simulator(final, network=network)
     if validation is None:
         trajectories, validation = split_by_time(
             trajectories, fraction=training.validation_fraction
@@ -79,7 +84,7 @@ def fit(
         _check_held_out(validation, n_needed=model.history * training.stride + 1)
     torch.manual_seed(training.seed)
     statistics = measure(trajectories, stride=training.stride)
-    simulator = Simulator(model, atom_types=atom_types_of(trajectories), statistics=statistics)
+    simulator = network(model, atom_types=atom_types_of(trajectories), statistics=statistics)
     train, held_out = (simulator.windows(part) for part in (trajectories, validation))
     write_atomic_json(directory / RUN_FILE, settings)
     optimise(
@@ -91,7 +96,7 @@ def fit(
     )
     provenance = Provenance(trajectories[0].recipe, to_dict(training), data)
     save_simulator(simulator, final, provenance=provenance)
-    return load_simulator(final)
+    return load_simulator(final, network=network)
 
 
 def check_alike(trajectories: Sequence[MappedTrajectory]) -> None:

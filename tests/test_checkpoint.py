@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from cgsim import checkpoint
+from cgsim.baselines import CompositionSimulator
 from cgsim.checkpoint import (
     FORMAT_VERSION,
     Provenance,
@@ -81,6 +82,7 @@ def test_header(tmp_path: Path, simulator: Simulator) -> None:
     assert load_provenance(path) == provenance
     header = read_header(path)
     assert header["units"] == UNITS
+    assert header["network"] == "Simulator"
     assert header["format_version"] == FORMAT_VERSION
     assert header["cgsim_version"]
 
@@ -175,6 +177,22 @@ def test_bad_headers_and_weights(stored: Path, change: Change, message: str) -> 
 def test_unchanged_rewrite_loads(stored: Path) -> None:
     """So that the refusals above are those of the changes."""
     load_simulator(rewritten(stored, lambda header, weights: None))
+
+
+def test_another_class_is_refused(stored: Path) -> None:
+    message = r"simulator\.safetensors: holds a Simulator, not a CompositionSimulator: .*=Simulator"
+    with pytest.raises(ValueError, match=message):
+        load_simulator(stored, network=CompositionSimulator)
+    rewritten(stored, lambda header, weights: header.update(network="Mine"))
+    with pytest.raises(ValueError, match=r"holds a Mine, not a Simulator: .*network=Mine"):
+        load_simulator(stored)
+
+
+def test_before_classes_were_recorded_all_were_simulators(stored: Path) -> None:
+    rewritten(stored, lambda header, weights: header.pop("network"))
+    assert type(load_simulator(stored)) is Simulator
+    with pytest.raises(ValueError, match="holds a Simulator, not a CompositionSimulator"):
+        load_simulator(stored, network=CompositionSimulator)
 
 
 def test_damaged_json(tmp_path: Path) -> None:

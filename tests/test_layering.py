@@ -18,7 +18,7 @@ LAYERS = (
     ("elastic", "score"),
     ("dynamics",),
     ("simulator",),
-    ("checkpoint", "testing"),
+    ("checkpoint", "testing", "baselines"),
     ("reporters", "optimisation", "starts"),
     ("one_step", "rollout", "training"),
     ("quickstart",),

@@ -392,6 +392,24 @@ def test_centred() -> None:
         torch.testing.assert_close(found[mine], expected)
 
 
+@pytest.mark.parametrize("n_evaluations", [0, 1, 5])
+def test_other_evaluations_are_of_the_same_weights(n_evaluations: int) -> None:
+    simulator = random_simulator([random_chain(4)])
+    other = simulator.with_evaluations(n_evaluations)
+    weights = dict(simulator.named_parameters())
+    own = dict(other.named_parameters())
+    assert all(torch.equal(value, weights[name]) for name, value in own.items())
+    assert all(value.dtype == weights[name].dtype for name, value in own.items())
+    left_out = {name for name in weights if name not in own}
+    if n_evaluations:
+        assert other.score is not None
+        assert len(other.score.angles) == n_evaluations + 1
+        assert not left_out
+    else:
+        assert other.score is None
+        assert left_out == {name for name in weights if name.startswith("score.")}
+
+
 def test_mistakes() -> None:
     chain = random_chain(4)
     with pytest.raises(ValueError, match="history must be at least 1 frame, got 0"):
@@ -399,3 +417,7 @@ def test_mistakes() -> None:
     simulator = random_simulator([chain], config_of(score=False))
     with pytest.raises(ValueError, match="no score network"):
         _ = simulator._denoiser
+    with pytest.raises(ValueError, match="no score network"):
+        simulator.with_evaluations(5)
+    with pytest.raises(ValueError, match="must not be negative, got -1"):
+        random_simulator([chain]).with_evaluations(-1)

@@ -16,10 +16,11 @@ import pytest
 import torch
 
 import cgsim
+from cgsim.baselines import CompositionSimulator
 from cgsim.checkpoint import load_provenance, load_simulator
 from cgsim.config import Hardware, ModelConfig, TrainingConfig
 from cgsim.data import MappedTrajectory, split_by_molecule
-from cgsim.optimisation import TrainingModule
+from cgsim.optimisation import TrainingModule, moving_average
 from cgsim.simulator import Simulator
 from cgsim.store import save_mapped
 from cgsim.testing import TINY, random_chain
@@ -122,8 +123,9 @@ def test_the_average_of_the_weights_is_what_is_saved(
     simulator = train(tmp_path, training=replace(SHORT, n_steps=5, steps_per_epoch=5))
     assert len(visited) == 5
     average = visited[0]
-    for now in visited[1:]:
-        average = {name: 0.8 * average[name] + 0.2 * now[name] for name in now}
+    for n, now in enumerate(visited[1:], start=1):
+        decay = min(0.8, (1 + n) / (10 + n))
+        average = {name: decay * average[name] + (1 - decay) * now[name] for name in now}
     for name, value in simulator.named_parameters():
         torch.testing.assert_close(value, average[name])
     assert any(not torch.equal(average[name], visited[-1][name]) for name in average)
@@ -297,6 +299,7 @@ OTHER_RUNS: dict[str, Callable[[Path], Any]] = {
     "data": lambda out: train(out, CHAINS[:1]),
     "frames": lambda out: train(out, [chain.frames(0, 70) for chain in CHAINS]),
     "validation": lambda out: train(out, validation=CHAINS[:1]),
+    "network": lambda out: train(out, network=CompositionSimulator),
 }
 
 
@@ -397,3 +400,14 @@ def test_hardware_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_history_of_no_frames_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="history must be at least 1"):
         fit(CHAINS, tmp_path, model=ModelConfig(history=0), training=SHORT, hardware=CPU)
+
+
+def test_moving_average() -> None:
+    """Exponential with a ramp: the first value counts for all until others have come."""
+    average = moving_average(0.6)
+    mean = torch.tensor(1.0)
+    for n, value in enumerate((4.0, -2.0, 3.0, 8.0, 1.0, 5.0, 2.0, 9.0, 7.0, 6.0, 0.0, 3.0)):
+        decay = min(0.6, (1 + n) / (10 + n))
+        expected = decay * mean + (1 - decay) * value
+        mean = average(mean, torch.tensor(value), torch.tensor(n))
+        torch.testing.assert_close(mean, expected)

@@ -1,0 +1,184 @@
+"""Without equivariance: plain coordinates, and random rotations of the data in their place.
+
+A graph network in the style of GNS (Sanchez-Gonzalez et al., arXiv 2002.09405), as used for
+molecules by Fu et al. (arXiv 2204.10348).
+"""
+
+from collections.abc import Sequence
+from copy import copy
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.utils import scatter
+
+from cgsim.config import DynamicsConfig, GraphConfig, ModelConfig
+from cgsim.data import CGData
+from cgsim.dynamics import LARGEST_DISPLACEMENT, LARGEST_STEP, Beads, Prediction, bounded
+from cgsim.nn.edges import EdgeGeometry
+from cgsim.nn.mlp import mlp, zero_init
+from cgsim.nn.neighbours import BeadGraph
+from cgsim.nn.precision import BeadPrecision, PairPrecision
+from cgsim.noise import CorrelatedGaussian, IndependentGaussian, randn_like
+from cgsim.simulator import Simulator, count_graphs
+from cgsim.statistics import Statistics
+
+
+def normalised_mlp(n_in: int, width: int) -> nn.Sequential:
+    """Two hidden layers and a layer norm, the block of GNS: [..., n_in] -> [..., width]."""
+    return nn.Sequential(mlp(n_in, width, width, width), nn.LayerNorm(width))
+
+
+class MessagePassing(nn.Module):
+    r"""One round of message passing with residual updates of beads and edges.
+
+    ``m_ij = MLP(e_ij, x_j, x_i)``,  ``e_ij <- e_ij + m_ij``,
+    ``x_i <- x_i + MLP(x_i, sum_j u_ij m_ij)``, with the envelope ``u`` of the edge.
+
+    Shapes
+    ------
+    latent [n, width], edge_latent [n_edges, width], edge_index [2, n_edges], envelope [n_edges]
+    -> latent [n, width], edge_latent [n_edges, width]
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.message = normalised_mlp(3 * width, width)
+        self.update = normalised_mlp(2 * width, width)
+
+    def forward(
+        self, latent: Tensor, edge_latent: Tensor, *, edge_index: Tensor, envelope: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Update all beads and edges."""
+        source, destination = edge_index
+        message = self.message(torch.cat([edge_latent, latent[source], latent[destination]], dim=1))
+        counted = message * envelope[:, None]
+        total = scatter(counted, destination, dim_size=len(latent), reduce="sum")
+        update = self.update(torch.cat([latent, total], dim=1))
+        return latent + update, edge_latent + message
+
+
+class PlainDynamics(nn.Module):
+    r"""Message passing on the bead graph with plain coordinates as inputs and outputs.
+
+    Inputs, noise and start as of `cgsim.dynamics.Dynamics`: untrained, the mean displacement is
+    zero and the precision is that of the data. Shifting and renumbering the beads changes nothing,
+    turning them does. Of the configuration ``lmax`` has no meaning.
+
+    Shapes
+    ------
+    beads (of n beads), vector [n_edges, 3] (in mean bond lengths), graph -> `Prediction`, whose
+    latent [n, n_channels] is not equivariant
+
+    Raises
+    ------
+    ValueError
+        If ``config.noise`` is neither ``independent`` nor ``correlated``.
+    """
+
+    def __init__(
+        self, config: DynamicsConfig, graph: GraphConfig, *, history: int, n_embedding: int
+    ) -> None:
+        super().__init__()
+        if config.noise not in ("independent", "correlated"):
+            raise ValueError(
+                f"dynamics.noise is {config.noise!r}, but the plain network has only "
+                "'independent' and 'correlated' noise"
+            )
+        width = config.n_channels
+        self.edges = EdgeGeometry(graph, lmax=0)
+        self.encode_bead = normalised_mlp(n_embedding + 3 * (history - 1) + 2, width)
+        self.encode_edge = normalised_mlp(3 + self.edges.n_edge, width)
+        self.layers = nn.ModuleList(MessagePassing(width) for _ in range(config.n_layers))
+        self.displacement = mlp(width, width, width, 3)
+        zero_init(self.displacement[-1])
+        self.bead_precision = BeadPrecision(width)
+        self.pair_precision = (
+            PairPrecision(width, n_edge=self.edges.n_edge, n_values=1)
+            if config.noise == "correlated"
+            else None
+        )
+
+    def forward(self, beads: Beads, vector: Tensor, *, graph: BeadGraph) -> Prediction:
+        """Predict the next step of every bead."""
+        edges = self.edges(vector, graph)
+        latent = self.encode_bead(self.inputs(beads))
+        edge_latent = self.encode_edge(torch.cat([vector, edges.attr], dim=1))
+        for layer in self.layers:
+            latent, edge_latent = layer(
+                latent, edge_latent, edge_index=edges.edge_index, envelope=edges.envelope
+            )
+        displacement = bounded(self.displacement(latent), LARGEST_DISPLACEMENT)
+        mean = displacement - beads.steps[:, -1] if beads.steps.shape[1] else displacement
+        bead = (mean, self.bead_precision(latent), graph.batch, graph.n_graphs)
+        if self.pair_precision is None:
+            return Prediction(IndependentGaussian(*bead), displacement, latent)
+        once, values = self.pair_precision(latent, edges, graph)
+        pair = (values[:, 0], graph.edge_index[:, once])
+        return Prediction(CorrelatedGaussian(*bead, *pair), displacement, latent)
+
+    def inputs(self, beads: Beads) -> Tensor:
+        """Embedding, past steps, mass and noise level [n, n_embedding + 3 (k - 1) + 2]."""
+        steps = bounded(beads.steps, LARGEST_STEP).flatten(1)
+        known = [beads.embedding, steps, beads.mass.log()[:, None], beads.noise_level[:, None]]
+        return torch.cat(known, dim=1)
+
+
+class PlainSimulator(Simulator):
+    """A `Simulator` on a `PlainDynamics`; in training every window is turned at random.
+
+    Parameters
+    ----------
+    config, atom_types, statistics
+        As of `Simulator`.
+
+    Raises
+    ------
+    ValueError
+        If ``config.score`` is given, or the noise is elastic.
+    """
+
+    def __init__(
+        self, config: ModelConfig, *, atom_types: Sequence[str], statistics: Statistics
+    ) -> None:
+        if config.score is not None:
+            raise ValueError("the plain simulator has no score network: set config.score to None")
+        super().__init__(config, atom_types=atom_types, statistics=statistics)
+        dynamics = PlainDynamics(
+            config.dynamics,
+            config.graph,
+            history=config.history,
+            n_embedding=config.embedding.n_channels,
+        )
+        self.add_module("dynamics", dynamics)  # in place of the equivariant one
+
+    def loss(
+        self, batch: CGData, *, generator: torch.Generator | None = None, history_noise: float = 0.0
+    ) -> dict[str, Tensor]:
+        """Negative log-likelihood as of `Simulator.loss`, in training mode of turned windows."""
+        if self.training:
+            batch = turned(batch, random_rotations(batch, generator))
+        return super().loss(batch, generator=generator, history_noise=history_noise)
+
+
+def random_rotations(batch: CGData, generator: torch.Generator | None = None) -> Tensor:
+    """A rotation for every window [n_graphs, 3, 3], uniform over all orientations.
+
+    ``R = 1 + 2 w [v] + 2 [v]^2`` with ``[v]`` the matrix of the cross product with ``v``, of a unit
+    quaternion ``(w, v)``, a normalised Gaussian 4-vector (Shoemake, Graphics Gems III, 1992).
+    """
+    normal = randn_like(batch.pos.new_empty(count_graphs(batch), 4), generator)
+    quaternion = nn.functional.normalize(normal, dim=1)
+    real, axis = quaternion[:, :1, None], quaternion[:, None, 1:]
+    one = torch.eye(3).to(quaternion)
+    cross = torch.linalg.cross(one[None], axis, dim=2)
+    return one + 2 * real * cross + 2 * cross @ cross
+
+
+def turned(batch: CGData, rotations: Tensor) -> CGData:
+    """The same windows, each turned with its cell by its rotation [n_graphs, 3, 3]."""
+    other, transposed = copy(batch), rotations.mT
+    other.pos = batch.pos @ transposed[batch.batch]
+    other.next_pos = (batch.next_pos[:, None] @ transposed[batch.batch])[:, 0]
+    if "cell" in batch:
+        other.cell = batch.cell @ transposed
+    return other
