@@ -28,17 +28,26 @@ class Rows:
         A second, independent MD run.
     md_equal_time
         MD of the wall-clock of the roll-out.
+    md_10x_shorter
+        MD of a tenth of the reference.
     """
 
     reference: Sequence[Ensemble]
     learned: Sequence[Ensemble]
     floor: Sequence[Ensemble] | None = None
     md_equal_time: Sequence[Ensemble] | None = None
+    md_10x_shorter: Sequence[Ensemble] | None = None
 
 
 def score(rows: Rows) -> Comparison:
     """Compare the rows (see `cgsim.evaluate.compare`)."""
-    return compare(rows.reference, rows.learned, floor=rows.floor, md_equal_time=rows.md_equal_time)
+    return compare(
+        rows.reference,
+        rows.learned,
+        floor=rows.floor,
+        md_equal_time=rows.md_equal_time,
+        md_10x_shorter=rows.md_10x_shorter,
+    )
 
 
 def print_scores(comparison: Comparison) -> None:

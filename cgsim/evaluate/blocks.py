@@ -5,6 +5,7 @@ relaxation time. Every observable is kept as one sum per block, so that a bootst
 weighted sum of blocks and the trajectory is read only once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -106,30 +107,44 @@ def block_sums(profile: Profile, bins: Bins) -> BlockSums:
 
 
 def cut_blocks(profile: Profile) -> list[tuple[int, int, int]]:
-    """Blocks of an ensemble as (replica, start, stop) in frames.
+    """Blocks of an ensemble as (replica, start, stop) in frames, by the integrated time of Rg²."""
+    time = profile.integrated_time / profile.ensemble.frame_interval
+    return cut_series(profile.rg, time)
+
+
+def cut_series(series: Sequence[np.ndarray], time: float) -> list[tuple[int, int, int]]:
+    """Blocks of replicas [n_frames, ...] as (replica, start, stop) in frames.
 
     About 20 blocks in all, each at least three integrated times long where the trajectory allows
     it, but no fewer than four as long as there are four frames.
+
+    Parameters
+    ----------
+    time
+        Integrated time in frames; NaN if unresolved.
     """
-    time = profile.integrated_time / profile.ensemble.frame_interval
     shortest = max(_BLOCK_RELAXATIONS * time, 1.0) if np.isfinite(time) else float("inf")
-    n_replicas = profile.ensemble.n_replicas
+    n_replicas = len(series)
     at_least, at_most = -(-_MIN_BLOCKS // n_replicas), -(-_N_BLOCKS // n_replicas)
     blocks = []
-    for replica, rg in enumerate(profile.rg):
-        n_blocks = int(np.clip(len(rg) / shortest, at_least, at_most))
-        edges = np.linspace(0, len(rg), min(n_blocks, len(rg)) + 1).astype(int).tolist()
+    for replica, values in enumerate(series):
+        n_blocks = int(np.clip(len(values) / shortest, at_least, at_most))
+        edges = np.linspace(0, len(values), min(n_blocks, len(values)) + 1).astype(int).tolist()
         blocks += [(replica, a, b) for a, b in pairwise(edges)]
     return blocks
 
 
 def _n_lags(profile: Profile) -> int:
-    """Lags needed to find the times again in a bootstrap replicate; one if there are none."""
-    longest = float(np.fmax(profile.relaxation_time, profile.integrated_time))
-    if not np.isfinite(longest):
+    """Lags needed to find the times of Rg² again in a bootstrap replicate."""
+    times = np.array([profile.relaxation_time, profile.integrated_time])
+    return lags_that_resolve(profile.rg, times / profile.ensemble.frame_interval)
+
+
+def lags_that_resolve(series: Sequence[np.ndarray], times: np.ndarray) -> int:
+    """Lags needed to find `times` (frames) again in a bootstrap replicate; one if all are NaN."""
+    if not np.isfinite(times).any():
         return 1
-    n_lags = int(_ACF_RELAXATIONS * longest / profile.ensemble.frame_interval) + 3
-    return min(max_lags(profile.rg), n_lags)
+    return min(max_lags(series), int(_ACF_RELAXATIONS * np.nanmax(times)) + 3)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ def compare(
     *,
     floor: Sequence[Ensemble] | None = None,
     md_equal_time: Sequence[Ensemble] | None = None,
+    md_10x_shorter: Sequence[Ensemble] | None = None,
     scoring: Scoring | None = None,
     seed: int = 0,
 ) -> Comparison:
@@ -35,6 +36,8 @@ def compare(
         A second MD run, independent of the reference and as long as the roll-out.
     md_equal_time
         MD of the wall-clock of the roll-out.
+    md_10x_shorter
+        MD of a tenth of the reference.
     scoring
         Bins, cutoffs and the number of bootstrap replicates.
     seed
@@ -64,6 +67,7 @@ def compare(
         learned=learned_score,
         floor=row("floor", floor, 1),
         md_equal_time=row("md_equal_time", md_equal_time, 2),
+        md_10x_shorter=row("md_10x_shorter", md_10x_shorter, 3),
         scoring=scoring,
         seed=seed,
     )

@@ -4,7 +4,7 @@ import numpy as np
 
 from cgsim.evaluate.blocks import Bins, BlockSums, block_sums, coarse_counts, common_bins
 from cgsim.evaluate.comparison import Estimate, MoleculeScore, Scoring
-from cgsim.evaluate.kinetics import integrated_time, normalise, relaxation_time
+from cgsim.evaluate.kinetics import normalise, relaxation_and_integrated_times
 from cgsim.evaluate.profile import Profile
 from cgsim.evaluate.statistics import (
     block_weights,
@@ -141,9 +141,4 @@ def _kinetics(reference: np.ndarray, other: np.ndarray) -> dict[str, np.ndarray]
 def _resampled_times(sums: BlockSums, weights: np.ndarray, frame_interval: float) -> np.ndarray:
     """Relaxation and integrated time of each bootstrap replicate, [n, 2]."""
     acfs = normalise(weights @ sums.products, weights @ sums.product_counts)
-    return np.array(
-        [
-            [relaxation_time(acf, frame_interval), integrated_time(acf, frame_interval)]
-            for acf in acfs
-        ]
-    )
+    return relaxation_and_integrated_times(acfs, frame_interval)

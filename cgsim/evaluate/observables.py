@@ -102,9 +102,12 @@ def count_collisions(xyz: np.ndarray, cutoff: float = COLLISION_CUTOFF) -> int:
     return sum(int((pair_distances(chunk) < cutoff).sum()) for chunk in chunks_of(xyz))
 
 
-def chunks_of(xyz: np.ndarray) -> Iterator[np.ndarray]:
-    """Runs of frames short enough that all their pair distances fit in little memory."""
-    n_pairs = max(1, xyz.shape[1] * (xyz.shape[1] - 1) // 2)
-    n_frames = max(1, _CHUNK_DISTANCES // n_pairs)
+def chunks_of(xyz: np.ndarray, *, n_values: int | None = None) -> Iterator[np.ndarray]:
+    """Runs of frames short enough that `n_values` numbers per frame fit in little memory.
+
+    By default as many numbers as there are pairs of beads.
+    """
+    n_values = n_values or xyz.shape[1] * (xyz.shape[1] - 1) // 2
+    n_frames = max(1, _CHUNK_DISTANCES // max(1, n_values))
     for start in range(0, len(xyz), n_frames):
         yield xyz[start : start + n_frames]

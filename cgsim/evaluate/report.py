@@ -116,10 +116,11 @@ def _sections(
 
 
 _SCORES = (
-    "The learned simulator beside the two rows that put it in proportion: a second, independent MD "
-    "run scored in the same way (how well one can do), and MD of the wall-clock of the roll-out "
-    "(what one would have had without it), where they were given. ± is one standard error, by a "
-    "bootstrap over molecules, or over blocks of the trajectory if there is only one molecule."
+    "The learned simulator beside the rows that put it in proportion, where they were given: a "
+    "second, independent MD run scored in the same way (how well one can do), MD of the wall-clock "
+    "of the roll-out (what one would have had without it), and MD of a tenth of the time. ± is one "
+    "standard error, by a bootstrap over molecules, or over blocks of the trajectory if there is "
+    "only one molecule."
 )
 _EVERY = (
     "The learned simulator, molecule by molecule; ± is one standard error, by a bootstrap over "

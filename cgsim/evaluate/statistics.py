@@ -52,10 +52,30 @@ def union_edges(first: np.ndarray, second: np.ndarray, *, n_bins: int = N_BINS) 
 
 def histogram(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Counts [n_bins] in equal bins; values outside the range go to the first or last bin."""
+    index = bin_index(values.ravel(), edges)
+    return np.bincount(index, minlength=len(edges) - 1).astype(np.float64)
+
+
+def joint_histogram(first: np.ndarray, second: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Counts [n_bins * n_bins] of pairs of values, binned as in `histogram`, row by row.
+
+    Parameters
+    ----------
+    first, second
+        [n_values].
+    edges
+        [2, n_bins + 1], of the first and of the second values.
+    """
+    n_bins = edges.shape[1] - 1
+    index = bin_index(first, edges[0]) * n_bins + bin_index(second, edges[1])
+    return np.bincount(index, minlength=n_bins * n_bins).astype(np.float64)
+
+
+def bin_index(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Which of the equal bins each value falls into; the first or last one if outside the range."""
     n_bins = len(edges) - 1
-    scaled = (values.ravel() - edges[0]) * (n_bins / (edges[-1] - edges[0]))
-    index = np.clip(scaled.astype(np.int64), 0, n_bins - 1)
-    return np.bincount(index, minlength=n_bins).astype(np.float64)
+    scaled = (values - edges[0]) * (n_bins / (edges[-1] - edges[0]))
+    return np.clip(scaled, 0, n_bins - 1).astype(np.int64)
 
 
 def js_distance_of_samples(first: np.ndarray, second: np.ndarray, *, n_bins: int = N_BINS) -> float:
@@ -120,6 +140,11 @@ def block_weights(n_blocks: int, n_bootstrap: int, rng: np.random.Generator) -> 
     if n_blocks < 2:
         return np.full((n_bootstrap, n_blocks), np.nan)
     return rng.multinomial(n_blocks - 1, np.full(n_blocks, 1 / n_blocks), n_bootstrap).astype(float)
+
+
+def bootstrap_weights(n_blocks: int, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
+    """Every block once, and under it the `block_weights`: [1 + n_bootstrap, n_blocks]."""
+    return np.vstack([np.ones((1, n_blocks)), block_weights(n_blocks, n_bootstrap, rng)])
 
 
 def resampled_indices(n_items: int, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:

@@ -41,6 +41,7 @@ def comparison(make_chain: MakeChain, reference: list[Ensemble]) -> Comparison:
         chains(make_chain, 100, scale=1.5),
         floor=chains(make_chain, 200),
         md_equal_time=chains(make_chain, 300, n_frames=12),
+        md_10x_shorter=chains(make_chain, 200, n_frames=40),
         scoring=SCORING,
     )
 
@@ -159,6 +160,12 @@ def test_comparison_survives_json(comparison: Comparison) -> None:
     data = json.loads(json.dumps(comparison.to_dict(), allow_nan=False))
     again = Comparison.from_dict(data)
     assert again.to_dict() == comparison.to_dict()
+    assert list(again.rows) == [
+        "learned",
+        "second MD run",
+        "MD, equal wall-clock",
+        "MD, 10x shorter",
+    ]
     assert isinstance(again.learned.molecules[0], MoleculeScore)
     assert set(again.learned.summary) == {metric.name for metric in METRICS}
     assert math.isnan(
@@ -166,6 +173,14 @@ def test_comparison_survives_json(comparison: Comparison) -> None:
         .learned.summary["r2_rg"]
         .value
     )
+
+
+def test_a_comparison_of_fewer_rows_is_read(comparison: Comparison) -> None:
+    data = comparison.to_dict()
+    del data["md_10x_shorter"]  # as written by cgsim 0.1.0
+    again = Comparison.from_dict(data)
+    assert again.md_10x_shorter is None
+    assert again.to_dict() == data | {"md_10x_shorter": None}
 
 
 def _with_unknown(data: dict) -> dict:

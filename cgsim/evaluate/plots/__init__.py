@@ -1,5 +1,10 @@
 """Figures of a comparison. Every function returns a matplotlib `Figure` and saves nothing."""
 
+from cgsim.evaluate.plots.kinetics import (
+    plot_chapman_kolmogorov,
+    plot_free_energy,
+    plot_implied_timescales,
+)
 from cgsim.evaluate.plots.molecules import (
     plot_autocorrelations,
     plot_bond_distributions,
@@ -14,7 +19,10 @@ __all__ = [
     "TrainingCurve",
     "plot_autocorrelations",
     "plot_bond_distributions",
+    "plot_chapman_kolmogorov",
     "plot_contact_maps",
+    "plot_free_energy",
+    "plot_implied_timescales",
     "plot_pair_distributions",
     "plot_relaxation",
     "plot_rg",

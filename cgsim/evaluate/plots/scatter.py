@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from cgsim.evaluate.comparison import Comparison, Estimate
-from cgsim.evaluate.plots.style import LEARNED, MUTED, REFERENCE, ROW_COLOURS, style
+from cgsim.evaluate.plots.style import LEARNED, MUTED, REFERENCE, ROW_COLOURS, logarithmic, style
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def plot_relaxation(comparison: Comparison) -> Figure:
         figure, axis = _square_figure()
         _scatter_rows(axis, comparison, "relaxation", "relaxation_reference")
         if axis.containers:
-            _logarithmic(axis)
+            logarithmic(axis)
         _identity_line(axis)
         axis.set(
             xlabel="relaxation time of Rg², reference MD (ps)",
@@ -113,15 +112,6 @@ def _scatter_rows(axis: Axes, comparison: Comparison, observable: str, reference
             label=label,
             zorder=3 if label == "learned" else 2,
         )
-
-
-def _logarithmic(axis: Axes) -> None:
-    """Logarithmic axes with plain numbers at 1, 2 and 5."""
-    axis.set(xscale="log", yscale="log")
-    for ticks in (axis.xaxis, axis.yaxis):
-        ticks.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
-        ticks.set_minor_formatter(NullFormatter())
 
 
 def _columns(estimates: list[Estimate]) -> np.ndarray:

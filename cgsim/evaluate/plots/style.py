@@ -8,11 +8,13 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 REFERENCE = "#33415c"
 LEARNED = "#e4572e"
 FLOOR = "#8d99ae"
 EQUAL_TIME = "#17a398"
+SHORTER = "#b8a1d9"
 MUTED = "#94a3b8"
 
 #: Colour of each row of a comparison, by `Comparison.rows` name.
@@ -20,6 +22,7 @@ ROW_COLOURS = {
     "learned": LEARNED,
     "second MD run": FLOOR,
     "MD, equal wall-clock": EQUAL_TIME,
+    "MD, 10x shorter": SHORTER,
 }
 
 _SETTINGS: dict[Any, Any] = {
@@ -72,6 +75,15 @@ def legend_above(figure: Figure, axis: Axes) -> None:
     """One legend for all panels, on one line above them."""
     handles, labels = axis.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(labels))
+
+
+def logarithmic(axis: Axes) -> None:
+    """Logarithmic axes with plain numbers at 1, 2 and 5."""
+    axis.set(xscale="log", yscale="log")
+    for ticks in (axis.xaxis, axis.yaxis):
+        ticks.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+        ticks.set_minor_formatter(NullFormatter())
 
 
 def thin(values: np.ndarray, n_points: int = 1500) -> slice:
