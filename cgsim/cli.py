@@ -11,7 +11,7 @@ from typing import Any, Literal, get_type_hints
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, auto_cli
 
 from cgsim.config import Hardware, ModelConfig, TrainingConfig
-from cgsim.md import PolymerRun, generate_polymers, sample_chains
+from cgsim.md import PeptideRun, PolymerRun, generate_polymers, sample_chains
 from cgsim.quickstart import MODEL, TRAINING, QuickstartConfig
 from cgsim.version import __version__
 
@@ -45,6 +45,38 @@ def polymers(
     """
     chains = sample_chains(kind, size=size, n_chains=n_chains, seed=sequence_seed)
     generate_polymers(chains, output, run)
+
+
+def peptide(
+    output: Path,
+    *,
+    run: PeptideRun,
+    sequence: str | None = None,
+    pdb: list[Path] | None = None,
+    capped: bool = True,
+) -> None:
+    """Make reference MD of peptides with OpenMM: ff14SBonlysc, GBn2 implicit water, 4 fs.
+
+    Writes NAME.pdb, NAME-r0.xtc and NAME.json for every peptide. Interrupt it at any time; the
+    same command goes on.
+
+    Example: cgsim md peptide data --sequence AAA,GAV --run.duration 10000 --run.n_replicas 4
+
+    Args:
+        output: Folder to write to.
+        run: Length, replicas, temperature and seed of the simulations; times in ps.
+        sequence: One-letter codes of L-amino acids; several sequences with commas between.
+        pdb: PDB files of single chains; water and ions are left out, hydrogens placed anew.
+        capped: Put sequences between ACE and NME; otherwise their ends are charged.
+    """
+    from cgsim.md import build_peptide, generate_peptides, read_peptide
+
+    sequences = [] if sequence is None else sequence.split(",")
+    peptides = [build_peptide(letters.strip(), capped=capped) for letters in sequences]
+    peptides += [read_peptide(file) for file in pdb or []]
+    if not peptides:
+        raise ValueError("give --sequence LETTERS or --pdb FILE")
+    generate_peptides(peptides, output, run)
 
 
 def map_(
@@ -271,7 +303,7 @@ def quickstart(
 
 
 COMMANDS: dict[str, Any] = {
-    "md": {"polymers": polymers, "_help": "Make reference MD with OpenMM."},
+    "md": {"polymers": polymers, "peptide": peptide, "_help": "Make reference MD with OpenMM."},
     "map": map_,
     "train": train,
     "rollout": rollout,

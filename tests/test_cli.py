@@ -16,7 +16,16 @@ from cgsim.simulator import Simulator, State
 from cgsim.store import load_mapped, save_mapped
 from cgsim.testing import random_chain
 
-COMMANDS = ["md polymers", "map", "train", "rollout", "evaluate", "report", "quickstart"]
+COMMANDS = [
+    "md polymers",
+    "md peptide",
+    "map",
+    "train",
+    "rollout",
+    "evaluate",
+    "report",
+    "quickstart",
+]
 CONFIG = """\
 model:
   history: 2
@@ -301,3 +310,18 @@ def test_a_stopped_replica_is_told(
     with pytest.warns(UserWarning, match="stopped at step 1"):
         run(*command, "--n_steps", 3, "--output", tmp_path / "out")
     assert "replica 0: stopped at step 1" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------ peptides
+
+
+def test_md_peptide(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = ("--run.duration", 0.04, "--run.frame_interval", 0.02, "--run.equilibration", 0)
+    run("md", "peptide", tmp_path, "--sequence", "G,A", *short, "--run.platform", "CPU")
+    for name in "GA":
+        file = str(tmp_path / f"{name}-r0.xtc")
+        assert len(mdtraj.load(file, top=str(tmp_path / f"{name}.pdb"))) == 2
+    assert "X2" in fails(capsys, "md", "peptide", tmp_path, "--sequence", "GX", *short)
+    missing = tmp_path / "none.pdb"
+    assert "none.pdb" in fails(capsys, "md", "peptide", tmp_path, "--pdb", missing, *short)
+    assert "--sequence" in fails(capsys, "md", "peptide", tmp_path, *short)

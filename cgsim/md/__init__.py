@@ -1,6 +1,9 @@
-"""Reference data with OpenMM: genome-like polymers, in files that the rest of cgsim reads."""
+"""Reference data with OpenMM: polymers and peptides, in files that the rest of cgsim reads."""
 
 from cgsim.md.generate import PolymerRun, generate_polymers
+from cgsim.md.peptide import PeptideRun, generate_peptides
+from cgsim.md.peptide_structure import Peptide, build_peptide, read_peptide
+from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
 from cgsim.md.polymer import BEADS_PER_CHAIN, Chain, build_chain, sample_chains
 from cgsim.md.system import ForceField, MergedChains
 
@@ -9,8 +12,15 @@ __all__ = [
     "Chain",
     "ForceField",
     "MergedChains",
+    "MergedPeptides",
+    "Peptide",
+    "PeptideForceField",
+    "PeptideRun",
     "PolymerRun",
     "build_chain",
+    "build_peptide",
+    "generate_peptides",
     "generate_polymers",
+    "read_peptide",
     "sample_chains",
 ]

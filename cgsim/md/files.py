@@ -1,8 +1,8 @@
-"""The structure and the description (JSON sidecar) that stand beside a chain's trajectories."""
+"""The structure and the description (JSON sidecar) that stand beside trajectories."""
 
 import platform as host
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from cgsim.units import UNITS
 def write_chain_files(
     chain: Chain, directory: Path, *, frame_interval: float, settings: dict[str, Any]
 ) -> None:
-    """Write ``<name>.pdb`` and ``<name>.json`` unless they are there.
+    """Write ``<name>.pdb`` and ``<name>.json`` of a polymer unless they are there.
 
     Parameters
     ----------
@@ -37,46 +37,98 @@ def write_chain_files(
         The directory holds a chain of this name made with other parameters.
     """
     force_field = ForceField()
-    parameters = {
-        **asdict(force_field),
-        **settings,
-        "kind": chain.kind,
-        "size": chain.size,
-        "unit_sequence": list(chain.unit_sequence),
-    }
-    sidecar = directory / f"{chain.name}.json"
-    if sidecar.exists():
-        _check_same(sidecar, {"frame_interval": frame_interval, "parameters": parameters})
-        return
-    with atomic_path(directory / f"{chain.name}.pdb") as path:
-        topology = chain_topology(chain)
-        mdtraj.Trajectory(initial_coordinates(chain, seed=0), topology).save_pdb(str(path))
-    write_atomic_json(
-        sidecar,
-        {
-            "name": chain.name,
+    description = Description(
+        name=chain.name,
+        frame_interval=frame_interval,
+        temperature=force_field.temperature,
+        masses={bead_type: force_field.mass for bead_type in force_field.epsilon},
+        parameters={
+            **asdict(force_field),
+            **settings,
+            "kind": chain.kind,
+            "size": chain.size,
+            "unit_sequence": list(chain.unit_sequence),
+        },
+    )
+    structure = mdtraj.Trajectory(initial_coordinates(chain, seed=0), chain_topology(chain))
+    description.write(directory, structure)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise ValueError unless there are names, and no two alike."""
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"give at least one chain, each name once; got names {list(names)}")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the JSON beside a molecule's trajectories says of them.
+
+    Attributes
+    ----------
+    name : str
+        The stem of the files.
+    frame_interval : float
+        ps.
+    temperature : float
+        K.
+    parameters : dict
+        Whatever else must not change between two calls, JSON-able.
+    masses : dict of str to float or None
+        Da, by atom type; None for the masses of the elements.
+    packages : tuple of str
+        Whose versions to note, besides those of every simulation.
+    """
+
+    name: str
+    frame_interval: float
+    temperature: float
+    parameters: dict[str, Any]
+    masses: dict[str, float] | None = None
+    packages: tuple[str, ...] = ()
+
+    def write(self, directory: Path, structure: mdtraj.Trajectory) -> None:
+        """Write ``<name>.pdb`` and ``<name>.json`` unless they are there.
+
+        Raises
+        ------
+        ValueError
+            The directory holds data of this name made with other settings.
+        """
+        sidecar = directory / f"{self.name}.json"
+        fixed = ("frame_interval", "temperature", "parameters")
+        if sidecar.exists():
+            _check_same(sidecar, {key: getattr(self, key) for key in fixed})
+            return
+        with atomic_path(directory / f"{self.name}.pdb") as path:
+            structure.save_pdb(str(path))
+        packages = ("cgsim", "openmm", "mdtraj", "numpy", *self.packages)
+        data = {
+            "name": self.name,
             "units": UNITS,
-            "frame_interval": frame_interval,
-            "temperature": force_field.temperature,
-            "masses": {bead_type: force_field.mass for bead_type in force_field.epsilon},
+            "frame_interval": self.frame_interval,
+            "temperature": self.temperature,
+            "masses": self.masses,
             "n_frames": {},
-            "parameters": parameters,
+            "parameters": self.parameters,
             "provenance": {
                 "engine": "OpenMM",
                 "integrator": "LangevinMiddleIntegrator",
                 "python": host.python_version(),
                 "machine": host.machine(),
-                **{name: _version(name) for name in ("cgsim", "openmm", "mdtraj", "numpy")},
+                **{package: _version(package) for package in packages},
             },
-        },
-    )
+        }
+        if self.masses is None:
+            del data["masses"]
+        write_atomic_json(sidecar, data)
 
 
 def write_progress(
-    chain: Chain, directory: Path, *, n_frames: Mapping[str, int], speed: Mapping[str, Any]
+    name: str, directory: Path, *, n_frames: Mapping[str, int], speed: Mapping[str, Any]
 ) -> None:
     """Note in ``<name>.json`` the frames of each trajectory (by file name) and how fast it went."""
-    sidecar = directory / f"{chain.name}.json"
+    sidecar = directory / f"{name}.json"
     data = read_json(sidecar)
     data["n_frames"].update(n_frames)
     data["provenance"].update(speed)

@@ -1,6 +1,6 @@
-"""One replica of one chain on disk: a trajectory and the state from which it can go on.
+"""One replica of one molecule on disk: a trajectory and the state from which it can go on.
 
-Beside every trajectory ``<chain>-r<replica>.xtc`` lies ``<chain>-r<replica>.state.npz``: the
+Beside every trajectory ``<name>-r<replica>.xtc`` lies ``<name>-r<replica>.state.npz``: the
 phase-space point, the number of frames and the number of bytes written so far. It is replaced after
 each chunk of frames has been appended, so a killed run loses at most one chunk: whatever a
 half-finished append left behind the bytes of the state is cut off, and the run goes on from there.
@@ -9,20 +9,35 @@ half-finished append left behind the bytes of the state is cut off, and the run 
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from cgsim.io import append_frames, atomic_path, trajectory_size, truncate_trajectory
-from cgsim.md.polymer import Chain, initial_coordinates
-from cgsim.md.system import Phase
+from cgsim.md.merged import Phase
 
 
-class Replica:
-    """An independent run of one chain that can be stopped and resumed after every chunk.
+class Subject(Protocol):
+    """What can be simulated: something with a name, the stem of its files, and atoms."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the molecules of one directory."""
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms (or fine beads)."""
+
+
+S = TypeVar("S", bound=Subject)
+
+
+class Replica(Generic[S]):
+    """An independent run of one molecule that can be stopped and resumed after every chunk.
 
     Parameters
     ----------
-    chain : Chain
+    subject : Subject
         What is simulated.
     index : int
         Number of the replica.
@@ -46,9 +61,9 @@ class Replica:
     """
 
     def __init__(
-        self, chain: Chain, index: int, *, trajectory: Path, n_equilibration_frames: int
+        self, subject: S, index: int, *, trajectory: Path, n_equilibration_frames: int
     ) -> None:
-        self.chain = chain
+        self.subject = subject
         self.index = index
         self.trajectory = trajectory
         self.frame = -n_equilibration_frames
@@ -65,11 +80,7 @@ class Replica:
     @property
     def identity(self) -> int:
         """A number that stands for this replica in seeds."""
-        return zlib.crc32(f"{self.chain.name}-r{self.index}".encode())
-
-    def initial_coordinates(self, *, seed: int) -> np.ndarray:
-        """Starting coordinates of this replica, shape [n_atoms, 3], nm."""
-        return initial_coordinates(self.chain, seed=[seed, self.identity])
+        return zlib.crc32(f"{self.subject.name}-r{self.index}".encode())
 
     def append(self, frames: np.ndarray, phase: Phase, *, frame_interval: float) -> None:
         """Write the frames that follow ``frame``, then the state that they end in.

@@ -22,7 +22,7 @@ SHORT_CHUNK = 3
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a run consist of several chunks, in one worker."""
     monkeypatch.setattr(MergedChains, "n_frames_per_chunk", lambda self, steps: SHORT_CHUNK)
-    monkeypatch.setattr("cgsim.md.generate.n_workers", lambda platform: 1)
+    monkeypatch.setattr("cgsim.md.schedule.n_workers", lambda platform: 1)
 
 
 def read(trajectory: Path) -> np.ndarray:

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from cgsim.md.merged import Phase, choose_platform
 from cgsim.md.polymer import Chain, initial_coordinates, sample_chains
-from cgsim.md.system import ForceField, MergedChains, Phase, choose_platform
+from cgsim.md.system import ForceField, MergedChains
 
 
 def small_chain(types: tuple[str, ...], bonds: list[tuple[int, int]]) -> Chain:
