@@ -2,9 +2,10 @@
 
     python -m benchmarks.exact [--quick]
 
-Trains one simulator for every system, time step, noise and score, each in a folder of its own under
-`runs/exact` (a second call goes on where the first stopped), and writes
-`benchmarks/results/exact.json`. The quick version is the Rouse chain without score.
+Trains one simulator for every system, time step and noise, each in a folder of its own under
+`runs/exact` (a second call goes on where the first stopped), rolls it out without and with
+refinement by its score network, and writes `benchmarks/results/exact.json`. The quick version is
+the Rouse chain.
 """
 
 import argparse
@@ -56,12 +57,11 @@ class Case:
     system: str
     timestep: float
     noise: Literal["independent", "correlated"]
-    score: bool
 
     @property
     def name(self) -> str:
         """Of its folder."""
-        return f"{self.system}-{self.timestep:g}-{self.noise}{'-score' if self.score else ''}"
+        return f"{self.system}-{self.timestep:g}-{self.noise}"
 
     @property
     def model(self) -> ModelConfig:
@@ -70,7 +70,7 @@ class Case:
             history=HISTORY[self.system],
             graph=GraphConfig(n_hops=8),
             dynamics=DynamicsConfig(noise=self.noise),
-            score=ScoreConfig() if self.score else None,
+            score=ScoreConfig(),
         )
 
 
@@ -79,14 +79,13 @@ def cases(*, quick: bool) -> Iterator[Case]:
     for system, (_, timesteps) in SYSTEMS.items():
         if quick and system != "rouse":
             continue
-        scores = (False,) if quick else (False, True)
         noises: tuple[Literal["independent", "correlated"], ...] = ("independent", "correlated")
-        for timestep, noise, score in product(timesteps, noises, scores):
-            yield Case(system, timestep, noise, score)
+        for timestep, noise in product(timesteps, noises):
+            yield Case(system, timestep, noise)
 
 
-def run(case: Case, folder: Path, training: TrainingConfig) -> dict[str, Any]:
-    """Train (or load) one simulator and score it."""
+def run(case: Case, folder: Path, training: TrainingConfig) -> list[dict[str, Any]]:
+    """Train (or load) one simulator; score it without and with refinement, a row each."""
     from cgsim.training import fit
 
     system = SYSTEMS[case.system][0]
@@ -94,11 +93,22 @@ def run(case: Case, folder: Path, training: TrainingConfig) -> dict[str, Any]:
     data = system.trajectory(n_frames, case.timestep, seed=training.seed)
     simulator = fit([data], folder / case.name, model=case.model, training=training)
     test = system.trajectory(min(n_frames, N_TEST), case.timestep, seed=training.seed + 1)
-    result: dict[str, Any] = asdict(case) | likelihood(simulator, system, test)
-    rollout = simulate(simulator, test, N_STEPS, n_replicas=N_REPLICAS, seed=training.seed)
+    known: dict[str, Any] = asdict(case) | likelihood(simulator, system, test)
+    unrefined = simulator.with_evaluations(0)
+    return [
+        known | {"score": score} | roll_out(chosen, system, test, seed=training.seed)
+        for score, chosen in ((False, unrefined), (True, simulator))
+    ]
+
+
+def roll_out(
+    simulator: Simulator, system: ExactSystem, test: MappedTrajectory, *, seed: int
+) -> dict[str, Any]:
+    """Statistics of a roll-out against the exact ones."""
+    rollout = simulate(simulator, test, N_STEPS, n_replicas=N_REPLICAS, seed=seed)
     kept = [np.asarray(t.pos[N_DISCARDED:], dtype=np.float64) for t in rollout.trajectories]
     kept = [pos for pos in kept if len(pos) == max(map(len, kept))]
-    return result | statistics(system, kept, case.timestep) | {"failures": len(rollout.failures)}
+    return statistics(system, kept, test.frame_interval) | {"failures": len(rollout.failures)}
 
 
 @torch.no_grad()
@@ -187,7 +197,7 @@ def table(results: list[dict[str, Any]]) -> Table:
 def main() -> None:
     """Train, score, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="Rouse chain only, no score")
+    parser.add_argument("--quick", action="store_true", help="Rouse chain only")
     parser.add_argument("--output", type=Path, default=Path("runs/exact"), help="a folder")
     parser.add_argument("--n-steps", type=int, default=1000, help="training steps of each")
     options = parser.parse_args()
@@ -196,8 +206,8 @@ def main() -> None:
     training = replace(TrainingConfig(), n_steps=options.n_steps)
     results: list[dict[str, Any]] = []
     for case in cases(quick=options.quick):
-        results.append(run(case, options.output, training))
-        Console(width=140).print(table(results[-1:]))
+        results += run(case, options.output, training)
+        Console(width=140).print(table(results[-2:]))
         path = write_result(
             "exact",
             f"python -m benchmarks.exact{' --quick' if options.quick else ''}"

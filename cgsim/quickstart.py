@@ -1,5 +1,6 @@
 """The whole path in one call: make data, map, train, roll out unseen polymers, judge, report."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,15 +92,18 @@ def quickstart(
     say(f"3/4  molecular dynamics of {sizes.n_test} other polymers to compare with")
     test = _reference(directory / "md", sizes, kind="II")
     say(f"4/4  roll-out of these {sizes.n_test} unseen polymers, {simulator.timestep:g} ps a step")
-    rollout = _rollout(simulator, test, directory, sizes)
+    rollout = roll_out_beside(
+        simulator, test[0::2], sizes.test_duration, seed=sizes.seed, output=directory / "rollout"
+    )
     reference, floor = ensembles_of(test[0::2]), ensembles_of(test[1::2])
-    affordable = rollout.seconds * _md_speed(directory / "md", test) / sizes.n_test
+    speed = recorded_md_speed(directory / "md" / f"{test[0].name}.json")
+    affordable = rollout.seconds * speed / sizes.n_test
     comparison = judge_rollout(
         Rows(
             reference=reference,
             learned=read_ensembles([directory / "rollout"]),
             floor=floor,
-            md_equal_time=[_first(ensemble, affordable) for ensemble in floor],
+            md_equal_time=[first_part(ensemble, affordable) for ensemble in floor],
         ),
         directory,
         title="A learned simulator of polymers it has never seen",
@@ -129,24 +133,29 @@ def _reference(folder: Path, sizes: QuickstartConfig, *, kind: str) -> list[Mapp
     ]
 
 
-def _rollout(
-    simulator: Simulator, test: list[MappedTrajectory], directory: Path, sizes: QuickstartConfig
+def roll_out_beside(
+    simulator: Simulator,
+    reference: Sequence[MappedTrajectory],
+    duration: float,
+    *,
+    seed: int,
+    output: str | Path,
 ) -> Rollout:
-    n_steps = round(sizes.test_duration / simulator.timestep)
-    starts = [
-        trajectory.frames(0, simulator.statistics.stride * simulator.config.history)
-        for trajectory in test[0::2]
-    ]
-    return simulate(simulator, starts, n_steps, seed=sizes.seed, output=directory / "rollout")
+    """Roll out every molecule of some MD for a time (ps), from the first frames of its MD."""
+    n_first = simulator.statistics.stride * simulator.config.history
+    starts = [trajectory.frames(0, n_first) for trajectory in reference]
+    return simulate(
+        simulator, starts, round(duration / simulator.timestep), seed=seed, output=output
+    )
 
 
-def _md_speed(folder: Path, test: list[MappedTrajectory]) -> float:
-    """Simulated time per second of all test chains together, ps/s, as measured in making them."""
-    about = read_sidecar(folder / f"{test[0].name}.json")
+def recorded_md_speed(sidecar: str | Path) -> float:
+    """Simulated time per second of all chains of an MD run together, ps/s, as noted beside it."""
+    about = read_sidecar(Path(sidecar))
     return about["provenance"]["chain_steps_per_second"] * about["parameters"]["timestep"]
 
 
-def _first(ensemble: Ensemble, duration: float) -> Ensemble:
+def first_part(ensemble: Ensemble, duration: float) -> Ensemble:
     """The first ``duration`` ps of every replica, at least two frames."""
     n_frames = max(2, round(duration / ensemble.frame_interval))
     return replace(ensemble, xyz=tuple(xyz[:n_frames] for xyz in ensemble.xyz))

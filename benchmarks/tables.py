@@ -1,0 +1,253 @@
+"""Tables of the documentation, made from the results.
+
+    python -m benchmarks.tables
+
+Rewrites the blocks between `<!-- table: NAME -->` and `<!-- end -->` in `docs/fidelity.md` from
+`benchmarks/results/*.json`.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from benchmarks.environment import RESULTS
+from cgsim.evaluate import Estimate
+from cgsim.evaluate.comparison import ROWS
+from cgsim.evaluate.metrics import METRICS
+from cgsim.evaluate.table import format_estimate, metric_label
+
+PAGE = Path(__file__).parents[1] / "docs" / "fidelity.md"
+BLOCK = re.compile(r"(?<=<!-- table: )(?P<name>\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
+MISSING = "*Not measured yet.*"
+ABLATED = {
+    "nll": "NLL",
+    "r2_rg": "r² Rg",
+    "mape_rg": "Rg error (%)",
+    "r2_log_relaxation": "r² log relaxation",
+    "median_relaxation_ratio": "relaxation / MD",
+    "js_rg": "JS Rg",
+    "js_bond": "JS bonds",
+    "collisions_per_million": "collisions / 10⁶",
+    "failures": "failures",
+    "training_seconds": "training (s)",
+    "rollout_speed": "chain-steps/s",
+}
+CALIBRATED = {
+    "bond_length": "bond length after the step",
+    "along_bond": "displacement along bonds",
+    "rg": "Rg after the step",
+    "component": "x, y, z of displacements",
+}
+LEVELS = ("0.5", "0.9", "0.99")
+
+_Numbers = Mapping[str, Any]
+
+
+def markdown_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    rows = [heads, ["---"] * len(heads), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def number(value: float | None, pattern: str = ".3g") -> str:
+    """One number; "–" if it is not known; large ones in full, and without decimals."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else format(value, pattern)
+
+
+def estimate(value: float | None, error: float | None) -> str:
+    """Value ± standard error, rounded by the error."""
+    known = [math.nan if x is None else float(x) for x in (value, error)]
+    return format_estimate(Estimate(*known))
+
+
+def exact_table(metrics: _Numbers) -> str:
+    """One row per trained simulator of `benchmarks.exact`."""
+    lines = [
+        [
+            case["system"].replace("_", " "),
+            number(case["timestep"]),
+            case["noise"],
+            "on" if case["score"] else "off",
+            number(case["entropy_rate"], ".4f"),
+            estimate(case["excess_nll"], case["excess_nll_error"]),
+            " ".join(number(ratio, ".2f") for ratio in case["relaxation_ratio"]),
+            number(case["rg2_mean_ratio"], ".3f"),
+            number(case["rg2_variance_ratio"], ".3f"),
+        ]
+        for case in metrics["cases"]
+    ]
+    heads = "system", "Δ (ps)", "noise", "score", "entropy rate", "excess NLL"
+    ratios = "relaxation of modes, slow to fast", "mean Rg²", "variance Rg²"
+    return markdown_table((*heads, *ratios), lines)
+
+
+def polymer_table(metrics: _Numbers) -> str:
+    """Every score of every row of a polymer benchmark."""
+    columns = {
+        label: metrics if key == "learned" else metrics[key]
+        for key, label in ROWS.items()
+        if key == "learned" or key in metrics
+    }
+    names = [(metric.name, metric_label(metric)) for metric in METRICS]
+    names.append(("relaxation_error", "median of \\|log relaxation time / reference\\|"))
+    lines = [
+        [label, *(estimate(own.get(name), own["errors"].get(name)) for own in columns.values())]
+        for name, label in names
+    ]
+    nll = metrics["nll"]
+    lines.append(
+        ["held-out NLL", estimate(nll["value"], nll["error"])] + ["–"] * (len(columns) - 1)
+    )
+    return markdown_table(["score", *columns], lines)
+
+
+def target_table(metrics: _Numbers) -> str:
+    """Which targets hold."""
+    lines = [
+        [
+            name.replace("_", " "),
+            number(target["value"]),
+            target["target"],
+            "yes" if target["holds"] else "**no**",
+        ]
+        for name, target in metrics["targets"].items()
+    ]
+    return markdown_table(["target", "measured", "wanted", "holds"], lines)
+
+
+def seed_table(metrics: _Numbers) -> str:
+    """Every seed, and mean ± standard deviation over them."""
+    shown = {key: label for key, label in ABLATED.items() if key in metrics["seeds"][0]}
+    lines = [[str(own["seed"]), *(number(own[name]) for name in shown)] for own in metrics["seeds"]]
+    if len(metrics["seeds"]) > 1:
+        spreads = [metrics["spread"].get(name) for name in shown]
+        cells = [estimate(own["mean"], own["deviation"]) if own else "–" for own in spreads]
+        lines.append(["mean ± deviation", *cells])
+    return markdown_table(["seed", *shown.values()], lines)
+
+
+def ablation_table(metrics: _Numbers) -> str:
+    """One line per simulator."""
+    lines = [
+        [name.replace("-", " "), number(scores.get("timestep"))]
+        + [_ablated(scores, column) for column in ABLATED]
+        for name, scores in metrics["rows"].items()
+    ]
+    return markdown_table(["row", "Δ (ps)", *ABLATED.values()], lines)
+
+
+def _ablated(scores: _Numbers, column: str) -> str:
+    value = scores.get(column)
+    if isinstance(value, Mapping):
+        return number(value["value"], ".4f")
+    error = scores.get("errors", {}).get(column)
+    return number(value) if error is None else estimate(value, error)
+
+
+def energy_table(metrics: _Numbers) -> str:
+    """Energy scores and skill of the propagators."""
+    others = next(iter(metrics["propagators"].values()))["skill_configuration"]
+    lines = [
+        [
+            name,
+            _of(own["energy_score_configuration"]),
+            _of(own["energy_score_bead"]),
+            *(_of(own["skill_configuration"][other]) for other in others),
+        ]
+        for name, own in metrics["propagators"].items()
+    ]
+    heads = ["propagator", "energy score, configuration (nm)", "energy score, bead (nm)"]
+    return markdown_table([*heads, *(f"skill to {other}" for other in others)], lines)
+
+
+def coverage_table(metrics: _Numbers) -> str:
+    """Coverage and shape of the PIT, quantity by quantity."""
+    known = {
+        name: own["calibration"]
+        for name, own in metrics["propagators"].items()
+        if "calibration" in own
+    }
+    quantities = next(iter(known.values()))
+    lines = [
+        [
+            CALIBRATED.get(quantity, quantity.replace("_", " ")),
+            name,
+            *(_percent(known[name][quantity]["coverage"][level]) for level in LEVELS),
+            number(known[name][quantity]["pit_deviation"], ".3f"),
+            number(known[name][quantity]["pit_deviation_floor"], ".3f"),
+        ]
+        for quantity, name in product(quantities, known)
+    ]
+    heads = ["quantity", "propagator", *(f"inside {100 * float(level):g} %" for level in LEVELS)]
+    return markdown_table([*heads, "PIT deviation", "by chance"], lines)
+
+
+def _of(given: _Numbers) -> str:
+    return estimate(given["value"], given["error"])
+
+
+def _percent(given: _Numbers) -> str:
+    return f"{100 * given['value']:.1f} ± {100 * given['error']:.1f}"
+
+
+#: Block of the page -> (result, table of its metrics).
+TABLES: dict[str, tuple[str, Callable[[_Numbers], str]]] = {
+    "exact": ("exact", exact_table),
+    "polymer_mini": ("polymer_mini", polymer_table),
+    "polymer_mini_targets": ("polymer_mini", target_table),
+    "polymer_mini_seeds": ("polymer_mini", seed_table),
+    "polymer_paper": ("polymer_paper", polymer_table),
+    "polymer_paper_targets": ("polymer_paper", target_table),
+    "ablations": ("ablations", ablation_table),
+    "calibration_energy": ("calibration", energy_table),
+    "calibration_coverage": ("calibration", coverage_table),
+}
+
+
+def block(name: str, results: Path) -> str:
+    """The table of one block with the command that made it, or the word that there is none.
+
+    Raises
+    ------
+    ValueError
+        If no table is of this name.
+    """
+    if name not in TABLES:
+        raise ValueError(f"no table is called {name!r}; known tables: {', '.join(TABLES)}")
+    stem, make = TABLES[name]
+    file = results / f"{stem}.json"
+    if not file.exists():
+        return MISSING
+    result = json.loads(file.read_text(encoding="utf-8"))
+    return f"{make(result['metrics'])}\n\n`{result['command']}`"
+
+
+def rewrite(page: str, results: Path = RESULTS) -> str:
+    """The page with all its blocks made anew.
+
+    Raises
+    ------
+    ValueError
+        If the page has a block that no table is for.
+    """
+    return BLOCK.sub(
+        lambda found: f"{found['name']} -->\n\n{block(found['name'], results)}\n\n", page
+    )
+
+
+def main() -> None:
+    """Rewrite the page."""
+    before = PAGE.read_text(encoding="utf-8")
+    after = rewrite(before)
+    PAGE.write_text(after, encoding="utf-8")
+    print(f"{PAGE}: {'unchanged' if after == before else 'rewritten'}")
+
+
+if __name__ == "__main__":
+    main()
