@@ -39,7 +39,7 @@ from cgsim.judgement import Rows, score
 from cgsim.quickstart import first_part, roll_out_beside
 from cgsim.simulator import Simulator
 
-N_STEPS = 2000  # of training, every row
+N_STEPS = 1000  # of training, every row
 DURATION = 6000.0  # of the roll-out of every chain, ps
 MAIN = "main"
 FLOOR = "second MD run"

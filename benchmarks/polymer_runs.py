@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.console import Console
 
@@ -15,6 +16,8 @@ from cgsim.config import ModelConfig, TrainingConfig
 from cgsim.data import MappedTrajectory
 from cgsim.ensembles import ensembles_of
 from cgsim.evaluate import Ensemble
+from cgsim.evaluate.kinetics import autocorrelation, relaxation_time
+from cgsim.evaluate.observables import radius_of_gyration
 from cgsim.io import load_molecule, read_json, read_sidecar, write_atomic_json
 from cgsim.mapping import map_metis
 from cgsim.md import Chain, PolymerRun, generate_polymers, sample_chains
@@ -23,6 +26,7 @@ from cgsim.simulator import Simulator
 from cgsim.store import load_mapped, map_to_folder
 
 TRAIN_FRAMES_OF_TRIAL, TEST_FRAMES_OF_TRIAL = 40, 120
+ENOUGH = 110  # relaxation times in a run of a test chain: 100 and a margin for their error
 BEST_SETUPS = RESULTS / "md_speed.json"
 
 
@@ -40,6 +44,9 @@ class PolymerSizes:
         Fine beads per bead.
     train_md, test_md
         MD of the chains of class I, and the two runs of those of class II.
+    slow_duration
+        Length of the runs of those class-II chains whose ``test_md`` is not `ENOUGH` relaxation
+        times long.
     seed
         Of chains and MD.
     """
@@ -51,6 +58,7 @@ class PolymerSizes:
     atoms_per_bead: int
     train_md: PolymerRun
     test_md: PolymerRun
+    slow_duration: float
     seed: int = 0
 
     def chains(self, kind: str) -> list[Chain]:
@@ -74,12 +82,13 @@ class PolymerSizes:
 SIZES = {
     "mini": PolymerSizes(
         "mini",
-        n_train=40,
+        n_train=150,
         n_validation=10,
         n_test=20,
         atoms_per_bead=10,
-        train_md=PolymerRun(duration=3000.0, equilibration=1000.0),
+        train_md=PolymerRun(duration=1500.0, equilibration=1000.0),
         test_md=PolymerRun(duration=12000.0, equilibration=1000.0, n_replicas=2),
+        slow_duration=30000.0,
     ),
     "paper": PolymerSizes(
         "paper",
@@ -91,6 +100,7 @@ SIZES = {
         test_md=PolymerRun(
             duration=200_000.0, frame_interval=5.0, equilibration=10_000.0, n_replicas=2
         ),
+        slow_duration=500_000.0,
     ),
 }
 
@@ -109,6 +119,7 @@ def trial_sizes(sizes: PolymerSizes) -> PolymerSizes:
         n_test=1,
         train_md=short(sizes.train_md, TRAIN_FRAMES_OF_TRIAL),
         test_md=short(sizes.test_md, TEST_FRAMES_OF_TRIAL),
+        slow_duration=TEST_FRAMES_OF_TRIAL * sizes.test_md.frame_interval,
     )
 
 
@@ -121,6 +132,11 @@ class Data:
     reference: list[MappedTrajectory]
     floor: list[MappedTrajectory]
 
+    @property
+    def longest(self) -> float:
+        """Of the runs of the class-II chains, ps."""
+        return max(own.n_frames * own.frame_interval for own in self.reference)
+
     def test_ensembles(self) -> tuple[list[Ensemble], list[Ensemble]]:
         """The reference and the floor, for `cgsim.evaluate`."""
         return ensembles_of(self.reference), ensembles_of(self.floor)
@@ -130,10 +146,19 @@ def prepare(sizes: PolymerSizes, folder: Path) -> Data:
     """Simulate all chains in ``folder/md`` and map them into ``folder/mapped``, where needed."""
     console = Console()
     console.rule("molecular dynamics to learn from")
-    train = _mapped(sizes, "I", folder)
+    train = _mapped(sizes, sizes.chains("I"), sizes.train_md, folder)
     console.rule("molecular dynamics of other polymers to compare with")
-    test = _mapped(sizes, "II", folder)
-    n_replicas = sizes.test_md.n_replicas
+    chains, n_replicas = sizes.chains("II"), sizes.test_md.n_replicas
+    test = _mapped(sizes, chains, sizes.test_md, folder)
+    slow = [
+        index for index in range(len(chains)) if is_slow(test[index * n_replicas :][:n_replicas])
+    ]
+    if slow:
+        longer = replace(sizes.test_md, duration=sizes.slow_duration)
+        extended = iter(_mapped(sizes, [chains[index] for index in slow], longer, folder))
+        for index in slow:
+            for replica in range(n_replicas):
+                test[index * n_replicas + replica] = next(extended)
     return Data(
         train[: sizes.n_train],
         train[sizes.n_train :],
@@ -142,22 +167,36 @@ def prepare(sizes: PolymerSizes, folder: Path) -> Data:
     )
 
 
-def _mapped(sizes: PolymerSizes, kind: str, folder: Path) -> list[MappedTrajectory]:
-    """Mapped MD of one class, chain by chain, replica by replica."""
-    run = replace(sizes.test_md if kind == "II" else sizes.train_md, seed=sizes.seed)
-    chains = sizes.chains(kind)
-    files = generate_polymers(chains, folder / "md", run)
+def is_slow(replicas: Sequence[MappedTrajectory]) -> bool:
+    """Whether the runs of a chain are shorter than `ENOUGH` of its relaxation times (their mean).
+
+    A time that is not resolved is slow.
+    """
+    first = replicas[0]
+    times = [
+        relaxation_time(
+            autocorrelation([radius_of_gyration(own.pos, own.bead_mass) ** 2]), own.frame_interval
+        )
+        for own in replicas
+    ]
+    return not first.n_frames * first.frame_interval >= ENOUGH * float(np.mean(times))
+
+
+def _mapped(
+    sizes: PolymerSizes, chains: Sequence[Chain], run: PolymerRun, folder: Path
+) -> list[MappedTrajectory]:
+    """Mapped MD of some chains, chain by chain, replica by replica, of the length of the run."""
+    files = generate_polymers(chains, folder / "md", replace(run, seed=sizes.seed))
     trajectories = []
     for index, file in enumerate(files):
         name = chains[index // run.n_replicas].name
         target = folder / "mapped" / f"{file.stem}.cg"
         n_frames = read_sidecar(file)["n_frames"][file.name]
-        if target.exists() and (known := load_mapped(target)).n_frames == n_frames:
-            trajectories.append(known)
-            continue
-        molecule = load_molecule(folder / "md" / f"{name}.pdb")
-        mapping = map_metis(molecule, atoms_per_bead=sizes.atoms_per_bead)
-        trajectories.append(map_to_folder(file, molecule, mapping, folder=target))
+        if not (target.exists() and load_mapped(target).n_frames == n_frames):
+            molecule = load_molecule(folder / "md" / f"{name}.pdb")
+            mapping = map_metis(molecule, atoms_per_bead=sizes.atoms_per_bead)
+            map_to_folder(file, molecule, mapping, folder=target)
+        trajectories.append(load_mapped(target).frames(0, run.n_frames))
     return trajectories
 
 

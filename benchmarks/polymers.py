@@ -51,7 +51,7 @@ from cgsim.simulator import Simulator
 
 MODEL = {"mini": ModelConfig(), "paper": ModelConfig()}
 TRAINING = {
-    "mini": TrainingConfig(stride=5, n_steps=6000),
+    "mini": TrainingConfig(stride=5, n_steps=4000),
     "paper": TrainingConfig(stride=5, n_steps=50_000, batch_size=256, steps_per_epoch=1000),
 }
 TRIAL_STEPS = 20
@@ -91,8 +91,7 @@ def run_seed(
     simulator = train(data, folder / f"model-{seed}", model=model, training=training)
     console.rule(f"roll-out of {sizes.n_test} unseen polymers, {simulator.timestep:g} ps a step")
     output = folder / f"rollout-{seed}"
-    duration = sizes.test_md.duration
-    rollout = roll_out_beside(simulator, data.reference, duration, seed=seed, output=output)
+    rollout = roll_out_beside(simulator, data.reference, data.longest, seed=seed, output=output)
     speed = md_speed(sizes, data.reference, folder)
     affordable = equal_time(rollout.seconds, chain_steps_per_second=speed, n_chains=sizes.n_test)
     rows = make_rows(data, read_ensembles([output]), affordable=affordable)
@@ -124,16 +123,18 @@ def run_seed(
 def make_rows(data: Data, learned: Sequence[Ensemble], *, affordable: float) -> Rows:
     """The rows of the comparison, of all molecules whose roll-out can be scored.
 
-    The second MD run is the floor; its first ``affordable`` ps are MD of equal wall-clock, its
-    first tenth is MD ten times shorter.
+    All molecules are rolled out for the same time; what is scored is as long as their MD. The
+    second MD run is the floor; its first ``affordable`` ps are MD of equal wall-clock, its first
+    tenth is MD ten times shorter.
     """
     names = scored_names(learned)
     if not names:
         raise SystemExit("every roll-out exploded at once: there is nothing to score")
     reference, floor = (only(ensembles, names) for ensembles in data.test_ensembles())
+    durations = {own.name: own.duration for own in reference}
     return Rows(
         reference=reference,
-        learned=only(learned, names),
+        learned=[first_part(own, durations[own.name]) for own in only(learned, names)],
         floor=floor,
         md_equal_time=[first_part(ensemble, affordable) for ensemble in floor],
         md_10x_shorter=[first_part(ensemble, ensemble.duration / 10) for ensemble in floor],
@@ -195,7 +196,7 @@ def report_cost(full: PolymerSizes, tried: PolymerSizes, scored: Scored, seconds
     """Print what the whole benchmark takes, and that time at the speeds of the trial."""
     training, metrics = TRAINING[full.size], scored.metrics
     per_step = metrics["training_seconds"] / TRIAL_STEPS
-    n_rollout = full.n_test * round(full.test_md.duration / metrics["timestep"])
+    n_rollout = full.n_test * round(full.slow_duration / metrics["timestep"])
     costs = (
         ("MD", full.n_md_steps, "chain-steps", full.n_md_steps / metrics["md_speed"]),
         ("training", training.n_steps, "steps", training.n_steps * per_step),

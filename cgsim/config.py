@@ -39,11 +39,15 @@ class GraphConfig:
         envelope.
     n_radial
         Number of Gaussians in which a distance is expanded.
+    n_pair
+        Number of products of what is known of the two beads: as in a mixing rule, what two kinds
+        do to each other follows from what each does to its own.
     """
 
     n_hops: int = 4
     cutoff: float = 3.0
     n_radial: int = 12
+    n_pair: int = 16
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ class Dynamics(nn.Module):
         super().__init__()
         width = config.n_channels
         self.irreps = hidden_irreps(width, config.lmax)
-        self.edges = EdgeGeometry(graph, lmax=config.lmax)
+        self.edges = EdgeGeometry(graph, lmax=config.lmax, n_scalars=n_embedding)
         n_products = history * (history - 1) // 2
         self.scalars = mlp(n_embedding + n_products + 2, width, width)
         self.vectors = (
@@ -105,7 +105,7 @@ class Dynamics(nn.Module):
 
     def forward(self, beads: Beads, vector: Tensor, *, graph: BeadGraph) -> Prediction:
         """Predict the next step of every bead."""
-        edges = self.edges(vector, graph)
+        edges = self.edges(vector, graph, beads.embedding)
         latent = self.inputs(beads)
         for convolution in self.convolutions:
             latent = convolution(latent, edges)

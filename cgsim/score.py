@@ -45,7 +45,8 @@ class Score(nn.Module):
         width, lmax = config.n_channels, latent_irreps.lmax
         self.angles = angles(config.n_evaluations, config.start_level)
         self.irreps = hidden_irreps(width, lmax)
-        self.edges = EdgeGeometry(graph, lmax=lmax)
+        self.n_scalars = latent_irreps[0].mul
+        self.edges = EdgeGeometry(graph, lmax=lmax, n_scalars=self.n_scalars)
         self.inputs = o3.Linear(latent_irreps + o3.Irreps("1o"), self.irreps)
         self.level = mlp(2, width, width)
         zero_init(self.level[-1])
@@ -60,7 +61,7 @@ class Score(nn.Module):
         self, residual: Tensor, angle: Tensor, *, vector: Tensor, latent: Tensor, graph: BeadGraph
     ) -> Tensor:
         """Return the velocity of every bead's residual."""
-        edges = self.edges(vector, graph)
+        edges = self.edges(vector, graph, latent[:, : self.n_scalars])
         features = self.inputs(torch.cat([latent, residual], dim=1))
         level = self.level(torch.stack([angle.cos(), angle.sin()], dim=1))
         features = features + nn.functional.pad(level, (0, self.irreps.dim - level.shape[1]))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from benchmarks import polymer_runs, polymers
 from benchmarks.polymer_picture import spread_by_size
@@ -14,6 +15,7 @@ from benchmarks.polymer_runs import (
     SIZES,
     Data,
     PolymerSizes,
+    is_slow,
     md_speed,
     prepare,
     train,
@@ -230,6 +232,7 @@ def test_cost_counts_every_step() -> None:
         atoms_per_bead=10,
         train_md=PolymerRun(duration=30.0, equilibration=10.0),
         test_md=PolymerRun(duration=50.0, equilibration=0.0, n_replicas=2),
+        slow_duration=90.0,
     )
     assert sizes.n_md_steps == 100 * (3 * 40 + 4 * 2 * 50)
 
@@ -252,10 +255,13 @@ TINY_SIZES = PolymerSizes(
     atoms_per_bead=10,
     train_md=PolymerRun(duration=12.0, equilibration=1.0, platform="Reference"),
     test_md=PolymerRun(duration=12.0, equilibration=1.0, n_replicas=2, platform="Reference"),
+    slow_duration=12.0,
 )
 
 
-def test_data_are_made_once_and_mapped_again_when_longer(tmp_path: Path) -> None:
+def test_data_are_made_once_and_slow_chains_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = prepare(TINY_SIZES, tmp_path)
     names = [trajectory.name for trajectory in (*data.train, *data.validation)]
     assert names == [chain.name for chain in TINY_SIZES.chains("I")]
@@ -267,10 +273,23 @@ def test_data_are_made_once_and_mapped_again_when_longer(tmp_path: Path) -> None
     again = prepare(TINY_SIZES, tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npy")} == made
     np.testing.assert_array_equal(again.floor[0].pos, data.floor[0].pos)
-    longer = replace(TINY_SIZES, test_md=replace(TINY_SIZES.test_md, duration=14.0))
-    extended = prepare(longer, tmp_path)
+    monkeypatch.setattr(polymer_runs, "is_slow", lambda replicas: replicas[0].n_frames < 14)
+    extended = prepare(replace(TINY_SIZES, slow_duration=14.0), tmp_path)
     assert (extended.train[0].n_frames, extended.reference[0].n_frames) == (12, 14)
     np.testing.assert_array_equal(extended.floor[0].pos[:12], data.floor[0].pos)
+
+
+@pytest.mark.parametrize(("memory", "slow"), [(0.5, False), (0.99, True), (1.0, True)])
+def test_a_chain_is_slow_if_its_md_is_short_beside_its_relaxation(
+    memory: float, slow: bool
+) -> None:
+    """A dimer whose length relaxes in 1 / -log(memory) frames; 1 is a random walk."""
+    random = np.random.default_rng(0)
+    length = 5.0 + 0.1 * lfilter([1.0], [1.0, -memory], random.normal(size=2000))
+    pos = np.zeros((2000, 2, 3), dtype=np.float32)
+    pos[:, 1, 0] = length
+    dimer = replace(random_chain(2, n_frames=2), pos=pos, frame_interval=2.0)
+    assert is_slow([dimer, dimer]) is slow
 
 
 def test_training_is_timed_once(tmp_path: Path, data: Data) -> None:

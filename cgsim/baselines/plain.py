@@ -85,7 +85,7 @@ class PlainDynamics(nn.Module):
                 "'independent' and 'correlated' noise"
             )
         width = config.n_channels
-        self.edges = EdgeGeometry(graph, lmax=0)
+        self.edges = EdgeGeometry(graph, lmax=0, n_scalars=n_embedding)
         self.encode_bead = normalised_mlp(n_embedding + 3 * (history - 1) + 2, width)
         self.encode_edge = normalised_mlp(3 + self.edges.n_edge, width)
         self.layers = nn.ModuleList(MessagePassing(width) for _ in range(config.n_layers))
@@ -100,7 +100,7 @@ class PlainDynamics(nn.Module):
 
     def forward(self, beads: Beads, vector: Tensor, *, graph: BeadGraph) -> Prediction:
         """Predict the next step of every bead."""
-        edges = self.edges(vector, graph)
+        edges = self.edges(vector, graph, beads.embedding)
         latent = self.encode_bead(self.inputs(beads))
         edge_latent = self.encode_edge(torch.cat([vector, edges.attr], dim=1))
         for layer in self.layers:

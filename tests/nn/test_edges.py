@@ -11,7 +11,7 @@ from cgsim.nn.edges import EdgeGeometry
 from cgsim.nn.neighbours import BeadGraph
 from cgsim.testing import random_rotation
 
-CONFIG = GraphConfig(n_hops=3, cutoff=2.0, n_radial=5)
+CONFIG = GraphConfig(n_hops=3, cutoff=2.0, n_radial=5, n_pair=0)
 
 
 def graph_of(hop: list[int]) -> BeadGraph:
@@ -23,12 +23,15 @@ def graph_of(hop: list[int]) -> BeadGraph:
 @pytest.fixture(params=[1, 2])
 def edges(request: pytest.FixtureRequest) -> EdgeGeometry:
     torch.set_default_dtype(torch.float64)
-    return EdgeGeometry(CONFIG, lmax=request.param)
+    return EdgeGeometry(CONFIG, lmax=request.param, n_scalars=0)
+
+
+NOTHING = torch.zeros(4, 0)  # known of the beads
 
 
 def test_shapes_and_values(edges: EdgeGeometry) -> None:
     vector = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, -3.0], [0.6, 0.0, 0.8]])
-    found = edges(vector, graph_of([0, 2, 3]))
+    found = edges(vector, graph_of([0, 2, 3]), NOTHING)
     assert found.attr.shape == (3, edges.n_edge)
     torch.testing.assert_close(found.attr[:, 0], torch.tensor([1.0, 3.0, 1.0]))
     torch.testing.assert_close(
@@ -47,7 +50,7 @@ def test_turning_the_edges(edges: EdgeGeometry) -> None:
     vector = torch.randn(6, 3)
     graph = graph_of([0, 1, 2, 3, 0, 0])
     rotation = random_rotation(seed=1)
-    before, after = edges(vector, graph), edges(vector @ rotation.T, graph)
+    before, after = (edges(turned, graph, NOTHING) for turned in (vector, vector @ rotation.T))
     torch.testing.assert_close(after.attr, before.attr)
     torch.testing.assert_close(after.envelope, before.envelope)
     irreps = o3.Irreps.spherical_harmonics(edges.harmonics._lmax)
@@ -56,6 +59,23 @@ def test_turning_the_edges(edges: EdgeGeometry) -> None:
 
 
 def test_bonded_pairs_have_no_cutoff(edges: EdgeGeometry) -> None:
-    far = edges(torch.tensor([[50.0, 0.0, 0.0], [51.0, 0.0, 0.0]]), graph_of([1, 1]))
+    far = edges(torch.tensor([[50.0, 0.0, 0.0], [51.0, 0.0, 0.0]]), graph_of([1, 1]), NOTHING)
     torch.testing.assert_close(far.envelope, torch.ones(2))
     assert far.attr[1, 0] - far.attr[0, 0] == 1.0
+
+
+def test_products_are_those_of_both_ends() -> None:
+    """Symmetric, bilinear in the two ends, and the last of the invariants."""
+    torch.set_default_dtype(torch.float64)
+    config = GraphConfig(n_hops=3, cutoff=2.0, n_radial=5, n_pair=2)
+    edges = EdgeGeometry(config, lmax=1, n_scalars=3)
+    index = torch.tensor([[0, 1, 2], [1, 0, 0]])
+    graph = BeadGraph(index, torch.tensor([1, 1, 0]), torch.zeros(3, 3), torch.zeros(3), n_graphs=1)
+    scalars, vector = torch.randn(3, 3), torch.randn(3, 3)
+    found = edges(vector, graph, scalars).attr
+    assert found.shape == (3, edges.n_edge)
+    assert edges.kind is not None
+    kind = scalars @ edges.kind.weight.T + edges.kind.bias
+    torch.testing.assert_close(
+        found[:, -2:], torch.stack([kind[0] * kind[1]] * 2 + [kind[0] * kind[2]])
+    )

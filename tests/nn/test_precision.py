@@ -44,7 +44,9 @@ def pairs_of_three() -> tuple[EdgeFeatures, BeadGraph]:
     edge_index = torch.tensor([[1, 0, 2, 1], [0, 1, 1, 2]])
     hop, zeros = torch.tensor([1, 1, 0, 0]), torch.zeros(3, dtype=torch.long)
     graph = BeadGraph(edge_index, hop, torch.zeros(4, 3), zeros, n_graphs=1)
-    return EdgeGeometry(config, lmax=1)(graph.displacement(pos), graph), graph
+    return EdgeGeometry(config, lmax=1, n_scalars=2)(
+        graph.displacement(pos), graph, pos[:, :2]
+    ), graph
 
 
 def test_pair_precision() -> None:
