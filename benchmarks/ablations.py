@@ -58,12 +58,15 @@ class Row:
     n_evaluations
         Evaluations of the score network in every step of the roll-out. Where it is given, the
         weights are those of the main row.
+    n_train
+        Learn from this many of the class-I chains; from all where it is not given.
     """
 
     model: ModelConfig
     training: TrainingConfig
     baseline: str = ""
     n_evaluations: int | None = None
+    n_train: int | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -75,6 +78,7 @@ def rows() -> dict[str, Row]:
     """All rows by the name of their folder, the main one first."""
     model, training = MODEL["mini"], replace(TRAINING["mini"], n_steps=N_STEPS)
     independent = replace(model, dynamics=replace(model.dynamics, noise="independent"))
+    unmixed = replace(model.graph, n_pair=0)
     result = {MAIN: Row(model, training)}
     result |= {f"main-seed-{seed}": Row(model, replace(training, seed=seed)) for seed in (1, 2)}
     result |= {f"history-{k}": Row(replace(model, history=k), training) for k in (1, 4, 8, 16)}
@@ -83,6 +87,8 @@ def rows() -> dict[str, Row]:
     result |= {f"evaluations-{n}": Row(model, training, n_evaluations=n) for n in (0, 1, 5, 20)}
     unrefined = replace(model, score=None)  # compare with evaluations-0
     result["not-equivariant"] = Row(unrefined, training, baseline="PlainSimulator")
+    result["mixing-rule-none"] = Row(replace(model, graph=unmixed), training)
+    result["chains-40"] = Row(model, training, n_train=40)
     result["composition"] = Row(model, training, baseline="CompositionSimulator")
     return result
 
@@ -98,6 +104,7 @@ def make(row: Row, name: str, data: Data, folder: Path) -> tuple[Simulator, Path
     if row.n_evaluations is None:
         own = folder / name / "model"
         network = baseline(row.baseline) if row.baseline else Simulator
+        data = replace(data, train=data.train[: row.n_train])
         return train(data, own, model=row.model, training=row.training, network=network), own
     main = folder / MAIN / "model"
     if not (main / "simulator.safetensors").exists():

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from cgsim.evaluate.report import write_report
     from cgsim.io import load_molecule
     from cgsim.mapping import build_mapping, map_atoms, map_metis, map_residues, map_user
+    from cgsim.pretrained import load_pretrained, pretrained_names
     from cgsim.rollout import simulate
     from cgsim.simulator import Simulator
+    from cgsim.starts import map_structure
     from cgsim.store import load_mapped, map_to_folder, map_trajectory, save_mapped
     from cgsim.training import fit
 
@@ -36,13 +38,16 @@ _HOME = {
     "fit": "training",
     "load_mapped": "store",
     "load_molecule": "io",
+    "load_pretrained": "pretrained",
     "load_simulator": "checkpoint",
     "map_atoms": "mapping",
     "map_metis": "mapping",
     "map_residues": "mapping",
+    "map_structure": "starts",
     "map_to_folder": "store",
     "map_trajectory": "store",
     "map_user": "mapping",
+    "pretrained_names": "pretrained",
     "read_ensembles": "ensembles",
     "save_mapped": "store",
     "save_simulator": "checkpoint",

@@ -21,7 +21,7 @@ from cgsim.units import UNITS
 from cgsim.version import __version__
 
 FORMAT = "cgsim simulator"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,7 @@ def load_simulator(path: str | Path, *, network: type[Simulator] = Simulator) ->
     if wrong:
         raise ValueError(f"{path}: the weights do not fit the configuration, first at {wrong[0]!r}")
     simulator.to(next(iter(weights.values())).dtype).load_state_dict(weights, strict=False)
+    simulator.recipe = header["provenance"].get("recipe") or None
     return simulator.eval()
 
 
@@ -143,4 +144,12 @@ def read_header(path: str | Path) -> dict[str, Any]:
             f"{path}: format version {header['format_version']}, this cgsim reads up to "
             f"{FORMAT_VERSION}: upgrade"
         )
+    return _upgraded(header)
+
+
+def _upgraded(header: dict[str, Any]) -> dict[str, Any]:
+    """A header of an older format in terms of this one."""
+    graph = header["model"].get("graph") if isinstance(header["model"], dict) else None
+    if header["format_version"] == 1 and isinstance(graph, dict):
+        graph["n_pair"] = 0  # version 1 knew no products of the two ends of an edge
     return header

@@ -1,17 +1,15 @@
 """The command line: parse, call, nothing else."""
 
-import argparse
-import inspect
-import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter, auto_cli
+from jsonargparse import auto_cli
 
 from cgsim.config import Hardware, ModelConfig, TrainingConfig
 from cgsim.md import PeptideRun, PolymerRun, generate_polymers, sample_chains
+from cgsim.parser import Parser
 from cgsim.quickstart import MODEL, TRAINING, QuickstartConfig
 from cgsim.version import __version__
 
@@ -156,11 +154,12 @@ def train(
         training: Steps, stride, learning rate.
         hardware: Accelerator and number of devices.
     """
+    from cgsim.store import load_mapped_folders
     from cgsim.training import fit
 
-    held_out = None if validation is None else _mapped(validation)
+    held_out = None if validation is None else load_mapped_folders(validation)
     fit(
-        _mapped(data),
+        load_mapped_folders(data),
         output,
         model=model,
         training=training,
@@ -189,8 +188,9 @@ def rollout(
     Example: cgsim rollout model/simulator.safetensors mapped/a.cg --n_steps 10000 --output rollout
 
     Args:
-        simulator: A stored simulator.
-        start: Folders NAME.cg with frames to start from.
+        simulator: A stored simulator, or the name of a packaged one: polymer-mini.
+        start: Folders NAME.cg with frames to start from, or structure files (PDB, GRO, ...) with
+            the atoms that the simulator was trained on.
         n_steps: Steps.
         output: Folder to write to; ending in /*.dcd for DCD files.
         n_replicas: Independent roll-outs of every molecule.
@@ -200,16 +200,16 @@ def rollout(
     """
     import torch
 
-    from cgsim.checkpoint import load_simulator
     from cgsim.rollout import simulate
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     elif device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: PyTorch finds no CUDA device")
+    model = _simulator(simulator).to(device)
     result = simulate(
-        load_simulator(simulator).to(device),
-        _mapped(start),
+        model,
+        _starts(start, model),
         n_steps,
         n_replicas=n_replicas,
         seed=seed,
@@ -280,7 +280,8 @@ def report(
 
 def quickstart(
     *,
-    output: Path = Path("quickstart"),
+    output: Path | None = None,
+    pretrained: bool = False,
     sizes: QuickstartConfig = QuickstartConfig(),  # noqa: B008
     model: ModelConfig = MODEL,
     training: TrainingConfig = TRAINING,
@@ -292,14 +293,23 @@ def quickstart(
     Example: cgsim quickstart --output quickstart
 
     Args:
-        output: Folder to write to; look at report.html.
+        output: Folder to write to, `quickstart` or `quickstart/pretrained` unless given; look at
+            report.html.
+        pretrained: Use the packaged weights instead of training: about one minute. The options
+            below are of the training and do not go with it.
         sizes: Number and length of the reference trajectories.
         model: Architecture.
         training: Steps, stride, learning rate.
     """
     from cgsim.quickstart import quickstart as run
+    from cgsim.quickstart import quickstart_pretrained
 
-    run(output, sizes=sizes, model=model, training=training)
+    if not pretrained:
+        run(output or "quickstart", sizes=sizes, model=model, training=training)
+    elif (sizes, model, training) == (QuickstartConfig(), MODEL, TRAINING):
+        quickstart_pretrained(output or "quickstart/pretrained")
+    else:
+        raise ValueError("--pretrained trains nothing: leave out --sizes, --model and --training")
 
 
 COMMANDS: dict[str, Any] = {
@@ -313,31 +323,6 @@ COMMANDS: dict[str, Any] = {
 }
 
 
-class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Defaults beside the options; descriptions as they are written."""
-
-
-class _Parser(ArgumentParser):
-    """Lists of paths as shells write them (``a.cg b.cg``), and docstrings in full as help."""
-
-    def add_function_arguments(
-        self, function: Callable[..., Any], *args: Any, **kwargs: Any
-    ) -> list[str]:
-        """Add the arguments of a command."""
-        hints = get_type_hints(function)
-        lists = [name for name in hints if hints[name] in (list[Path], list[Path] | None)]
-        kwargs["skip"] = {*lists}
-        added: list[str] = super().add_function_arguments(function, *args, **kwargs)
-        about = inspect.getdoc(function) or ""
-        for name in lists:
-            text = re.search(rf"^    {name}: (.+(?:\n {{8}}.+)*)", about, re.MULTILINE)
-            flag = name if hints[name] == list[Path] else f"--{name}"
-            self.add_argument(flag, type=Path, nargs="+", help=text and text.group(1))
-        self.description = about.partition("\nArgs:")[0].rstrip()
-        self.formatter_class = _Formatter
-        return added + lists
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
@@ -346,7 +331,7 @@ def main(arguments: list[str] | None = None) -> int:
     0: done; 1: bad input, said in one line; 2: wrong usage (from the parser); 130: interrupted.
     """
     try:
-        auto_cli(COMMANDS, args=arguments, parser_class=_Parser, version=__version__, prog="cgsim")
+        auto_cli(COMMANDS, args=arguments, parser_class=Parser, version=__version__, prog="cgsim")
     except (ValueError, OSError, ArithmeticError) as error:
         print(f"cgsim: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -356,23 +341,23 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _mapped(paths: Sequence[Path]) -> list[Any]:
-    """Mapped trajectories: the folders themselves, or those inside them.
+def _simulator(path: Path) -> Any:
+    """A stored simulator, or a packaged one of this name."""
+    from cgsim.checkpoint import load_simulator
+    from cgsim.pretrained import load_pretrained, pretrained_names
 
-    Raises
-    ------
-    ValueError
-        If a folder is not a mapped trajectory, and none are in it.
-    """
-    from cgsim.store import load_mapped
+    if not path.exists() and str(path) in pretrained_names():
+        return load_pretrained(str(path))
+    return load_simulator(path)
 
-    folders = []
-    for path in paths:
-        inside = sorted(path.glob("*.cg"))
-        if path.is_dir() and not inside and not (path / "system.json").exists():
-            raise ValueError(f"{path}: holds no mapped trajectories NAME.cg (see `cgsim map`)")
-        folders += inside or [path]
-    return [load_mapped(folder) for folder in folders]
+
+def _starts(paths: Sequence[Path], simulator: Any) -> list[Any]:
+    """Mapped trajectories and, mapped now, structure files."""
+    from cgsim.starts import map_structure
+    from cgsim.store import load_mapped_folders
+
+    structures = [map_structure(path, simulator) for path in paths if path.is_file()]
+    return [*load_mapped_folders([path for path in paths if not path.is_file()]), *structures]
 
 
 def _rows(

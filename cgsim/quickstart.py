@@ -1,4 +1,7 @@
-"""The whole path in one call: make data, map, train, roll out unseen polymers, judge, report."""
+"""The whole path in one call: make data, map, train, roll out unseen polymers, judge, report.
+
+Or, with packaged weights, the second half of it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -7,14 +10,16 @@ from typing import Any
 
 from rich.console import Console
 
+from cgsim.checkpoint import load_provenance
 from cgsim.config import ModelConfig, TrainingConfig
 from cgsim.data import MappedTrajectory, split_by_molecule
 from cgsim.ensembles import ensembles_of, read_ensembles
 from cgsim.evaluate import Comparison, Ensemble
 from cgsim.io import load_molecule, read_sidecar
 from cgsim.judgement import Rows, judge_rollout
-from cgsim.mapping import map_metis
-from cgsim.md import PolymerRun, generate_polymers, sample_chains
+from cgsim.mapping import build_mapping
+from cgsim.md import Chain, ForceField, PolymerRun, generate_polymers, sample_chains
+from cgsim.pretrained import load_pretrained, pretrained_file
 from cgsim.rollout import Rollout, simulate
 from cgsim.simulator import Simulator
 from cgsim.store import map_trajectory
@@ -44,6 +49,33 @@ class QuickstartConfig:
     n_test: int = 8
     test_duration: float = 4000.0
     atoms_per_bead: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class PretrainedConfig:
+    """Sizes of the quickstart without training; times in ps (one ps is one tau of the polymer).
+
+    Parameters
+    ----------
+    weights
+        Name of a packaged simulator of polymers.
+    size
+        Of the test chains (see `cgsim.md.sample_chains`): that of the training chains.
+    n_test, test_duration
+        Class-II test chains, never seen in training, and the length of each of their two
+        independent MD runs and of their roll-out.
+    equilibration
+        MD thrown away before.
+    seed
+        Of everything.
+    """
+
+    weights: str = "polymer-mini"
+    size: str = "mini"
+    n_test: int = 4
+    test_duration: float = 1500.0
+    equilibration: float = 500.0
     seed: int = 0
 
 
@@ -78,59 +110,149 @@ def quickstart(
 
     directory, sizes = Path(directory), sizes or QuickstartConfig()
     say = Console().rule
+    recipe = {"method": "metis", "atoms_per_bead": sizes.atoms_per_bead}
     say(f"1/4  molecular dynamics of {sizes.n_train} polymers to learn from")
-    train = _reference(directory / "md", sizes, kind="I")
+    train = _map_md(
+        directory / "md",
+        sample_chains("I", size="tiny", n_chains=sizes.n_train, seed=sizes.seed),
+        PolymerRun(duration=sizes.train_duration, seed=sizes.seed),
+        recipe=recipe,
+    )
     say("2/4  training")
     learn_from, validate_on = split_by_molecule(train, fraction=0.125, seed=sizes.seed)
+    training = replace(training, seed=sizes.seed)
     simulator = fit(
-        learn_from,
-        directory / "model",
-        model=model,
-        training=replace(training, seed=sizes.seed),
-        validation=validate_on,
+        learn_from, directory / "model", model=model, training=training, validation=validate_on
     )
     say(f"3/4  molecular dynamics of {sizes.n_test} other polymers to compare with")
-    test = _reference(directory / "md", sizes, kind="II")
+    test = _map_md(
+        directory / "md",
+        sample_chains("II", size="tiny", n_chains=sizes.n_test, seed=sizes.seed),
+        PolymerRun(duration=sizes.test_duration, n_replicas=2, seed=sizes.seed),
+        recipe=recipe,
+    )
     say(f"4/4  roll-out of these {sizes.n_test} unseen polymers, {simulator.timestep:g} ps a step")
+    return _judge(
+        simulator,
+        test,
+        directory,
+        sizes=sizes,
+        provenance={"command": "cgsim quickstart", "training": asdict(training)},
+        run=directory / "model",
+    )
+
+
+def quickstart_pretrained(
+    directory: str | Path = "quickstart/pretrained", *, sizes: PretrainedConfig | None = None
+) -> Comparison:
+    """Roll out packaged weights on polymers they have never seen and set them beside MD.
+
+    What is there already is skipped, and what was interrupted goes on.
+
+    Parameters
+    ----------
+    directory
+        Where everything is written; look at ``report.html``.
+    sizes
+        Which weights, and the sizes of the test.
+
+    Returns
+    -------
+    Comparison
+        Scores as of `quickstart`.
+
+    Raises
+    ------
+    ValueError
+        If there are no such weights, or the directory holds MD of other settings.
+    """
+    directory, sizes = Path(directory), sizes or PretrainedConfig()
+    say = Console().rule
+    simulator = load_pretrained(sizes.weights)
+    provenance = load_provenance(pretrained_file(sizes.weights))
+    say(f"1/2  molecular dynamics of {sizes.n_test} polymers to compare with")
+    test = _map_md(
+        directory / "md",
+        sample_chains("II", size=sizes.size, n_chains=sizes.n_test, seed=sizes.seed),
+        PolymerRun(
+            duration=sizes.test_duration,
+            equilibration=sizes.equilibration,
+            n_replicas=2,
+            seed=sizes.seed,
+        ),
+        recipe=provenance.recipe,
+    )
+    say(f"2/2  roll-out of these {sizes.n_test} unseen polymers, {simulator.timestep:g} ps a step")
+    return _judge(
+        simulator,
+        test,
+        directory,
+        sizes=sizes,
+        provenance={
+            "command": "cgsim quickstart --pretrained",
+            "weights": provenance.data.get("command", "made by an unknown command"),
+            "training": provenance.training,
+        },
+    )
+
+
+def _map_md(
+    folder: Path, chains: Sequence[Chain], run: PolymerRun, *, recipe: dict[str, Any]
+) -> list[MappedTrajectory]:
+    """Simulate polymers and map them: chain by chain, replica by replica."""
+    files = generate_polymers(chains, folder, run)
+    molecules = [load_molecule(folder / f"{chain.name}.pdb") for chain in chains]
+    return [
+        map_trajectory(file, molecule, build_mapping(molecule, recipe))
+        for file, molecule in zip(
+            files, [m for m in molecules for _ in range(run.n_replicas)], strict=True
+        )
+    ]
+
+
+def _judge(
+    simulator: Simulator,
+    test: Sequence[MappedTrajectory],
+    directory: Path,
+    *,
+    sizes: QuickstartConfig | PretrainedConfig,
+    provenance: dict[str, Any],
+    run: Path | None = None,
+) -> Comparison:
+    """Roll out beside the first of two MD runs of each chain, score, and write the report."""
     rollout = roll_out_beside(
         simulator, test[0::2], sizes.test_duration, seed=sizes.seed, output=directory / "rollout"
     )
-    reference, floor = ensembles_of(test[0::2]), ensembles_of(test[1::2])
+    floor = ensembles_of(test[1::2])
     speed = recorded_md_speed(directory / "md" / f"{test[0].name}.json")
     affordable = rollout.seconds * speed / sizes.n_test
     comparison = judge_rollout(
         Rows(
-            reference=reference,
+            reference=ensembles_of(test[0::2]),
             learned=read_ensembles([directory / "rollout"]),
             floor=floor,
             md_equal_time=[first_part(ensemble, affordable) for ensemble in floor],
         ),
         directory,
         title="A learned simulator of polymers it has never seen",
-        lead=_lead(simulator, sizes),
-        run=directory / "model",
-        provenance=_provenance(simulator, rollout, sizes, affordable),
+        lead=_lead(simulator, test[0::2]),
+        run=run,
+        provenance={
+            "cgsim": __version__,
+            **provenance,
+            "sizes": asdict(sizes),
+            "model": asdict(simulator.config),
+            "scales": simulator.statistics.to_dict(),
+            "roll-out": {
+                "seconds": round(rollout.seconds, 1),
+                "steps": rollout.n_steps,
+                "failures": len(rollout.failures),
+                "MD of each chain in that time, ps": round(affordable, 1),
+            },
+        },
     )
     Console().print(f"report: {directory / 'report.html'}")
     return comparison
-
-
-def _reference(folder: Path, sizes: QuickstartConfig, *, kind: str) -> list[MappedTrajectory]:
-    """Mapped MD of one class of polymers: one trajectory per training chain, two per test chain."""
-    is_test = kind == "II"
-    n_chains, duration = (
-        (sizes.n_test, sizes.test_duration) if is_test else (sizes.n_train, sizes.train_duration)
-    )
-    chains = sample_chains(kind, size="tiny", n_chains=n_chains, seed=sizes.seed)
-    run = PolymerRun(duration=duration, n_replicas=2 if is_test else 1, seed=sizes.seed)
-    files = generate_polymers(chains, folder, run)
-    molecules = [load_molecule(folder / f"{chain.name}.pdb") for chain in chains]
-    return [
-        map_trajectory(file, molecule, map_metis(molecule, atoms_per_bead=sizes.atoms_per_bead))
-        for file, molecule in zip(
-            files, [m for m in molecules for _ in range(run.n_replicas)], strict=True
-        )
-    ]
 
 
 def roll_out_beside(
@@ -161,28 +283,11 @@ def first_part(ensemble: Ensemble, duration: float) -> Ensemble:
     return replace(ensemble, xyz=tuple(xyz[:n_frames] for xyz in ensemble.xyz))
 
 
-def _lead(simulator: Simulator, sizes: QuickstartConfig) -> str:
+def _lead(simulator: Simulator, test: Sequence[MappedTrajectory]) -> str:
+    chain = test[0]
     return (
-        f"Trained on {sizes.n_train} polymers of repeated patterns (class I), then asked for "
-        f"{sizes.n_test} polymers of random sequence (class II) that it had never seen. Each has "
-        f"60 monomers in {60 // sizes.atoms_per_bead} beads. One step moves the beads by "
-        f"{simulator.timestep:g} ps (tau): {simulator.timestep / 0.01:,.0f} steps of MD."
+        f"Trained on polymers of repeated patterns (class I), then asked for {len(test)} polymers "
+        f"of random sequence (class II) that it had never seen. Each has {len(chain.atom_type)} "
+        f"monomers in {chain.n_beads} beads. One step moves the beads by {simulator.timestep:g} ps "
+        f"(tau): {simulator.timestep / ForceField().timestep:,.0f} steps of MD."
     )
-
-
-def _provenance(
-    simulator: Simulator, rollout: Rollout, sizes: QuickstartConfig, affordable: float
-) -> dict[str, Any]:
-    return {
-        "cgsim": __version__,
-        "command": "cgsim quickstart",
-        "sizes": asdict(sizes),
-        "model": asdict(simulator.config),
-        "scales": simulator.statistics.to_dict(),
-        "roll-out": {
-            "seconds": round(rollout.seconds, 1),
-            "steps": rollout.n_steps,
-            "failures": len(rollout.failures),
-            "MD of each chain in that time, ps": round(affordable, 1),
-        },
-    }

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +69,15 @@ class Simulator(nn.Module):
         Names of the atom types, in the order of their embedding.
     statistics
         Scales of the training data; they fix the time step.
+
+    Attributes
+    ----------
+    recipe
+        How the atoms of the training data became beads (see `cgsim.mapping.build_mapping`), where
+        it is known: `cgsim.load_simulator` sets it.
     """
+
+    recipe: dict[str, Any] | None = None
 
     def __init__(
         self, config: ModelConfig, *, atom_types: Sequence[str], statistics: Statistics
@@ -140,6 +148,7 @@ class Simulator(nn.Module):
         wanted = dict(other.named_parameters())
         weights = {name: value for name, value in self.named_parameters() if name in wanted}
         other.load_state_dict(weights, strict=False)
+        other.recipe = self.recipe
         return other.to(next(self.parameters())).train(self.training)
 
     # ---------------------------------------------------------------- training

@@ -2,12 +2,53 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from cgsim.data import CGData, MappedTrajectory, SystemGraph, join
+from cgsim.io import Molecule, load_molecule
+from cgsim.mapping import build_mapping
 from cgsim.simulator import Simulator
+from cgsim.store import map_trajectory
+
+
+def map_structure(
+    structure_file: str | Path, simulator: Simulator, *, molecule: Molecule | None = None
+) -> MappedTrajectory:
+    """Map one structure onto the beads of a simulator, to start a roll-out from it at rest.
+
+    Parameters
+    ----------
+    structure_file
+        Coordinates in any format that MDTraj reads; the first frame counts.
+    simulator
+        A loaded simulator: it knows how the atoms of its training data became beads.
+    molecule
+        Atoms and bonds; by default those of ``structure_file`` (see `cgsim.load_molecule`).
+
+    Returns
+    -------
+    MappedTrajectory
+        One frame, named like the molecule.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the file cannot be read, has no bonds or masses, or the simulator does not know its
+        mapping.
+    """
+    if simulator.recipe is None:
+        raise ValueError(
+            "this simulator does not know how its atoms became beads (it was not loaded from a "
+            "file, or saved without provenance): map the structure with cgsim.map_trajectory"
+        )
+    molecule = molecule or load_molecule(structure_file)
+    mapping = build_mapping(molecule, simulator.recipe)
+    interval = simulator.timestep  # of no account: there is one frame
+    mapped = map_trajectory(structure_file, molecule, mapping, frame_interval=interval)
+    return mapped.frames(0, 1)
 
 
 def choose_starts(

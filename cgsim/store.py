@@ -132,6 +132,25 @@ def load_mapped(folder: str | Path) -> MappedTrajectory:
     return MappedTrajectory(**fields, pos=pos, cell=cell)
 
 
+def load_mapped_folders(paths: Sequence[str | Path]) -> list[MappedTrajectory]:
+    """Open folders ``NAME.cg``, and all of them inside other folders.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder is missing.
+    ValueError
+        If a folder is not a mapped trajectory, and none are in it.
+    """
+    folders = []
+    for path in map(Path, paths):
+        inside = sorted(path.glob("*.cg"))
+        if path.is_dir() and not inside and not (path / "system.json").exists():
+            raise ValueError(f"{path}: holds no mapped trajectories NAME.cg (see `cgsim map`)")
+        folders += inside or [path]
+    return [load_mapped(folder) for folder in folders]
+
+
 @contextmanager
 def _atomic_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder beside ``folder``, renamed to it on success and removed on failure.

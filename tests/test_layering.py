@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "cgsim"
 # Bottom to top. A module imports from lower rows only; modules of one row are siblings and do not
 # import each other. A new module gets a place here.
 LAYERS = (
-    ("units", "version", "threads"),
+    ("units", "version", "threads", "parser"),
     ("config", "io"),
     ("nn", "mapping"),
     ("data",),
@@ -19,7 +19,7 @@ LAYERS = (
     ("dynamics",),
     ("simulator",),
     ("checkpoint", "testing", "baselines"),
-    ("reporters", "optimisation", "starts"),
+    ("reporters", "optimisation", "pretrained", "starts"),
     ("one_step", "rollout", "training"),
     ("quickstart",),
     ("cli",),

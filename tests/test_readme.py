@@ -8,6 +8,9 @@ import mdtraj
 import numpy as np
 import pytest
 
+import cgsim
+from cgsim import md
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -46,11 +49,20 @@ def write_chain(topology_file: str, trajectory_file: str, *, n_atoms: int = 40) 
 
 def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,) = blocks("python")
+    code, _ = blocks("python")
     write_chain(quoted_files(code, "pdb")[0], quoted_files(code, "xtc")[0])
     exec(compile(shortened(code), "README.md", "exec"), {"__name__": "readme"})
     for name in quoted_files(code, "(?:pdb|xtc|dcd|html|json)"):
         assert (tmp_path / name).exists(), f"the example names {name} and did not write it"
+
+
+def test_three_lines_with_packaged_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, code = blocks("python")
+    chain = md.build_chain("my_chain", "II", size="tiny", unit_sequence=[0, 3, 9] * 8)
+    assert md.write_chain(chain, tmp_path).name == quoted_files(code, "pdb")[0]
+    exec(compile(shortened(code), "README.md", "exec"), {"cgsim": cgsim})
+    assert mdtraj.load("runs/my_chain/my_chain-r0.xtc", top="runs/my_chain/my_chain.pdb")
 
 
 def test_make_targets_exist() -> None:

@@ -1,5 +1,6 @@
 """Reference data with OpenMM: polymers and peptides, in files that the rest of cgsim reads."""
 
+from cgsim.md.files import write_chain
 from cgsim.md.generate import PolymerRun, generate_polymers
 from cgsim.md.peptide import PeptideRun, generate_peptides
 from cgsim.md.peptide_structure import Peptide, build_peptide, read_peptide
@@ -23,4 +24,5 @@ __all__ = [
     "generate_polymers",
     "read_peptide",
     "sample_chains",
+    "write_chain",
 ]

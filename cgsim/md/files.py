@@ -50,8 +50,44 @@ def write_chain_files(
             "unit_sequence": list(chain.unit_sequence),
         },
     )
-    structure = mdtraj.Trajectory(initial_coordinates(chain, seed=0), chain_topology(chain))
-    description.write(directory, structure)
+    description.write(directory, _self_avoiding(chain, seed=0))
+
+
+def write_chain(chain: Chain, directory: str | Path, *, seed: int = 0) -> Path:
+    """Write a polymer that was never simulated: ``<name>.pdb`` and its masses in ``<name>.json``.
+
+    Parameters
+    ----------
+    chain : Chain
+        The chain.
+    directory : str or Path
+        Made if missing.
+    seed : int
+        Of the structure: a self-avoiding random walk along the bonds (`initial_coordinates`).
+
+    Returns
+    -------
+    Path
+        The PDB file, with bonds as CONECT.
+
+    Raises
+    ------
+    ValueError
+        The directory holds a molecule of this name.
+    """
+    directory = Path(directory)
+    structure, sidecar = (directory / f"{chain.name}{suffix}" for suffix in (".pdb", ".json"))
+    if structure.exists() or sidecar.exists():
+        raise ValueError(f"{structure} is there already: choose another directory or name")
+    with atomic_path(structure) as path:
+        _self_avoiding(chain, seed).save_pdb(str(path))
+    masses = {bead_type: ForceField().mass for bead_type in ForceField().epsilon}
+    write_atomic_json(sidecar, {"name": chain.name, "units": UNITS, "masses": masses})
+    return structure
+
+
+def _self_avoiding(chain: Chain, seed: int) -> mdtraj.Trajectory:
+    return mdtraj.Trajectory(initial_coordinates(chain, seed=seed), chain_topology(chain))
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -121,8 +121,8 @@ def test_continuous_where_a_pair_crosses_the_cutoff() -> None:
         return simulator.predict(moved).acceleration.mean.detach()
 
     outside = mean_at(1e-6)
-    torch.testing.assert_close(mean_at(-1e-6), outside, rtol=0, atol=1e-4)
-    assert (mean_at(-0.2 * simulator.cutoff) - outside).abs().max() > 1e-2
+    torch.testing.assert_close(mean_at(-1e-6), outside, rtol=0, atol=1e-5)
+    assert (mean_at(-0.2 * simulator.cutoff) - outside).abs().max() > 1e-4
 
 
 # -------------------------------------------------------------------- before training

@@ -5,6 +5,7 @@ from cgsim.evaluate.plots.kinetics import (
     plot_free_energy,
     plot_implied_timescales,
 )
+from cgsim.evaluate.plots.memory import plot_memory
 from cgsim.evaluate.plots.molecules import (
     plot_autocorrelations,
     plot_bond_distributions,
@@ -23,6 +24,7 @@ __all__ = [
     "plot_contact_maps",
     "plot_free_energy",
     "plot_implied_timescales",
+    "plot_memory",
     "plot_pair_distributions",
     "plot_relaxation",
     "plot_rg",

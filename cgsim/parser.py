@@ -1,0 +1,51 @@
+"""The parser of the command line: lists of paths, flags, and docstrings as help."""
+
+import argparse
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
+
+
+class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Defaults beside the options; descriptions as they are written."""
+
+
+class Parser(ArgumentParser):
+    """Arguments as shells write them, and docstrings in full as help.
+
+    Lists of paths are several words (``a.cg b.cg``); a bool that is False by default is a flag
+    without a value.
+    """
+
+    def add_function_arguments(
+        self, function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> list[str]:
+        """Add the arguments of a command."""
+        hints = get_type_hints(function)
+        lists = [name for name in hints if hints[name] in (list[Path], list[Path] | None)]
+        flags = [
+            name
+            for name, parameter in inspect.signature(function).parameters.items()
+            if parameter.default is False
+        ]
+        kwargs["skip"] = {*lists, *flags}
+        added: list[str] = super().add_function_arguments(function, *args, **kwargs)
+        about = inspect.getdoc(function) or ""
+        for name in lists:
+            flag = name if hints[name] == list[Path] else f"--{name}"
+            self.add_argument(flag, type=Path, nargs="+", help=_help(about, name))
+        for name in flags:
+            self.add_argument(f"--{name}", action="store_true", help=_help(about, name))
+        self.description = about.partition("\nArgs:")[0].rstrip()
+        self.formatter_class = _Formatter
+        return [*added, *lists, *flags]
+
+
+def _help(about: str, name: str) -> str | None:
+    """What a docstring says of an argument."""
+    text = re.search(rf"^    {name}: (.+(?:\n {{8}}.+)*)", about, re.MULTILINE)
+    return text and text.group(1)

@@ -1,0 +1,48 @@
+"""Trained simulators that come with the package: ``cgsim/weights/NAME.safetensors``.
+
+They are ordinary checkpoints (see `cgsim.checkpoint`): `load_provenance` of `pretrained_file` says
+which trajectories a simulator was trained on, how, and by which command.
+"""
+
+from pathlib import Path
+
+from cgsim.checkpoint import load_simulator
+from cgsim.simulator import Simulator
+
+WEIGHTS = Path(__file__).with_name("weights")
+
+
+def pretrained_names() -> tuple[str, ...]:
+    """Names of the packaged simulators."""
+    return tuple(sorted(file.stem for file in WEIGHTS.glob("*.safetensors")))
+
+
+def pretrained_file(name: str) -> Path:
+    """The file of a packaged simulator.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name; lists those that are there.
+    """
+    if name not in pretrained_names():
+        known = ", ".join(map(repr, pretrained_names()))
+        raise ValueError(f"no pretrained simulator {name!r}; there are {known}")
+    return WEIGHTS / f"{name}.safetensors"
+
+
+def load_pretrained(name: str) -> Simulator:
+    """Load a packaged simulator, in evaluation mode on the CPU.
+
+    Parameters
+    ----------
+    name
+        ``"polymer-mini"``: class-I chains of the benchmark polymers (`cgsim.md.sample_chains`) of
+        120 atoms, in beads of ten; it simulates every chain of this family.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name; lists those that are there.
+    """
+    return load_simulator(pretrained_file(name))
