@@ -218,7 +218,7 @@ def _trainer(
             ],
             callbacks=[
                 WeightAveraging(avg_fn=moving_average(config.ema_decay)),
-                _checkpoint(directory, "best", monitor="validation_loss"),
+                _checkpoint(directory, "best", monitor="validation_nll"),
                 _checkpoint(directory, "last", monitor=None),
                 TQDMProgressBar(refresh_rate=20),
             ],

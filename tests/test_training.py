@@ -138,7 +138,7 @@ def test_the_best_epoch_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def validate(self: TrainingModule, *args: Any) -> None:
         if len(validated) <= self.current_epoch:
             validated.append(weights(self.simulator))
-        self.log("validation_loss", torch.tensor(scores[self.current_epoch]), batch_size=1)
+        self.log("validation_nll", torch.tensor(scores[self.current_epoch]), batch_size=1)
 
     monkeypatch.setattr(TrainingModule, "validation_step", validate)
     simulator = train(tmp_path)
@@ -153,7 +153,7 @@ def test_the_last_steps_are_validated_too(
     tmp_path: Path, n_steps: int, expected: list[int]
 ) -> None:
     train(tmp_path, training=replace(SHORT, n_steps=n_steps))
-    validated = [int(line["step"]) + 1 for line in log(tmp_path) if line["validation_loss"]]
+    validated = [int(line["step"]) + 1 for line in log(tmp_path) if line["validation_nll"]]
     assert validated == expected
 
 
