@@ -18,9 +18,11 @@ from cgsim.dynamics import Beads, Dynamics, Prediction
 from cgsim.embedding import GraphEmbedding
 from cgsim.integrators import acceleration_target, euler_step, velocity_from_history
 from cgsim.nn.neighbours import BeadGraph, bead_graph
-from cgsim.noise import randn_like
+from cgsim.noise import GaussianField, randn_like
 from cgsim.score import Score
 from cgsim.statistics import Statistics
+
+FARTHEST_REFINED = 6.0  # standard deviations of the squared norm of a refined sample
 
 
 @dataclass(frozen=True)
@@ -340,16 +342,32 @@ class Simulator(nn.Module):
         return replace(state, pos=torch.cat([state.pos[:, 1:], next_pos[:, None]], dim=1))
 
     def _refine(
-        self, residual: Tensor, pos: Tensor, *, prediction: Prediction, graph: BeadGraph
+        self, sample: Tensor, pos: Tensor, *, prediction: Prediction, graph: BeadGraph
     ) -> Tensor:
-        """Integrate ``dy/dtheta = G(y, theta)`` from a sample to ``theta = 0`` by Euler steps."""
+        """Integrate ``dy/dtheta = G(y, theta)`` from a sample to ``theta = 0`` by Euler steps.
+
+        Where that ends too far out for the predicted Gaussian the network was asked about what it
+        has never seen: such a system keeps its sample.
+        """
+        residual = sample
         for now, then in pairwise(self._denoiser.angles):
             angle = residual.new_full((len(residual),), now)
             slope = self._residual_velocity(
                 residual, angle, pos, prediction=prediction, graph=graph
             )
             residual = residual + (then - now) * slope
-        return residual
+        trusted = is_plausible(prediction.acceleration, residual)[graph.batch]
+        return torch.where(trusted[:, None], residual, sample)
+
+
+def is_plausible(field: GaussianField, deviation: Tensor) -> Tensor:
+    """Whether a deviation from the mean [n, 3] may come from such a Gaussian [n_graphs].
+
+    ``d^T P d`` of 3 n degrees of freedom has the mean 3 n and the variance 6 n; farther out than
+    `FARTHEST_REFINED` standard deviations, or not a number, is implausible.
+    """
+    n_degrees = 3 * field.counts.to(deviation)
+    return field.squared_norm(deviation) <= n_degrees + FARTHEST_REFINED * (2 * n_degrees).sqrt()
 
 
 def count_graphs(batch: CGData) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 from cgsim.config import DynamicsConfig, ModelConfig
 from cgsim.data import CGData, MappedTrajectory
 from cgsim.noise import CorrelatedGaussian, GaussianField, IndependentGaussian
-from cgsim.simulator import Simulator, centred, count_graphs
+from cgsim.simulator import Simulator, centred, count_graphs, is_plausible
 from cgsim.statistics import measure
 from cgsim.testing import (
     ATOM_TYPES,
@@ -408,6 +408,41 @@ def test_other_evaluations_are_of_the_same_weights(n_evaluations: int) -> None:
     else:
         assert other.score is None
         assert left_out == {name for name in weights if name.startswith("score.")}
+
+
+def test_refinement_gone_astray_is_not_taken() -> None:
+    """Of the two systems of a batch, the one whose beads are of another type is refined."""
+    chain, other = random_chain(4), random_chain(3, name="other")
+    simulator = random_simulator([chain, other])
+    batch = simulator.windows([chain, other])[[0, len(simulator.windows([chain])) + 1]]
+    start = simulator.start(batch, torch.Generator().manual_seed(0))
+
+    def step(model: Simulator) -> Tensor:
+        generator = torch.Generator().manual_seed(1)
+        return model.step(replace(start, generator=generator)).pos[:, -1]
+
+    refined, sampled = step(simulator), step(simulator.with_evaluations(0))
+    assert (refined - sampled).abs().max() > 1e-6
+    assert simulator.score is not None
+    velocity = simulator.score.forward
+
+    def astray(*args: Tensor, **kwargs: Tensor) -> Tensor:
+        found = velocity(*args, **kwargs)
+        return torch.where((batch.batch == 0)[:, None], found, 1e9 * found)
+
+    simulator.score.forward = astray  # type: ignore[method-assign, assignment]
+    second = batch.batch == 1
+    torch.testing.assert_close(step(simulator)[second], sampled[second], rtol=0, atol=0)
+    torch.testing.assert_close(step(simulator)[~second], refined[~second], rtol=0, atol=0)
+
+
+def test_plausible() -> None:
+    """Of one bead with unit precision: 3 + 6 sqrt(6) is the largest squared norm."""
+    limit = (3 + 6 * math.sqrt(6)) ** 0.5
+    field = IndependentGaussian(torch.zeros(4, 3), torch.ones(4), torch.arange(4), 4)
+    deviation = torch.zeros(4, 3)
+    deviation[:, 1] = torch.tensor([0.0, limit - 1e-3, limit + 1e-3, math.nan])
+    assert is_plausible(field, deviation).tolist() == [True, True, False, False]
 
 
 def test_mistakes() -> None:
