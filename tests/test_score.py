@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from cgsim.config import GraphConfig, ScoreConfig
 from cgsim.data import CGData
-from cgsim.nn.product import hidden_irreps
 from cgsim.nn.neighbours import BeadGraph
+from cgsim.nn.product import hidden_irreps
 from cgsim.score import Score, angles
 from cgsim.simulator import Simulator
 from cgsim.testing import (

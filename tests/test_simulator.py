@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -426,7 +427,7 @@ def test_refinement_gone_astray_is_not_taken() -> None:
     assert simulator.score is not None
     velocity = simulator.score.forward
 
-    def astray(*args: Tensor, **kwargs: Tensor) -> Tensor:
+    def astray(*args: Any, **kwargs: Any) -> Tensor:
         found = velocity(*args, **kwargs)
         return torch.where((batch.batch == 0)[:, None], found, 1e9 * found)
 
