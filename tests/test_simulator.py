@@ -431,7 +431,7 @@ def test_refinement_gone_astray_is_not_taken() -> None:
         found = velocity(*args, **kwargs)
         return torch.where((batch.batch == 0)[:, None], found, 1e9 * found)
 
-    simulator.score.forward = astray  # type: ignore[method-assign, assignment]
+    simulator.score.forward = astray  # type: ignore[method-assign]
     second = batch.batch == 1
     torch.testing.assert_close(step(simulator)[second], sampled[second], rtol=0, atol=0)
     torch.testing.assert_close(step(simulator)[~second], refined[~second], rtol=0, atol=0)
