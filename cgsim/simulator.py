@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -77,9 +77,14 @@ class Simulator(nn.Module):
     recipe
         How the atoms of the training data became beads (see `cgsim.mapping.build_mapping`), where
         it is known: `cgsim.load_simulator` sets it.
+    embedding_network, dynamics_network
+        Classes of the networks, called as `GraphEmbedding` and `Dynamics` are: what a subclass
+        (see `cgsim.baselines`) puts in their place.
     """
 
     recipe: dict[str, Any] | None = None
+    embedding_network: ClassVar[type[Any]] = GraphEmbedding
+    dynamics_network: ClassVar[type[Any]] = Dynamics
 
     def __init__(
         self, config: ModelConfig, *, atom_types: Sequence[str], statistics: Statistics
@@ -88,8 +93,8 @@ class Simulator(nn.Module):
         if config.history < 1:
             raise ValueError(f"history must be at least 1 frame, got {config.history}")
         self.config, self.atom_types, self.statistics = config, tuple(atom_types), statistics
-        self.embedding = GraphEmbedding(len(self.atom_types), config.embedding)
-        self.dynamics = Dynamics(
+        self.embedding = self.embedding_network(len(self.atom_types), config.embedding)
+        self.dynamics = self.dynamics_network(
             config.dynamics,
             config.graph,
             history=config.history,

@@ -1,14 +1,11 @@
 """Without the atom graph: a bead is the number of its atoms of each type."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from cgsim.config import EmbeddingConfig, ModelConfig
+from cgsim.config import EmbeddingConfig
 from cgsim.nn.mlp import mlp
 from cgsim.simulator import Simulator
-from cgsim.statistics import Statistics
 
 
 class CompositionEmbedding(nn.Module):
@@ -39,17 +36,6 @@ class CompositionEmbedding(nn.Module):
 
 
 class CompositionSimulator(Simulator):
-    """A `Simulator` that knows the composition of its beads only.
+    """A `Simulator` that knows the composition of its beads only; parameters as there."""
 
-    Parameters
-    ----------
-    config, atom_types, statistics
-        As of `Simulator`.
-    """
-
-    def __init__(
-        self, config: ModelConfig, *, atom_types: Sequence[str], statistics: Statistics
-    ) -> None:
-        super().__init__(config, atom_types=atom_types, statistics=statistics)
-        embedding = CompositionEmbedding(len(self.atom_types), config.embedding)
-        self.add_module("embedding", embedding)  # in place of the graph embedding
+    embedding_network = CompositionEmbedding

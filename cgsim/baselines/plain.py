@@ -137,19 +137,14 @@ class PlainSimulator(Simulator):
         If ``config.score`` is given, or the noise is elastic.
     """
 
+    dynamics_network = PlainDynamics
+
     def __init__(
         self, config: ModelConfig, *, atom_types: Sequence[str], statistics: Statistics
     ) -> None:
         if config.score is not None:
             raise ValueError("the plain simulator has no score network: set config.score to None")
         super().__init__(config, atom_types=atom_types, statistics=statistics)
-        dynamics = PlainDynamics(
-            config.dynamics,
-            config.graph,
-            history=config.history,
-            n_embedding=config.embedding.n_channels,
-        )
-        self.add_module("dynamics", dynamics)  # in place of the equivariant one
 
     def loss(
         self, batch: CGData, *, generator: torch.Generator | None = None, history_noise: float = 0.0
