@@ -166,6 +166,56 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class FinetuningConfig:
+    """How a simulator is fine-tuned; whatever is not here is as in `TrainingConfig`.
+
+    Parameters
+    ----------
+    n_steps
+        Most optimiser steps, rounded up to epochs of one length.
+    batch_size
+        Windows per optimiser step and process, replayed ones included.
+    learning_rate
+        Peak of the schedule (linear warm-up, cosine decay to 1 %), for all weights alike.
+    patience
+        Epochs without a lower validation NLL after which it stops.
+    replay_share
+        Share of the windows of every batch that are replayed, when there are old trajectories.
+    validation_fraction
+        Last part of every trajectory, new or replayed, that is held out in time; of the new ones
+        only when no validation set is given.
+    steps_per_epoch
+        Most steps between two validations and resume points.
+    seed
+        Seed of the windows and the noise.
+
+    Raises
+    ------
+    ValueError
+        Naming the field that is out of range.
+    """
+
+    n_steps: int = 500
+    batch_size: int = 32
+    learning_rate: float = 3e-4
+    patience: int = 3
+    replay_share: float = 0.5
+    validation_fraction: float = 0.2
+    steps_per_epoch: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("n_steps", "batch_size", "patience", "steps_per_epoch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("replay_share", "validation_fraction"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        if self.learning_rate < 0:
+            raise ValueError(f"learning_rate must not be negative, got {self.learning_rate}")
+
+
+@dataclass(frozen=True)
 class Hardware:
     """Where to train.
 

@@ -4,7 +4,7 @@ Only bead positions are needed per frame (the atom graph is static), so a trajec
 in chunks, into a small memory-mapped array, from which windows are read at random.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +43,11 @@ class MappedTrajectory:
         Periodic cells (rows are vectors), nm.
     recipe
         How the mapping was made (see `cgsim.mapping.build_mapping`).
+    temperature
+        K, where it is known.
+    chirality : [n_beads] or None
+        Handedness of each bead, -1, 0 or 1 (see `cgsim.mapping.bead_chirality`); None where no bead
+        has any.
     """
 
     name: str
@@ -56,6 +61,8 @@ class MappedTrajectory:
     frame_interval: float
     recipe: dict[str, Any]
     cell: np.ndarray | None = None
+    temperature: float | None = None
+    chirality: np.ndarray | None = None
 
     @property
     def n_beads(self) -> int:
@@ -87,6 +94,8 @@ class CGData(Data):
         The frame to predict, nm.
     mass : [n]
         Bead masses, Da.
+    chirality : [n]
+        Handedness of each bead, -1, 0 or 1.
     edge_index : [2, n_edges]
         Topological pairs, both ways, sorted by destination.
     edge_hop : [n_edges]
@@ -116,6 +125,7 @@ class SystemGraph:
     """The static tensors of one system, made once."""
 
     mass: Tensor
+    chirality: Tensor
     edge_index: Tensor
     edge_hop: Tensor
     atom_type: Tensor
@@ -146,12 +156,19 @@ class SystemGraph:
         both = np.concatenate([system.atom_bonds, system.atom_bonds[::-1]], axis=1)
         return cls(
             mass=torch.as_tensor(system.bead_mass, dtype=torch.float32),
+            chirality=torch.as_tensor(
+                np.zeros(system.n_beads) if system.chirality is None else system.chirality,
+                dtype=torch.float32,
+            ),
             edge_index=torch.as_tensor(pairs),
             edge_hop=torch.as_tensor(hop),
             atom_type=torch.tensor([code[name] for name in system.atom_type]),
             atom_edge_index=torch.as_tensor(both[:, np.argsort(both[1], kind="stable")].copy()),
             bead_index=torch.as_tensor(system.bead_index),
         )
+
+
+Picked = tuple[list[SystemGraph], list[int], list[tuple[Tensor, Tensor | None]]]
 
 
 class WindowDataset(torch.utils.data.Dataset):
@@ -216,13 +233,21 @@ class WindowDataset(torch.utils.data.Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> CGData:
         """A batch of windows, grouped by trajectory."""
-        order = np.sort(np.asarray(indices))
+        return join(*self.pick(np.asarray(indices)))
+
+    def pick(self, indices: np.ndarray) -> Picked:
+        """Windows as `join` takes them: systems, windows of each, positions and cells."""
+        order = np.sort(indices)
         if len(order) == 0 or order[0] < 0 or order[-1] >= len(self):
             raise IndexError(f"window indices must lie in 0..{len(self) - 1}")
         owner = np.searchsorted(self.starts, order, side="right") - 1
         owners, counts = np.unique(owner, return_counts=True)
         windows = [self._windows(k, order[owner == k] - self.starts[k]) for k in owners]
-        return join([self.graphs[k] for k in owners], counts.tolist(), windows)
+        return [self.graphs[k] for k in owners], counts.tolist(), windows
+
+    def draw(self, random: np.random.Generator, n_windows: int) -> np.ndarray:
+        """Indices of random windows, with replacement."""
+        return random.integers(len(self), size=n_windows)
 
     def _windows(self, which: int, rows: np.ndarray) -> tuple[Tensor, Tensor | None]:
         """Positions [w, k + 1, n, 3] centred on the present frame, and cells [w, 3, 3]."""
@@ -278,7 +303,7 @@ def _join_atoms(graphs: Sequence[SystemGraph]) -> dict[str, Tensor]:
 
 def _join_beads(graphs: Sequence[SystemGraph], n_windows: Sequence[int]) -> dict[str, Any]:
     """Bead graphs repeated for every window."""
-    edges, hops, batch, rows, masses = [], [], [], [], []
+    edges, hops, batch, rows, masses, chirality = [], [], [], [], [], []
     n_nodes = n_graphs = n_rows = 0
     for graph, repeats in zip(graphs, n_windows, strict=True):
         n_beads = len(graph.mass)
@@ -287,6 +312,7 @@ def _join_beads(graphs: Sequence[SystemGraph], n_windows: Sequence[int]) -> dict
         hops.append(graph.edge_hop.repeat(repeats))
         rows.append(torch.arange(n_rows, n_rows + n_beads).repeat(repeats))
         masses.append(graph.mass.repeat(repeats))
+        chirality.append(graph.chirality.repeat(repeats))
         batch.append(torch.arange(n_graphs, n_graphs + repeats).repeat_interleave(n_beads))
         n_nodes, n_graphs, n_rows = (
             n_nodes + n_beads * repeats,
@@ -298,53 +324,10 @@ def _join_beads(graphs: Sequence[SystemGraph], n_windows: Sequence[int]) -> dict
         "edge_hop": torch.cat(hops),
         "embedding_index": torch.cat(rows),
         "mass": torch.cat(masses),
+        "chirality": torch.cat(chirality),
         "batch": torch.cat(batch),
         "num_nodes": n_nodes,
     }
-
-
-class WindowSampler(torch.utils.data.Sampler[list[int]]):
-    """Random windows, drawn with replacement, the same for any number of processes.
-
-    Batch ``b`` of epoch ``e`` is drawn from ``(seed, e, b)``: a run that is resumed, or split over
-    processes, sees the same windows.
-
-    Parameters
-    ----------
-    n_windows
-        Windows in the data set.
-    batch_size
-        Windows per process and step.
-    n_batches
-        Batches per epoch.
-    """
-
-    def __init__(
-        self,
-        n_windows: int,
-        *,
-        batch_size: int,
-        n_batches: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        self.n_windows, self.batch_size, self.n_batches = n_windows, batch_size, n_batches
-        self.seed, self.rank, self.world_size = seed, rank, world_size
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch (Lightning calls this)."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.n_batches
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for batch in range(self.n_batches):
-            random = np.random.default_rng([self.seed, self.epoch, batch])
-            drawn = random.integers(self.n_windows, size=self.batch_size * self.world_size)
-            yield drawn[self.rank * self.batch_size : (self.rank + 1) * self.batch_size].tolist()
 
 
 def atom_types_of(trajectories: Iterable[MappedTrajectory]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from cgsim.config import DynamicsConfig, GraphConfig
 from cgsim.elastic import ElasticGaussian
 from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeGeometry
+from cgsim.nn.linear import EquivariantLinear, channels_of, joined
 from cgsim.nn.mlp import mlp
 from cgsim.nn.neighbours import BeadGraph
 from cgsim.nn.precision import BeadPrecision, PairPrecision
@@ -80,22 +81,31 @@ class Dynamics(nn.Module):
     """
 
     def __init__(
-        self, config: DynamicsConfig, graph: GraphConfig, *, history: int, n_embedding: int
+        self,
+        config: DynamicsConfig,
+        graph: GraphConfig,
+        *,
+        history: int,
+        n_embedding: int,
+        chiral: bool = False,
     ) -> None:
         super().__init__()
         width = config.n_channels
         self.irreps = hidden_irreps(width, config.lmax)
+        self.n_channels = channels_of(self.irreps)
         self.edges = EdgeGeometry(graph, lmax=config.lmax, n_scalars=n_embedding)
         n_products = history * (history - 1) // 2
         self.scalars = mlp(n_embedding + n_products + 2, width, width)
         self.vectors = (
-            o3.Linear(o3.Irreps([(history - 1, "1o")]), self.irreps) if history > 1 else None
+            EquivariantLinear(o3.Irreps([(history - 1, "1o")]), self.irreps)
+            if history > 1
+            else None
         )
         self.convolutions = nn.ModuleList(
-            EquivariantConvolution(width, lmax=config.lmax, n_edge=self.edges.n_edge)
+            EquivariantConvolution(width, lmax=config.lmax, n_edge=self.edges.n_edge, chiral=chiral)
             for _ in range(config.n_layers)
         )
-        self.displacement = o3.Linear(self.irreps, o3.Irreps("1o"))
+        self.displacement = EquivariantLinear(self.irreps, o3.Irreps("1o"))
         nn.init.zeros_(self.displacement.weight)
         self.bead_precision = BeadPrecision(width)
         n_values = N_PAIR_VALUES[config.noise]
@@ -106,31 +116,36 @@ class Dynamics(nn.Module):
     def forward(self, beads: Beads, vector: Tensor, *, graph: BeadGraph) -> Prediction:
         """Predict the next step of every bead."""
         edges = self.edges(vector, graph, beads.embedding)
-        latent = self.inputs(beads)
+        parts = self.inputs(beads)
         for convolution in self.convolutions:
-            latent = convolution(latent, edges)
-        displacement = bounded(self.displacement(latent), LARGEST_DISPLACEMENT)
-        scalars = latent[:, : self.irreps[0].mul]
+            parts = convolution(parts, edges)
+        latent, scalars = joined(parts), parts[0][:, 0]
+        displacement = bounded(self.displacement.order(1, parts[1])[:, :, 0], LARGEST_DISPLACEMENT)
         mean = displacement - beads.steps[:, -1] if beads.steps.shape[1] else displacement
         bead = (mean, self.bead_precision(scalars), graph.batch, graph.n_graphs)
         if self.pair_precision is None:
-            return Prediction(IndependentGaussian(*bead), displacement, latent)
+            alone = IndependentGaussian(*bead, known_layout=graph.layout)
+            return Prediction(alone, displacement, latent)
         once, values = self.pair_precision(scalars, edges, graph)
-        pair = (values[:, 0], graph.edge_index[:, once])
+        pair = (values[:, 0], graph.pairs)
         if values.shape[1] == 1:
-            return Prediction(CorrelatedGaussian(*bead, *pair), displacement, latent)
+            correlated = CorrelatedGaussian(*bead, *pair, known_layout=graph.layout)
+            return Prediction(correlated, displacement, latent)
         direction = nn.functional.normalize(vector[once], dim=1)
-        field = ElasticGaussian(*bead, *pair, values[:, 1], direction)
-        return Prediction(field, displacement, latent)
+        elastic = ElasticGaussian(*bead, *pair, values[:, 1], direction, known_layout=graph.layout)
+        return Prediction(elastic, displacement, latent)
 
-    def inputs(self, beads: Beads) -> Tensor:
+    def inputs(self, beads: Beads) -> list[Tensor]:
         """Embedding, mass, noise level, inner products as scalars; past steps as vectors."""
         steps = bounded(beads.steps, LARGEST_STEP)
         products = torch.einsum("nax,nbx->nab", steps, steps)
         upper = torch.triu_indices(products.shape[1], products.shape[1])
         invariants = torch.asinh(products[:, upper[0], upper[1]])
         known = [beads.embedding, invariants, beads.mass.log()[:, None], beads.noise_level[:, None]]
-        scalars = self.scalars(torch.cat(known, dim=1))
-        rest = scalars.new_zeros(len(scalars), self.irreps.dim - scalars.shape[1])
-        latent = torch.cat([scalars, rest], dim=1)
-        return latent if self.vectors is None else latent + self.vectors(steps.flatten(1))
+        scalars = self.scalars(torch.cat(known, dim=1))[:, None]
+        parts = [scalars]
+        for order, n_channels in enumerate(self.n_channels[1:], start=1):
+            parts.append(scalars.new_zeros(len(scalars), 2 * order + 1, n_channels))
+        if self.vectors is not None:
+            parts[1] = self.vectors.order(1, steps.transpose(1, 2))
+        return parts

@@ -52,14 +52,12 @@ class ElasticGaussian(PairField):
 
     def deviation(self, generator: torch.Generator | None = None) -> Tensor:
         """A random deviation [n, 3]: triangular solve for small systems, else perturb-and-solve."""
-        if self.width > DENSE_SOLVE_LIMIT:
+        if self.layout.width > DENSE_SOLVE_LIMIT:
             return self._perturb_and_solve(generator)
         noise = randn_like(self.mean, generator)
-        padded = noise.new_zeros(self.n_graphs * self.width, 3)
-        padded[self.slot] = noise
-        right = padded.view(self.n_graphs, -1, 1).double()
+        right = self.layout.padded(noise).double().flatten(1)[:, :, None]
         solved = torch.linalg.solve_triangular(self._cholesky.mT, right, upper=True)
-        return solved.reshape(-1, 3)[self.slot].to(noise)
+        return self.layout.unpadded(solved.view(self.n_graphs, -1, 3)).to(noise)
 
     @cached_property
     def _cholesky(self) -> Tensor:
@@ -67,7 +65,8 @@ class ElasticGaussian(PairField):
 
         In double precision: stiff bonds between beads that hardly move alone need it.
         """
-        width, n_rows = self.width, self.n_graphs * self.width
+        width, slot = self.layout.width, self.layout.slot
+        n_rows = self.n_graphs * width
         one = torch.eye(3, dtype=torch.float64, device=self.mean.device)
         direction = self.direction.double()
         along = direction[:, :, None] * direction[:, None, :]
@@ -76,9 +75,9 @@ class ElasticGaussian(PairField):
         own = self.diagonal.double()[:, None, None] * one
         for ends in self.pairs:
             own = own.index_add(0, ends, block)
-        own = one.expand(n_rows, 3, 3).index_copy(0, self.slot, own)
+        own = one.expand(n_rows, 3, 3).index_copy(0, slot, own)
         rows = torch.arange(n_rows, device=own.device)
-        first, second = self.slot[self.pairs]
+        first, second = slot[self.pairs]
         row, column = torch.cat([rows, first, second]), torch.cat([rows, second, first]) % width
         blocks = torch.cat([own, -block, -block])
         matrix = own.new_zeros(n_rows * width, 3, 3).index_add(0, row * width + column, blocks)

@@ -7,14 +7,17 @@ are independent and alike; `cgsim.elastic` tells the direction along a bond from
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
 
+from cgsim.nn.layout import Layout
+
 LOG_2PI = math.log(2 * math.pi)
+FARTHEST_REFINED = 6.0  # standard deviations of the squared norm of a refined sample
 DENSE_SOLVE_LIMIT = (
     300  # beads of one system up to which a dense factorisation is used for sampling
 )
@@ -47,12 +50,15 @@ class GaussianField(ABC):
         System of each bead, sorted.
     n_graphs
         Number of systems.
+    known_layout
+        `layout`, where it is at hand already.
     """
 
     mean: Tensor
     diagonal: Tensor
     batch: Tensor
     n_graphs: int
+    known_layout: Layout | None = field(default=None, kw_only=True)
 
     @abstractmethod
     def squared_norm(self, vector: Tensor) -> Tensor:
@@ -66,22 +72,20 @@ class GaussianField(ABC):
     def deviation(self, generator: torch.Generator | None = None) -> Tensor:
         """A random deviation from the mean [n, 3], with covariance ``P^-1``."""
 
-    @cached_property
+    def __post_init__(self) -> None:
+        if self.known_layout is None or self.known_layout.batch is not self.batch:
+            layout = Layout.of(self.batch, self.n_graphs)
+            object.__setattr__(self, "known_layout", layout)
+
+    @property
+    def layout(self) -> Layout:
+        """Where the beads are in an array padded to the largest system."""
+        return cast(Layout, self.known_layout)
+
+    @property
     def counts(self) -> Tensor:
         """Beads of each system [n_graphs]."""
-        return torch.bincount(self.batch, minlength=self.n_graphs)
-
-    @cached_property
-    def width(self) -> int:
-        """Beads of the largest system."""
-        return int(self.counts.max())
-
-    @cached_property
-    def slot(self) -> Tensor:
-        """Row of each bead in the padded [n_graphs * width] layout."""
-        start = torch.cumsum(self.counts, 0) - self.counts
-        within = torch.arange(len(self.batch), device=self.batch.device) - start[self.batch]
-        return self.batch * self.width + within
+        return self.layout.counts
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density of a value [n, 3] for each system [n_graphs], nats."""
@@ -94,9 +98,11 @@ class GaussianField(ABC):
 
     def detach(self) -> Self:
         """The same distribution without gradients."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         detached: dict[str, Any] = {
-            name: value.detach() for name, value in values.items() if isinstance(value, Tensor)
+            name: value.detach()
+            for name, value in values.items()
+            if isinstance(value, Tensor) and value.is_floating_point()
         }
         return replace(self, **detached)
 
@@ -214,34 +220,48 @@ class CorrelatedGaussian(PairField):
 
     def deviation(self, generator: torch.Generator | None = None) -> Tensor:
         """A random deviation [n, 3]: triangular solve for small systems, else perturb-and-solve."""
-        if self.width <= DENSE_SOLVE_LIMIT:
-            noise = randn_like(self.mean, generator)
-            padded = noise.new_zeros(self.n_graphs * self.width, 3)
-            padded[self.slot] = noise
-            right = padded.view(self.n_graphs, -1, 3).double()
-            solved = torch.linalg.solve_triangular(self._cholesky.mT, right, upper=True)
-            return solved.reshape(-1, 3)[self.slot].to(noise)
+        if self.layout.width <= DENSE_SOLVE_LIMIT:
+            return self._solve(randn_like(self.mean, generator), self._cholesky)
         return self._perturb_and_solve(generator)
+
+    def deviation_of(self, noise: Tensor) -> Tensor:
+        """The deviation [n, 3] that `deviation` makes of standard normal numbers [n, 3]."""
+        return self._solve(noise, self._factor())
+
+    def _solve(self, noise: Tensor, factor: Tensor) -> Tensor:
+        """``L^-T z`` [n, 3], of the covariance ``(L L^T)^-1``."""
+        right = self.layout.padded(noise).double()
+        solved = torch.linalg.solve_triangular(factor.mT, right, upper=True)
+        return self.layout.unpadded(solved).to(noise)
 
     @cached_property
     def _cholesky(self) -> Tensor:
+        return self._factor()
+
+    def _factor(self) -> Tensor:
         """Lower factor of each precision [n_graphs, width, width]; padding is the identity.
 
         In double precision: stiff bonds between beads that hardly move alone need it.
         """
-        width, n_rows = self.width, self.n_graphs * self.width
+        width, (first, second) = self.layout.width, self.pairs
         weight = self.weight.double()
-        own = self.diagonal.double()
-        for ends in self.pairs:
-            own = own.index_add(0, ends, weight)
-        diagonal = own.new_ones(n_rows).index_copy(0, self.slot, own)
-        rows = torch.arange(n_rows, device=diagonal.device)
-        first, second = self.slot[self.pairs]
-        row = torch.cat([rows, first, second])
-        column = torch.cat([rows, second, first]) % width
-        values = torch.cat([diagonal, -weight, -weight])
-        matrix = diagonal.new_zeros(n_rows * width).index_add(0, row * width + column, values)
-        return torch.linalg.cholesky(matrix.view(self.n_graphs, width, width))
+        size = self.n_graphs * width
+        row, column = self.layout.slot[first], self.layout.slot[second]
+        place = torch.cat([row * width + column % width, column * width + row % width])
+        pull = weight.new_zeros(size * width).index_add(0, place, torch.cat([weight, weight]))
+        pull = pull.view(self.n_graphs, width, width)
+        own = self.layout.padded(self.diagonal.double(), fill=1.0) + pull.sum(dim=2)
+        return torch.linalg.cholesky(torch.diag_embed(own) - pull)
+
+
+def is_plausible(field: GaussianField, deviation: Tensor) -> Tensor:
+    """Whether a deviation from the mean [n, 3] may come from such a Gaussian [n_graphs].
+
+    ``d^T P d`` of 3 n degrees of freedom has the mean 3 n and the variance 6 n; farther out than
+    `FARTHEST_REFINED` standard deviations, or not a number, is implausible.
+    """
+    n_degrees = 3 * field.counts.to(deviation)
+    return field.squared_norm(deviation) <= n_degrees + FARTHEST_REFINED * (2 * n_degrees).sqrt()
 
 
 def conjugate_gradients(

@@ -10,8 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import lightning.pytorch as lightning
+import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    ModelCheckpoint,
+    TQDMProgressBar,
+    WeightAveraging,
+)
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -20,7 +26,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from cgsim.config import Hardware, TrainingConfig
-from cgsim.data import CGData, WindowDataset, WindowSampler
+from cgsim.data import CGData, WindowDataset
+from cgsim.sampling import ReplayDataset, WindowSampler
 from cgsim.simulator import Simulator
 from cgsim.threads import cpu_threads
 
@@ -93,11 +100,16 @@ def optimise(
     module: TrainingModule,
     directory: Path,
     *,
-    train: WindowDataset,
+    train: WindowDataset | ReplayDataset,
     validation: WindowDataset,
     hardware: Hardware,
-) -> None:
+    patience: "Patience | None" = None,
+) -> int:
     """Run or resume the optimisation; the module ends with the averaged weights of the best epoch.
+
+    Returns
+    -------
+    The number of steps after which they were.
 
     Raises
     ------
@@ -108,9 +120,11 @@ def optimise(
     """
     last = directory / "last.ckpt"
     with _quiet_lightning():
-        trainer = _trainer(module.config, directory, hardware, n_done=_steps_done(last))
+        trainer = _trainer(
+            module.config, directory, hardware, n_done=_steps_done(last), patience=patience
+        )
     sampler = WindowSampler(
-        len(train),
+        train,
         batch_size=module.config.batch_size,
         n_batches=epochs(module.config)[1],
         seed=module.config.seed,
@@ -128,6 +142,39 @@ def optimise(
         )
     best = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)
     module.load_state_dict(best["state_dict"])
+    return int(best["global_step"])
+
+
+@torch.no_grad()
+def validation_nll(module: TrainingModule, validation: WindowDataset) -> float:
+    """NLL of the windows that every validation looks at (nats as in `Simulator.loss`)."""
+    batches = list(_validation_loader(module, validation))
+    generator = torch.Generator()
+    with cpu_threads(max(len(batch.pos) for batch in batches)):
+        losses = [module.simulator.loss(batch, generator=generator) for batch in batches]
+    return float(np.mean([float(loss["nll"]) for loss in losses]))
+
+
+class Patience(EarlyStopping):
+    """Stop after ``n_epochs`` whose validation NLL is no lower than the lowest before them.
+
+    Parameters
+    ----------
+    n_epochs
+        How long to wait.
+    start_nll
+        `validation_nll` before the first step.
+    """
+
+    def __init__(self, n_epochs: int, *, start_nll: float) -> None:
+        super().__init__(
+            "validation_nll", patience=n_epochs, mode="min", check_on_train_epoch_end=False
+        )
+        self.best_score = torch.tensor(start_nll)
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Do not go on where it had stopped already when it was killed."""
+        trainer.should_stop = self.wait_count >= self.patience
 
 
 @contextmanager
@@ -190,7 +237,12 @@ def epochs(config: TrainingConfig) -> tuple[int, int]:
 
 
 def _trainer(
-    config: TrainingConfig, directory: Path, hardware: Hardware, *, n_done: int
+    config: TrainingConfig,
+    directory: Path,
+    hardware: Hardware,
+    *,
+    n_done: int,
+    patience: Patience | None,
 ) -> lightning.Trainer:
     """Lightning's loop, at any number of steps done before.
 
@@ -221,6 +273,7 @@ def _trainer(
                 _checkpoint(directory, "best", monitor="validation_nll"),
                 _checkpoint(directory, "last", monitor=None),
                 TQDMProgressBar(refresh_rate=20),
+                *([] if patience is None else [patience]),
             ],
         )
     except MisconfigurationException as error:
@@ -255,7 +308,7 @@ def _checkpoint(directory: Path, name: str, *, monitor: str | None) -> ModelChec
 def _validation_loader(module: TrainingModule, validation: WindowDataset) -> DataLoader:
     """The same batches at every validation, of all trajectories alike."""
     sampler = WindowSampler(
-        len(validation),
+        validation,
         batch_size=module.config.batch_size,
         n_batches=N_VALIDATION_BATCHES,
         seed=module.config.seed + 1,

@@ -14,11 +14,14 @@ class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Defaults beside the options; descriptions as they are written."""
 
 
+SHORT = "cluster"  # --workers stands for --cluster.workers
+
+
 class Parser(ArgumentParser):
     """Arguments as shells write them, and docstrings in full as help.
 
     Lists of paths are several words (``a.cg b.cg``); a bool that is False by default is a flag
-    without a value.
+    without a value; the options of ``cluster`` have short names.
     """
 
     def add_function_arguments(
@@ -40,6 +43,11 @@ class Parser(ArgumentParser):
             self.add_argument(flag, type=Path, nargs="+", help=_help(about, name))
         for name in flags:
             self.add_argument(f"--{name}", action="store_true", help=_help(about, name))
+        for action in self._actions:
+            if action.dest.startswith(f"{SHORT}."):
+                short = f"--{action.dest.removeprefix(f'{SHORT}.')}"
+                action.option_strings = [short, *action.option_strings]
+                self._option_string_actions[short] = action
         self.description = about.partition("\nArgs:")[0].rstrip()
         self.formatter_class = _Formatter
         return [*added, *lists, *flags]

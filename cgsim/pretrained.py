@@ -31,6 +31,13 @@ def pretrained_file(name: str) -> Path:
     return WEIGHTS / f"{name}.safetensors"
 
 
+def find_checkpoint(path: str | Path) -> Path:
+    """A file as it is, or that of the packaged simulator of this name when there is no such file."""
+    if not Path(path).exists() and str(path) in pretrained_names():
+        return pretrained_file(str(path))
+    return Path(path)
+
+
 def load_pretrained(name: str) -> Simulator:
     """Load a packaged simulator, in evaluation mode on the CPU.
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from cgsim.config import GraphConfig, ScoreConfig
 from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeGeometry
+from cgsim.nn.linear import EquivariantLinear, by_order, channels_of
 from cgsim.nn.mlp import mlp, zero_init
 from cgsim.nn.neighbours import BeadGraph
 from cgsim.nn.product import hidden_irreps
@@ -39,35 +40,42 @@ class Score(nn.Module):
     """
 
     def __init__(
-        self, config: ScoreConfig, graph: GraphConfig, *, latent_irreps: o3.Irreps
+        self,
+        config: ScoreConfig,
+        graph: GraphConfig,
+        *,
+        latent_irreps: o3.Irreps,
+        chiral: bool = False,
     ) -> None:
         super().__init__()
         width, lmax = config.n_channels, latent_irreps.lmax
         self.angles = angles(config.n_evaluations, config.start_level)
         self.irreps = hidden_irreps(width, lmax)
-        self.n_scalars = latent_irreps[0].mul
-        self.edges = EdgeGeometry(graph, lmax=lmax, n_scalars=self.n_scalars)
-        self.inputs = o3.Linear(latent_irreps + o3.Irreps("1o"), self.irreps)
+        self.n_latent = channels_of(latent_irreps)
+        self.edges = EdgeGeometry(graph, lmax=lmax, n_scalars=self.n_latent[0])
+        self.inputs = EquivariantLinear(latent_irreps + o3.Irreps("1o"), self.irreps)
         self.level = mlp(2, width, width)
         zero_init(self.level[-1])
         self.convolutions = nn.ModuleList(
-            EquivariantConvolution(width, lmax=lmax, n_edge=self.edges.n_edge)
+            EquivariantConvolution(width, lmax=lmax, n_edge=self.edges.n_edge, chiral=chiral)
             for _ in range(config.n_layers)
         )
-        self.output = o3.Linear(self.irreps, o3.Irreps("1o"))
+        self.output = EquivariantLinear(self.irreps, o3.Irreps("1o"))
         nn.init.zeros_(self.output.weight)
 
     def forward(
         self, residual: Tensor, angle: Tensor, *, vector: Tensor, latent: Tensor, graph: BeadGraph
     ) -> Tensor:
         """Return the velocity of every bead's residual."""
-        edges = self.edges(vector, graph, latent[:, : self.n_scalars])
-        features = self.inputs(torch.cat([latent, residual], dim=1))
+        edges = self.edges(vector, graph, latent[:, : self.n_latent[0]])
+        known = by_order(latent, self.n_latent)
+        known[1] = torch.cat([known[1], residual[:, :, None]], dim=2)
+        parts = self.inputs(known)
         level = self.level(torch.stack([angle.cos(), angle.sin()], dim=1))
-        features = features + nn.functional.pad(level, (0, self.irreps.dim - level.shape[1]))
+        parts[0] = parts[0] + level[:, None]
         for convolution in self.convolutions:
-            features = convolution(features, edges)
-        return self.output(features)
+            parts = convolution(parts, edges)
+        return self.output.order(1, parts[1])[:, :, 0]
 
 
 def angles(n_evaluations: int, start_level: float) -> list[float]:

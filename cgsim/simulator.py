@@ -18,11 +18,9 @@ from cgsim.dynamics import Beads, Dynamics, Prediction
 from cgsim.embedding import GraphEmbedding
 from cgsim.integrators import acceleration_target, euler_step, velocity_from_history
 from cgsim.nn.neighbours import BeadGraph, bead_graph
-from cgsim.noise import GaussianField, randn_like
+from cgsim.noise import is_plausible, randn_like
 from cgsim.score import Score
-from cgsim.statistics import Statistics
-
-FARTHEST_REFINED = 6.0  # standard deviations of the squared norm of a refined sample
+from cgsim.statistics import Statistics, shared_frame_interval
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,8 @@ class State:
         Bead embedding, constant in time.
     mass : [n]
         Da.
+    chirality : [n]
+        Handedness of each bead, -1, 0 or 1.
     topology
         Topological pairs [2, n_pairs] and their separations [n_pairs].
     batch : [n]
@@ -48,16 +48,20 @@ class State:
         Source of all randomness.
     cell : [n_graphs, 3, 3] or None
         Periodic cells, nm.
+    fixed_graph
+        The bead graph, where it is the same at every step: that of small equal systems.
     """
 
     pos: Tensor
     embedding: Tensor
     mass: Tensor
+    chirality: Tensor
     topology: tuple[Tensor, Tensor]
     batch: Tensor
     n_graphs: int
     generator: torch.Generator
     cell: Tensor | None = None
+    fixed_graph: BeadGraph | None = None
 
 
 class Simulator(nn.Module):
@@ -99,11 +103,17 @@ class Simulator(nn.Module):
             config.graph,
             history=config.history,
             n_embedding=config.embedding.n_channels,
+            chiral=statistics.chiral,
         )
         self.score = (
             None
             if config.score is None
-            else Score(config.score, config.graph, latent_irreps=self.dynamics.irreps)
+            else Score(
+                config.score,
+                config.graph,
+                latent_irreps=self.dynamics.irreps,
+                chiral=statistics.chiral,
+            )
         )
 
     @property
@@ -117,18 +127,19 @@ class Simulator(nn.Module):
         return self.statistics.timestep
 
     def windows(self, trajectories: Sequence[MappedTrajectory]) -> WindowDataset:
-        """All windows of some trajectories, with this simulator's history, stride and types.
+        """All windows of some trajectories, with this simulator's history, time step and types.
 
         Raises
         ------
         ValueError
-            If a trajectory is too short, or holds an atom type never seen in training.
+            If a trajectory is too short, or holds an atom type never seen in training; if they
+            differ in frame interval, or the time step is no whole multiple of it.
         """
         return WindowDataset(
             trajectories,
             atom_types=self.atom_types,
             history=self.config.history,
-            stride=self.statistics.stride,
+            stride=self.statistics.stride_at(shared_frame_interval(trajectories)),
             n_hops=self.config.graph.n_hops,
         )
 
@@ -264,6 +275,7 @@ class Simulator(nn.Module):
             batch=batch.batch,
             n_graphs=count_graphs(batch),
             cell=batch.cell if "cell" in batch else None,
+            chirality=batch.chirality,
         )
 
     @property
@@ -308,29 +320,39 @@ class Simulator(nn.Module):
     @torch.no_grad()
     def start(self, batch: CGData, generator: torch.Generator) -> State:
         """The state at the present frame of a batch of windows."""
-        return State(
+        state = State(
             pos=batch.pos.double(),
             embedding=self._embed(batch),
             mass=batch.mass.to(self.dtype),
+            chirality=batch.chirality,
             topology=(batch.edge_index, batch.edge_hop),
             batch=batch.batch,
             n_graphs=count_graphs(batch),
             generator=generator,
             cell=batch.cell.double() if "cell" in batch else None,
         )
+        graph = self._present_graph(state, centred(state).to(self.dtype))
+        return replace(state, fixed_graph=graph) if graph.width else state
 
-    @torch.no_grad()
-    def step(self, state: State) -> State:
-        """One time step: predict the accelerations, sample, refine, integrate."""
-        local = centred(state).to(self.dtype)
-        graph = bead_graph(
+    def _present_graph(self, state: State, local: Tensor) -> BeadGraph:
+        """The bead graph of the present frame."""
+        if state.fixed_graph is not None:
+            return state.fixed_graph
+        return bead_graph(
             local[:, -1],
             cutoff=self.cutoff,
             topology=state.topology,
             batch=state.batch,
             n_graphs=state.n_graphs,
             cell=None if state.cell is None else state.cell.to(self.dtype),
+            chirality=state.chirality,
         )
+
+    @torch.no_grad()
+    def step(self, state: State) -> State:
+        """One time step: predict the accelerations, sample, refine, integrate."""
+        local = centred(state).to(self.dtype)
+        graph = self._present_graph(state, local)
         level = local.new_zeros(len(local))
         prediction = self._predict(
             local, state.embedding, mass=state.mass, noise_level=level, graph=graph
@@ -363,16 +385,6 @@ class Simulator(nn.Module):
             residual = residual + (then - now) * slope
         trusted = is_plausible(prediction.acceleration, residual)[graph.batch]
         return torch.where(trusted[:, None], residual, sample)
-
-
-def is_plausible(field: GaussianField, deviation: Tensor) -> Tensor:
-    """Whether a deviation from the mean [n, 3] may come from such a Gaussian [n_graphs].
-
-    ``d^T P d`` of 3 n degrees of freedom has the mean 3 n and the variance 6 n; farther out than
-    `FARTHEST_REFINED` standard deviations, or not a number, is implausible.
-    """
-    n_degrees = 3 * field.counts.to(deviation)
-    return field.squared_norm(deviation) <= n_degrees + FARTHEST_REFINED * (2 * n_degrees).sqrt()
 
 
 def count_graphs(batch: CGData) -> int:

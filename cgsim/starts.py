@@ -79,8 +79,14 @@ def _is_same_molecule(first: MappedTrajectory, second: MappedTrajectory) -> bool
         first.atom_type == second.atom_type
         and np.array_equal(first.bead_index, second.bead_index)
         and np.array_equal(first.edge_index, second.edge_index)
+        and _handedness(first) == _handedness(second)
         and (first.cell is None) == (second.cell is None)
     )
+
+
+def _handedness(trajectory: MappedTrajectory) -> list[int]:
+    zero = np.zeros(trajectory.n_beads, dtype=np.int64)
+    return (zero if trajectory.chirality is None else trajectory.chirality).tolist()
 
 
 def _history(

@@ -1,7 +1,7 @@
 """Scales of the training data: seen in them, an untrained simulator is already sensible."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -24,6 +24,9 @@ class Statistics:
         Root-mean-square displacement of a bead in one step, per component, nm.
     mass_scale
         Mean bead mass, Da.
+    chiral
+        Whether any bead of the training data has a handedness: only then do the networks know of
+        it (see `cgsim.nn.handedness`).
     """
 
     timestep: float
@@ -31,11 +34,29 @@ class Statistics:
     length_scale: float
     step_scale: float
     mass_scale: float
+    chiral: bool = field(default=False, repr=False)  # roll-outs know a simulator by its repr
 
     @property
     def stride(self) -> int:
         """Frames per step."""
         return round(self.timestep / self.frame_interval)
+
+    def stride_at(self, frame_interval: float) -> int:
+        """Frames per step in data recorded every ``frame_interval`` ps.
+
+        Raises
+        ------
+        ValueError
+            If the time step is not a whole multiple of it.
+        """
+        stride = round(self.timestep / frame_interval)
+        if stride < 1 or not np.isclose(stride * frame_interval, self.timestep, rtol=1e-3):
+            raise ValueError(
+                f"the simulator steps by {self.timestep:g} ps, which is no whole multiple of the "
+                f"frame interval of the data, {frame_interval:g} ps: give trajectories recorded "
+                f"every {self.timestep:g} ps, or a whole fraction of that"
+            )
+        return stride
 
     def to_dict(self) -> dict[str, float]:
         """Plain numbers, for the checkpoint."""
@@ -72,7 +93,13 @@ def measure(
     if step == 0:
         raise ValueError("nothing moves in the trajectories: every displacement is zero")
     mass = float(np.concatenate([trajectory.bead_mass for trajectory in trajectories]).mean())
-    return Statistics(stride * interval, interval, length, step, mass)
+    chiral = any(is_chiral(trajectory) for trajectory in trajectories)
+    return Statistics(stride * interval, interval, length, step, mass, chiral)
+
+
+def is_chiral(trajectory: MappedTrajectory) -> bool:
+    """Whether any bead has a handedness."""
+    return trajectory.chirality is not None and bool(np.any(trajectory.chirality))
 
 
 def shared_frame_interval(trajectories: Sequence[MappedTrajectory]) -> float:

@@ -16,9 +16,11 @@ from cgsim.io import (
     common_frame_interval,
     iter_frames,
     read_json,
+    read_sidecar,
+    trajectory_files,
     write_atomic_json,
 )
-from cgsim.mapping import Mapping, bead_names, write_bead_structure
+from cgsim.mapping import Mapping, bead_chirality, bead_names, write_bead_structure
 from cgsim.units import UNITS
 
 FORMAT = "cgsim mapped trajectory 1"
@@ -55,8 +57,9 @@ def map_trajectory(
     """
     parts = list(_mapped_chunks(files, molecule, mapping, frame_interval))
     return _system(files, molecule, mapping, frame_interval, name)(
-        np.concatenate([pos for pos, _ in parts]),
-        None if parts[0][1] is None else np.concatenate([cell for _, cell in parts]),
+        np.concatenate([pos for pos, _, _ in parts]),
+        None if parts[0][1] is None else np.concatenate([cell for _, cell, _ in parts]),
+        parts[0][2],
     )
 
 
@@ -77,16 +80,17 @@ def map_to_folder(
     system = _system(files, molecule, mapping, frame_interval, name)
     with _atomic_folder(folder) as partial:
         streams: dict[str, list[int]] = {}
-        first = np.empty((0, 3))
-        for pos, cell in _mapped_chunks(files, molecule, mapping, frame_interval):
-            first = first if streams else pos[0]
+        first, handed = np.empty((0, 3)), None
+        for pos, cell, chirality in _mapped_chunks(files, molecule, mapping, frame_interval):
+            first, handed = (first, handed) if streams else (pos[0], chirality)
             _append(partial, "pos", pos, streams)
             if cell is not None:
                 _append(partial, "cell", cell, streams)
         for field, shape in streams.items():
             _finish(partial, field, shape)
         write_atomic_json(
-            partial / "system.json", _header(system(np.empty((0, mapping.n_beads, 3)), None))
+            partial / "system.json",
+            _header(system(np.empty((0, mapping.n_beads, 3)), None, handed)),
         )
         write_bead_structure(
             partial / "beads",
@@ -142,13 +146,24 @@ def load_mapped_folders(paths: Sequence[str | Path]) -> list[MappedTrajectory]:
     ValueError
         If a folder is not a mapped trajectory, and none are in it.
     """
+    return [load_mapped(folder) for folder in find_mapped_folders(paths)]
+
+
+def find_mapped_folders(paths: Sequence[str | Path]) -> list[Path]:
+    """Folders ``NAME.cg``, and all of them inside other folders; missing ones stay in the list.
+
+    Raises
+    ------
+    ValueError
+        If a folder is not a mapped trajectory, and none are in it.
+    """
     folders = []
     for path in map(Path, paths):
         inside = sorted(path.glob("*.cg"))
         if path.is_dir() and not inside and not (path / "system.json").exists():
             raise ValueError(f"{path}: holds no mapped trajectories NAME.cg (see `cgsim map`)")
         folders += inside or [path]
-    return [load_mapped(folder) for folder in folders]
+    return folders
 
 
 @contextmanager
@@ -211,23 +226,38 @@ def _read_header(path: Path) -> dict[str, Any]:
             "bead_index": np.asarray(header["bead_index"], dtype=np.int64),
             "atom_bonds": np.asarray(header["atom_bonds"], dtype=np.int64).reshape(2, -1),
             "edge_index": np.asarray(header["edge_index"], dtype=np.int64).reshape(2, -1),
+            "temperature": header.get("temperature"),  # absent up to cgsim 0.1
+            "chirality": _chirality(header),
         }
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: incomplete or damaged ({error!r})") from error
 
 
+def _chirality(header: dict[str, Any]) -> np.ndarray | None:
+    """Handedness of the beads; absent where no bead has any, and up to cgsim 0.1."""
+    if "chirality" not in header:
+        return None
+    chirality = np.asarray(header["chirality"], dtype=np.int64)
+    if chirality.shape != (len(header["bead_mass"]),) or not np.isin(chirality, (-1, 0, 1)).all():
+        raise ValueError("chirality must be -1, 0 or 1 for every bead")
+    return chirality
+
+
 def _header(trajectory: MappedTrajectory) -> dict[str, Any]:
     """Everything but the frames, JSON-able."""
+    chirality = trajectory.chirality
     return {
         "format": FORMAT,
         "units": dict(UNITS),
         "name": trajectory.name,
         "frame_interval": trajectory.frame_interval,
+        "temperature": trajectory.temperature,
         "recipe": trajectory.recipe,
         "atom_type": list(trajectory.atom_type),
         "bead_name": [list(name) for name in trajectory.bead_name],
         "bead_mass": trajectory.bead_mass.tolist(),
         **{key: getattr(trajectory, key).tolist() for key in _ARRAYS},
+        **({} if chirality is None else {"chirality": chirality.tolist()}),
     }
 
 
@@ -237,11 +267,14 @@ def _system(
     mapping: Mapping,
     frame_interval: float | None,
     name: str | None,
-) -> Callable[[np.ndarray, np.ndarray | None], MappedTrajectory]:
-    """A constructor that needs only frames."""
+) -> Callable[[np.ndarray, np.ndarray | None, np.ndarray | None], MappedTrajectory]:
+    """A constructor that needs only frames and what they tell of the handedness."""
     interval = common_frame_interval(files, frame_interval=frame_interval)
+    temperature = read_sidecar(trajectory_files(files)[0]).get("temperature")
 
-    def build(pos: np.ndarray, cell: np.ndarray | None) -> MappedTrajectory:
+    def build(
+        pos: np.ndarray, cell: np.ndarray | None, chirality: np.ndarray | None
+    ) -> MappedTrajectory:
         return MappedTrajectory(
             name=name or molecule.name,
             atom_type=molecule.atom_type,
@@ -254,6 +287,8 @@ def _system(
             frame_interval=interval,
             recipe=mapping.recipe,
             cell=cell,
+            temperature=temperature,
+            chirality=chirality,
         )
 
     return build
@@ -261,14 +296,22 @@ def _system(
 
 def _mapped_chunks(
     files: Files, molecule: Molecule, mapping: Mapping, frame_interval: float | None
-) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Unwrapped bead positions [f, n, 3] float32 and cells [f, 3, 3], chunk by chunk."""
+) -> Iterator[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]:
+    """Unwrapped bead positions [f, n, 3] float32 and cells [f, 3, 3], chunk by chunk.
+
+    With them the handedness of the beads [n] in the first frame, None where no bead has any.
+    """
     unwrap = Unwrapper(molecule)
-    for chunk in iter_frames(files, molecule, frame_interval=frame_interval):
-        cell = chunk.unitcell_vectors
+    chirality = None
+    for number, chunk in enumerate(iter_frames(files, molecule, frame_interval=frame_interval)):
+        xyz, cell = unwrap(chunk), chunk.unitcell_vectors
+        if number == 0:
+            handed = bead_chirality(molecule, mapping, xyz[0])
+            chirality = handed if handed.any() else None
         yield (
-            mapping(unwrap(chunk)).astype(np.float32),
+            mapping(xyz).astype(np.float32),
             None if cell is None else cell.astype(np.float32),
+            chirality,
         )
 
 

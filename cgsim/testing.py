@@ -133,8 +133,12 @@ def random_rotation(*, seed: int = 0) -> Tensor:
 
 
 def transformed(batch: CGData, matrix: Tensor, shift: Tensor | None = None) -> CGData:
-    """A batch of windows rotated (or reflected) by a matrix [3, 3], then shifted by [3], nm."""
+    """A batch of windows rotated (or reflected) by a matrix [3, 3], then shifted by [3], nm.
+
+    A reflection turns every handedness into the opposite one.
+    """
     other = batch.clone()
+    other.chirality = batch.chirality * torch.linalg.det(matrix).sign().to(batch.chirality)
     other.pos, other.next_pos = (pos.double() @ matrix.T for pos in (batch.pos, batch.next_pos))
     if shift is not None:
         other.pos, other.next_pos = other.pos + shift, other.next_pos + shift
@@ -157,6 +161,7 @@ def reordered(
         bead_mass=trajectory.bead_mass[beads],
         edge_index=new_bead[trajectory.edge_index],
         pos=trajectory.pos[:, beads],
+        chirality=None if trajectory.chirality is None else trajectory.chirality[beads],
     )
 
 
@@ -218,6 +223,8 @@ def assert_equivariant(
     simulator: Simulator, trajectory: MappedTrajectory, *, seed: int = 0, tolerance: float = 1e-10
 ) -> None:
     """Rotate, reflect, shift and renumber a molecule: the predictions must follow exactly.
+
+    With the reflection goes the handedness of its beads: what follows is the mirror-image molecule.
 
     Parameters
     ----------

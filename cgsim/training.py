@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from cgsim.checkpoint import Provenance, load_simulator, save_simulator
@@ -16,6 +17,7 @@ from cgsim.simulator import Simulator
 from cgsim.statistics import measure, shared_frame_interval
 
 RUN_FILE = "run.json"
+SIMULATOR_FILE = "simulator.safetensors"
 
 
 def fit(
@@ -62,26 +64,26 @@ def fit(
     """
     directory = Path(directory)
     model, training = model or ModelConfig(), training or TrainingConfig()
-    final = directory / "simulator.safetensors"
+    final = directory / SIMULATOR_FILE
     check_alike([*trajectories, *(validation or [])])
-    data = {"trajectories": _described(trajectories), **(data_provenance or {})}
+    data = {"trajectories": described(trajectories), **(data_provenance or {})}
     settings: dict[str, Any] = {
         "model": to_dict(model),
         "training": to_dict(training),
         "data": data,
     }
     if validation is not None:
-        settings["validation"] = _described(validation)
+        settings["validation"] = described(validation)
     if network is not Simulator:
         settings["network"] = network.__name__
-    _check_claim(directory, settings)
+    check_claim(directory, settings)
     if final.exists():
         return load_simulator(final, network=network)
     if validation is None:
         trajectories, validation = split_by_time(
             trajectories, fraction=training.validation_fraction
         )
-        _check_held_out(validation, n_needed=model.history * training.stride + 1)
+        check_held_out(validation, n_needed=model.history * training.stride + 1)
     torch.manual_seed(training.seed)
     statistics = measure(trajectories, stride=training.stride)
     simulator = network(model, atom_types=atom_types_of(trajectories), statistics=statistics)
@@ -105,20 +107,45 @@ def check_alike(trajectories: Sequence[MappedTrajectory]) -> None:
     Raises
     ------
     ValueError
-        If there are none, or two differ in frame interval or were mapped by different recipes.
+        If there are none, or two differ in frame interval or temperature, or were mapped by
+        different recipes.
     """
     shared_frame_interval(trajectories)
+    check_temperature(trajectories)
     first = trajectories[0]
     for other in trajectories:
-        each_its_own = first.recipe.get("method") == other.recipe.get("method") == "user"
-        if other.recipe != first.recipe and not each_its_own:
+        if not is_same_recipe(first.recipe, other.recipe):
             raise ValueError(
                 f"{first.name} was mapped by {first.recipe}, {other.name} by {other.recipe}: "
                 "map all of them alike"
             )
 
 
-def _check_held_out(validation: Sequence[MappedTrajectory], *, n_needed: int) -> None:
+def check_temperature(trajectories: Sequence[MappedTrajectory]) -> None:
+    """Check that those trajectories whose temperature is known were made at the same.
+
+    Raises
+    ------
+    ValueError
+        Naming two that were not.
+    """
+    known = [(e.name, e.temperature) for e in trajectories if e.temperature is not None]
+    for name, temperature in known[1:]:
+        first, expected = known[0]
+        if not np.isclose(temperature, expected, rtol=1e-2):
+            raise ValueError(
+                f"{first} is at {expected:g} K, {name} at {temperature:g} K: a simulator learns "
+                "one temperature"
+            )
+
+
+def is_same_recipe(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether two mappings are alike; beads that the user chose are so for every molecule."""
+    each_its_own = first.get("method") == second.get("method") == "user"
+    return first == second or each_its_own
+
+
+def check_held_out(validation: Sequence[MappedTrajectory], *, n_needed: int) -> None:
     """Check that the last part of every trajectory holds a window to validate on.
 
     Raises
@@ -135,26 +162,27 @@ def _check_held_out(validation: Sequence[MappedTrajectory], *, n_needed: int) ->
             )
 
 
-def _described(trajectories: Sequence[MappedTrajectory]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": trajectory.name,
-            "n_frames": trajectory.n_frames,
-            "frame_interval": trajectory.frame_interval,
-        }
-        for trajectory in trajectories
-    ]
+def described(trajectories: Sequence[MappedTrajectory]) -> list[dict[str, Any]]:
+    """What a checkpoint says of trajectories; the temperature (K) where it is known."""
+    fields = ("name", "n_frames", "frame_interval", "temperature")
+    entries = [{key: getattr(each, key) for key in fields} for each in trajectories]
+    return [{k: value for k, value in entry.items() if value is not None} for entry in entries]
 
 
-def _check_claim(directory: Path, settings: dict[str, Any]) -> None:
+def check_claim(directory: Path, settings: dict[str, Any]) -> None:
     """Refuse to go on with another run.
 
     Raises
     ------
     ValueError
-        If another run is in this directory.
+        If another run is in this directory, or a simulator of unknown origin.
     """
     file = directory / RUN_FILE
+    if (directory / SIMULATOR_FILE).exists() and not file.exists():
+        raise ValueError(
+            f"{directory} holds a {SIMULATOR_FILE} without the {file.name} that says what it is: "
+            "choose another directory"
+        )
     if file.exists() and read_json(file) != json.loads(json.dumps(settings)):
         raise ValueError(
             f"{directory} holds a run with other settings or data (see {file.name}): "

@@ -1,12 +1,51 @@
 """The benchmark of the baselines: claims about tables made by hand, arrays that are made once."""
 
+import os
+from argparse import Namespace
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 
-from benchmarks.baselines import cached, claims, main
+from benchmarks.baseline_forecast import claims
+from benchmarks.baseline_language_model import cached
+from benchmarks.baseline_picture import plot
+from benchmarks.baseline_rollout import (
+    judge,
+    newest_simulator,
+    peptide_data,
+    polymer_data,
+    rg_alone,
+    scores_of,
+)
+from benchmarks.baseline_rows import (
+    PUBLISHED,
+    ROWS,
+    Budget,
+    Made,
+    Row,
+    System,
+    Task,
+    draw_values,
+    fit_autoregression,
+    propagated,
+)
+from benchmarks.baselines import main
+from benchmarks.polymer_runs import SIZES, Data
+from benchmarks.tables import claim_table, forecast_table, language_table, rollout_table
+from cgsim.baselines import PlainSimulator
+from cgsim.data import MappedTrajectory
+from cgsim.ensembles import ensembles_of
+from cgsim.evaluate.profile import Profile
+from cgsim.evaluate.propagators import LinearPropagator
+from cgsim.md import PolymerRun
+from cgsim.statistics import measure
+from cgsim.store import save_mapped
+from cgsim.testing import random_chain
 
 
 def row(kind: str, lead: int, mean: float, **config: Any) -> dict[str, Any]:
@@ -60,3 +99,196 @@ def test_arrays_are_made_once_for_the_same_settings(tmp_path: Path) -> None:
 def test_forecasts_need_data() -> None:
     with pytest.raises(SystemExit, match="--data"):
         main(["--only", "forecast"])
+
+
+# ---------------------------------------------------------------- roll-outs
+
+
+def md(name: str, *, n_frames: int = 400, seed: int = 0, spacing: float = 0.5) -> MappedTrajectory:
+    """Beads on independent springs to places in a row, a frame every 1 ps."""
+    chain = random_chain(n_beads=4, n_frames=n_frames, seed=0, name=name)
+    random = np.random.default_rng(seed)
+    moved = np.zeros((n_frames, 4, 3))
+    for frame in range(1, n_frames):
+        moved[frame] = 0.9 * moved[frame - 1] + 0.02 * random.normal(size=(4, 3))
+    places = np.arange(4)[:, None] * [spacing, 0.0, 0.0]
+    return replace(chain, pos=(places + moved).astype(np.float32), frame_interval=1.0)
+
+
+def task(folder: Path) -> Task:
+    reference = [md("a", seed=1), md("b", seed=2)]
+    floor = [md("a", seed=3), md("b", seed=4)]
+    data = Data([md("c", seed=5)], [], reference, floor)
+    budget = Budget(n_steps=100, n_network=1, n_recurrent=5, n_language=2)
+    return Task(System("springs", data, stride=2), budget, folder, 0)
+
+
+@pytest.mark.parametrize("name", ["var", "var-own-md", "lstm", "language-model", "second-md-run"])
+def test_rows_go_on_with_every_molecule(tmp_path: Path, name: str) -> None:
+    own = task(tmp_path)
+    made = ROWS[name].make(own)
+    assert [ensemble.name for ensemble in made.learned] == ["a", "b"]
+    for ensemble in made.learned:
+        assert ensemble.duration == pytest.approx(own.duration)
+    scores = judge(own.system.data, made)
+    assert scores["n_scored"] == 2
+    assert len(scores["molecules"]) == 2
+    assert (scores["js_bond"] is None) == (name == "language-model")
+
+
+def test_an_autoregression_knows_a_linear_system(tmp_path: Path) -> None:
+    reference, floor = ([md("a", n_frames=3000, seed=seed, spacing=0.0)] for seed in (0, 1))
+    data = Data([], [], reference, floor)
+    own = replace(task(tmp_path), system=System("springs", data, stride=2))
+    own = replace(own, budget=replace(own.budget, n_steps=1500))
+    scores = judge(data, ROWS["var-own-md"].make(own))
+    assert scores["failures"] == 0
+    assert scores["mape_rg"] < 6
+    assert scores["median_relaxation_ratio"] == pytest.approx(1.0, abs=0.4)
+    with pytest.raises(ValueError, match="one size"):
+        fit_autoregression([md("a"), random_chain(n_beads=5, n_frames=50)], 2)
+
+
+def test_what_explodes_is_cut_and_counted(tmp_path: Path) -> None:
+    grow = LinearPropagator(np.array([3.0 * np.eye(4)]), np.zeros((4, 4)))
+    own = task(tmp_path)
+    made = propagated(own, [(own.system.data.reference, grow)], 1)
+    assert made.n_failures == 2
+    assert all(ensemble.n_frames < 5 for ensemble in made.learned)
+    scores = judge(own.system.data, made)
+    assert scores["n_scored"] == 0
+    assert scores["failures"] == 2
+
+
+def test_rg_alone_is_scored_like_the_structure() -> None:
+    (ensemble,) = ensembles_of([md("a")])
+    alone = rg_alone(ensemble)
+    np.testing.assert_allclose(Profile(alone).rg[0], Profile(ensemble).rg[0], rtol=1e-6)
+    assert alone.name == "a"
+    assert alone.frame_interval == ensemble.frame_interval
+
+
+def test_drawn_values_are_those_seen_in_the_state() -> None:
+    known = np.array([1.0, 1.1, 3.0])
+    states = np.array([0, 0, 2])
+    drawn = draw_values(np.array([2, 0, 0, 3]), states, known, random=np.random.default_rng(0))
+    assert drawn[0] == drawn[3] == 3.0  # state 3 was never seen: the nearest one
+    assert set(drawn[1:3]) <= {1.0, 1.1}
+
+
+def test_the_published_network_has_its_size() -> None:
+    own = md("a")
+    scales = measure([own], stride=1)
+    simulator = PlainSimulator(PUBLISHED, atom_types=sorted({*own.atom_type}), statistics=scales)
+    n_parameters = sum(weights.numel() for weights in simulator.parameters())
+    assert n_parameters == pytest.approx(1.57e6, rel=0.1)
+
+
+def test_md_of_polymers_is_read_and_never_made(tmp_path: Path) -> None:
+    sizes = replace(
+        SIZES["mini"],
+        n_train=1,
+        n_validation=1,
+        n_test=1,
+        train_md=PolymerRun(duration=20.0),
+        test_md=PolymerRun(duration=30.0, n_replicas=2),
+    )
+    with pytest.raises(SystemExit, match="3 others are missing"):
+        polymer_data(sizes, tmp_path)
+    assert not list(tmp_path.iterdir())
+    for kind, n_replicas in (("I", 1), ("II", 2)):
+        for chain, replica in product(sizes.chains(kind), range(n_replicas)):
+            folder = tmp_path / "mapped" / f"{chain.name}-r{replica}.cg"
+            save_mapped(md(chain.name, n_frames=30), folder)
+    data = polymer_data(sizes, tmp_path)
+    assert [len(part) for part in (data.train, data.validation, data.reference)] == [1, 1, 1]
+    assert data.train[0].n_frames == 20
+    assert data.floor[0].n_frames == 30
+
+
+def test_a_peptide_needs_replicas() -> None:
+    replicas = [md("a", seed=seed) for seed in range(5)]
+    data = peptide_data(replicas)
+    assert len(data.train) == 2
+    assert [data.validation, data.reference, data.floor] == [[own] for own in replicas[2:]]
+    for wrong in (replicas[:3], [*replicas, md("b")]):
+        with pytest.raises(SystemExit, match="replicas of one peptide"):
+            peptide_data(wrong)
+
+
+def test_the_newest_simulator_is_taken(tmp_path: Path) -> None:
+    assert newest_simulator(tmp_path) is None
+    for index, age in ((0, 200), (1, 100)):
+        file = tmp_path / f"model-{index}" / "simulator.safetensors"
+        file.parent.mkdir()
+        file.touch()
+        os.utime(file, (1e9 - age, 1e9 - age))
+    assert newest_simulator(tmp_path) == tmp_path / "model-1" / "simulator.safetensors"
+
+
+def test_a_row_is_made_once_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, calls = task(tmp_path), []
+
+    def make(given: Task) -> Made:
+        calls.append(given)
+        return ROWS["var"].make(own)
+
+    monkeypatch.setattr(
+        "benchmarks.baseline_rollout.ROWS", {"var": Row("VAR, training molecules", make)}
+    )
+    options = Namespace(seed=0, output=tmp_path)
+    first = scores_of("var", own.system, own.budget, options)
+    again = scores_of("var", own.system, own.budget, options)
+    assert len(calls) == 1
+    assert again["js_rg"] == first["js_rg"]
+    scores_of("var", own.system, own.budget, Namespace(seed=1, output=tmp_path))
+    assert len(calls) == 2  # another seed, another row
+    systems = {"springs": {"rows": {"var": again}}}
+    assert "| springs | VAR, training molecules |" in rollout_table({"systems": systems})
+    size, time, bars = plot(systems).axes
+    assert size.get_title(loc="left") == "Size"
+    assert len(size.lines) == 3  # two molecules and the identity
+    (bar,) = bars.patches
+    assert isinstance(bar, Rectangle)
+    assert bar.get_height() == pytest.approx(again["js_rg"])
+    assert time.get_title(loc="left") == "Kinetics"
+
+
+# ---------------------------------------------------------------- tables
+
+
+def test_forecasts_are_a_line_each_and_bold_where_static_loses() -> None:
+    rows = [
+        row(kind, lead, mean) | {"origin": {"name": "adk"}}
+        for kind, lead, mean in (("static", 1, 1.0), ("static", 5, 1.0), ("gru", 5, 0.5))
+    ]
+    metrics = {"trajectories": {"adk": {"rows": rows, "claims": claims(rows)}}}
+    table = forecast_table(metrics).splitlines()
+    assert table[0].endswith("| lead 1 | lead 5 |")
+    assert table[2] == "| adk | static | – | – | 1.0000 | 1.0000 |"
+    assert table[3] == "| adk | gru | whole | 5 | – | **0.5000** |"
+    assert "| static wins at leads 1 and 5 | no |" in claim_table(metrics)
+
+
+def test_states_are_a_line_each() -> None:
+    side = {
+        "populations": [0.25] * 4,
+        "population_errors": [0.01] * 4,
+        "residence_times": [100.0] * 4,
+        "residence_time_errors": [1.0] * 4,
+        "rates": [[0.0005] * 4] * 4,
+        "rate_errors": [[0.0001] * 4] * 4,
+        "path_entropy": 0.01,
+        "path_entropy_error": 0.001,
+    }
+    ratio = [[None] * 4 for _ in range(4)]
+    ratio[0][2] = 1.0  # type: ignore[call-overload]
+    metrics = {
+        "exact_populations": [0.25] * 4,
+        "reference": side,
+        "learned": side,
+        "comparison": {"rate_ratio": ratio},
+    }
+    lines = language_table(metrics).splitlines()
+    assert len(lines) == 2 + 4 + 4 + 1 + 1
+    assert any(line.startswith("| rate A → C (10⁻⁴) | – | 5.0 ± 1.0 |") for line in lines)

@@ -9,16 +9,18 @@ import pytest
 from benchmarks.tables import (
     ABLATED,
     MISSING,
-    PAGE,
+    PAGES,
     TABLES,
     ablation_table,
     estimate,
     exact_table,
+    job_table,
     markdown_table,
     number,
     rewrite,
     seed_table,
     target_table,
+    worker_table,
 )
 
 CASE = {
@@ -35,13 +37,14 @@ CASE = {
 }
 
 
-def test_the_committed_page_agrees_with_the_committed_results() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.stem)
+def test_a_committed_page_agrees_with_the_committed_results(file: Path) -> None:
+    page = file.read_text(encoding="utf-8")
     assert rewrite(page) == page, "run `python -m benchmarks.tables`"
 
 
-def test_the_page_has_every_table_once() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+def test_the_pages_have_every_table_once() -> None:
+    page = "\n".join(file.read_text(encoding="utf-8") for file in PAGES)
     assert {name: page.count(f"<!-- table: {name} -->") for name in TABLES} == dict.fromkeys(
         TABLES, 1
     )
@@ -122,3 +125,16 @@ def test_ablations_show_what_there_is() -> None:
     assert cells[:4] == ["history 1", "5", "1.2346", "0.900 ± 0.050"]
     assert cells[2 + list(ABLATED).index("failures")] == "2"
     assert cells.count("–") == len(ABLATED) - 3
+
+
+def test_workers_are_compared_with_one() -> None:
+    rates = {"this process alone": 90.0, "1": 50.0, "2": 95.0}
+    metrics = {
+        "md_ps_per_second": rates,
+        "rollout_chain_steps_per_second": {name: 10 * rate for name, rate in rates.items()},
+        "by_number_of_jobs": {"10000": {"milliseconds_per_job": 1.5, "kilobytes_per_job": 4.0}},
+    }
+    *_, two = worker_table(metrics).splitlines()
+    assert two == "| two workers | 95 (1.90) | 950 (1.90) |"
+    *_, jobs = job_table(metrics).splitlines()
+    assert jobs == "| 10,000 | 1.5 | 4 |"

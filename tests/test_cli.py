@@ -10,6 +10,7 @@ import pytest
 
 import cgsim
 from cgsim import cli
+from cgsim.cluster import Cluster
 from cgsim.config import ModelConfig
 from cgsim.optimisation import TrainingModule
 from cgsim.simulator import Simulator, State
@@ -19,9 +20,12 @@ from cgsim.testing import random_chain
 COMMANDS = [
     "md polymers",
     "md peptide",
+    "md steered",
     "map",
     "train",
+    "finetune",
     "rollout",
+    "backmap",
     "evaluate",
     "report",
     "quickstart",
@@ -310,6 +314,51 @@ def test_a_stopped_replica_is_told(
     with pytest.warns(UserWarning, match="stopped at step 1"):
         run(*command, "--n_steps", 3, "--output", tmp_path / "out")
     assert "replica 0: stopped at step 1" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------ workers
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "arguments"),
+    [
+        ("md polymers", "cgsim.cli.generate_shared", ("out", "--run.duration", "1")),
+        (
+            "md peptide",
+            "cgsim.cli.generate_shared",
+            ("o", "--run.duration", "1", "--sequence", "A"),
+        ),
+        ("rollout", "cgsim.cli.roll_out", ("m", "a.cg", "--n_steps", "3", "--output", "out")),
+        ("evaluate", "cgsim.cluster.scores.score_paths", ("mapped", "learned")),
+    ],
+)
+def test_work_is_shared_when_asked(
+    command: str, function: str, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def spy(*_arguments: object, cluster: Cluster, **_more: object) -> None:
+        asked.append((cluster.scheduler, cluster.workers, cluster.molecules_per_job))
+        raise ValueError("seen")
+
+    monkeypatch.setattr(function, spy)
+    call = [*command.split(), *arguments]
+    assert cli.main(call) == 1
+    assert cli.main([*call, "--workers", "3", "--molecules_per_job", "5"]) == 1
+    assert cli.main([*call, "--scheduler", "tcp://host:8786"]) == 1
+    assert cli.main([*call, "--cluster.workers=4"]) == 1
+    assert asked == [
+        (None, None, None),
+        (None, 3, 5),
+        ("tcp://host:8786", None, None),
+        (None, 4, None),
+    ]
+
+
+def test_workers_or_a_scheduler(capsys: pytest.CaptureFixture[str]) -> None:
+    call = ("md", "polymers", "out", "--run.duration", "1", "--workers")
+    assert "workers must be at least 1" in fails(capsys, *call, "0")
+    assert "not both" in fails(capsys, *call, "2", "--scheduler", "tcp://host:8786")
 
 
 # ------------------------------------------------------------------ peptides

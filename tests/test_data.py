@@ -12,7 +12,6 @@ from cgsim.data import (
     MappedTrajectory,
     SystemGraph,
     WindowDataset,
-    WindowSampler,
     atom_types_of,
     split_by_molecule,
     split_by_time,
@@ -224,43 +223,3 @@ def test_split_by_molecule_depends_on_the_seed() -> None:
 def test_split_needs_two_molecules() -> None:
     with pytest.raises(ValueError, match="at least two molecules"):
         split_by_molecule([random_chain(), random_chain(seed=1)], fraction=0.5, seed=0)
-
-
-def sampler(
-    *, batch_size: int = 4, seed: int = 1, rank: int = 0, world_size: int = 1
-) -> WindowSampler:
-    return WindowSampler(
-        100, batch_size=batch_size, n_batches=5, seed=seed, rank=rank, world_size=world_size
-    )
-
-
-def test_sampler_is_deterministic() -> None:
-    batches = list(sampler())
-    assert len(sampler()) == len(batches) == 5
-    assert all(len(batch) == 4 for batch in batches)
-    assert list(sampler()) == batches
-    assert list(sampler(seed=2)) != batches
-    assert len({tuple(batch) for batch in batches}) == 5
-
-
-def test_sampler_changes_with_the_epoch() -> None:
-    one = sampler()
-    first = list(one)
-    one.set_epoch(1)
-    second = list(one)
-    assert first != second
-    one.set_epoch(0)
-    assert list(one) == first
-
-
-def test_processes_share_the_batch_of_one() -> None:
-    halves = [list(sampler(rank=rank, world_size=2)) for rank in (0, 1)]
-    joined = [first + second for first, second in zip(*halves, strict=True)]
-    assert joined == list(sampler(batch_size=8))
-
-
-def test_sampler_reaches_every_window() -> None:
-    many = WindowSampler(10, batch_size=50, n_batches=10, seed=0)
-    counts = np.bincount(np.concatenate(list(many)), minlength=10)
-    assert len(counts) == 10
-    assert counts.min() > 25

@@ -11,11 +11,13 @@ WRITES = {
     "compare_noise": ("independent/simulator.safetensors", "correlated/simulator.safetensors"),
     "own_trajectory": ("model/simulator.safetensors", "metrics.json", "report.html"),
     "pretrained_polymer": ("my_chain.pdb", "rollout/my_chain-r0.xtc"),
+    "slurm_rollout": ("rollout/restart.safetensors",),
 }
 SAYS = {
     "compare_noise": "against reference MD",
     "own_trajectory": "against reference MD",
     "pretrained_polymer": "mean radius of gyration",
+    "slurm_rollout": "2 trajectories, 0 replicas stopped early",
 }
 
 

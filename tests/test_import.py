@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("lightning", "openmm", "matplotlib", "deeptime", "tensorboard")
+HEAVY = ("lightning", "openmm", "matplotlib", "deeptime", "tensorboard", "distributed")
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,7 @@ def test_sidecar_is_found_by_stem_then_without_the_replica(tmp_path: Path) -> No
         ('{"frame_interval": "1 ps"}', "frame_interval"),
         ('{"frame_interval": true}', "frame_interval"),
         ('{"frame_interval": NaN}', "frame_interval"),
+        ('{"temperature": -300}', "temperature"),
         ('{"masses": {"B1": -1}}', "B1"),
         ('{"masses": 3}', "masses"),
         ('{"masses": [1, null]}', "mass of 1"),

@@ -14,29 +14,33 @@ LAYERS = (
     ("config", "io"),
     ("nn", "mapping"),
     ("data",),
-    ("store", "statistics", "embedding", "noise", "integrators", "exact"),
+    ("store", "sampling", "statistics", "embedding", "noise", "integrators", "exact"),
     ("elastic", "score"),
     ("dynamics",),
     ("simulator",),
     ("checkpoint", "testing", "baselines"),
     ("reporters", "optimisation", "pretrained", "starts"),
     ("one_step", "rollout", "training"),
-    ("quickstart",),
+    ("ancestor",),
+    ("arguments", "finetuning", "pulling", "quickstart", "restore"),
+    ("cluster",),
     ("cli",),
 )
 
-# Beside the layers: what each may import. The last two layers may import them all.
+# Beside the layers: what each may import. The last three layers may import them all.
 BESIDE = {
     "md": {"units", "io"},
     "evaluate": {"units", "io"},
     "ensembles": {"data", "store", "evaluate"},
     "judgement": {"io", "evaluate"},
+    "backmapping": {"io", "mapping", "md", "evaluate"},
 }
 
 # Third-party packages that a part must do without.
 FORBIDDEN = {
     "evaluate": {"torch", "torch_geometric", "e3nn", "lightning", "openmm"},
     "md": {"torch", "torch_geometric", "e3nn", "lightning"},
+    "backmapping": {"torch", "torch_geometric", "e3nn", "lightning"},
     "io": {"torch", "torch_geometric", "e3nn", "lightning", "openmm"},
 }
 
@@ -58,7 +62,7 @@ def allowed_imports() -> dict[str, set[str]]:
     for layer in LAYERS:
         allowed |= {name: set(below) for name in layer}
         below |= set(layer)
-    for name in (*LAYERS[-2], *LAYERS[-1]):
+    for name in (name for layer in LAYERS[-3:] for name in layer):
         allowed[name] |= set(BESIDE)
     return allowed
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from cgsim.config import DynamicsConfig, ModelConfig
 from cgsim.data import CGData, MappedTrajectory
-from cgsim.noise import CorrelatedGaussian, GaussianField, IndependentGaussian
-from cgsim.simulator import Simulator, centred, count_graphs, is_plausible
+from cgsim.noise import CorrelatedGaussian, GaussianField, IndependentGaussian, is_plausible
+from cgsim.simulator import Simulator, centred, count_graphs
 from cgsim.statistics import measure
 from cgsim.testing import (
     ATOM_TYPES,

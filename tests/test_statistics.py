@@ -27,6 +27,22 @@ def test_step_of_a_brownian_walk(stride: int) -> None:
     assert found.stride == stride
 
 
+def test_the_stride_at_other_frame_intervals() -> None:
+    found = measure([brownian()], stride=3)
+    assert [found.stride_at(interval) for interval in (6.0, 2.0, 1.5, 0.6, 2.0001)] == [
+        1,
+        3,
+        4,
+        10,
+        3,
+    ]
+    for interval in (4.0, 12.0, 1.7):
+        with pytest.raises(
+            ValueError, match=rf"steps by 6 ps, .* interval of the data, {interval:g}"
+        ):
+            found.stride_at(interval)
+
+
 def test_scales_by_definition() -> None:
     """Of all trajectories together, every bead and every bond alike."""
     trajectories = [random_chain(4, n_frames=9), random_chain(7, n_frames=9, seed=1)]

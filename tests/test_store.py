@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,12 @@ def test_save_and_load(tmp_path: Path, has_cell: bool) -> None:
     folder = save_mapped(chain, tmp_path / "deep" / "chain.cg")
     assert_same(load_mapped(folder), chain)
     assert json.loads((folder / "system.json").read_text())["units"]["length"] == "nm"
+
+
+def test_the_temperature_is_kept_where_it_is_known(tmp_path: Path) -> None:
+    chain = replace(random_chain(), temperature=300.0)
+    assert load_mapped(save_mapped(chain, tmp_path / "a.cg")).temperature == 300.0
+    assert load_mapped(save_mapped(random_chain(), tmp_path / "b.cg")).temperature is None
 
 
 def test_existing_folder_is_replaced_whole(tmp_path: Path) -> None:

@@ -263,23 +263,57 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"}
 
 
-def test_two_processes_train_one_simulator(
-    tmp_path: Path, finished: Path, uninterrupted: dict[str, torch.Tensor]
+RECORD_LOSSES = """
+from pathlib import Path
+from cgsim.optimisation import TrainingModule
+
+log = TrainingModule._log
+def record(self, stage, losses, batch):
+    if stage == "train":
+        with open(Path(__file__).with_name(f"rank{self.global_rank}.txt"), "a") as file:
+            print(float(losses["nll"]), file=file)
+    log(self, stage, losses, batch)
+TrainingModule._log = record
+"""
+
+
+def test_two_processes_train_like_one_with_twice_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Without noise, which every process draws for itself."""
     data = [save_mapped(chain, tmp_path / f"{chain.name}.cg") for chain in CHAINS]
+    settings = ("--model.score", "null", "--training.history_noise", "0")
     done = subprocess.run(
-        command(tmp_path, "", data, "--hardware.n_devices", "2"),
+        command(tmp_path, RECORD_LOSSES, data, *settings, "--hardware.n_devices", "2"),
         env=environment(),
         capture_output=True,
         timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    simulator = load_simulator(tmp_path / "out" / "simulator.safetensors")
-    assert all(torch.isfinite(value).all() for value in simulator.parameters())
-    with pytest.raises(AssertionError):  # it has seen twice as many windows
-        assert_same_weights(simulator, uninterrupted)
-    assert len(log(tmp_path / "out")) == len(log(finished))
+    two = np.mean([np.loadtxt(tmp_path / f"rank{rank}.txt") for rank in range(2)], axis=0)
+
+    one: list[float] = []
+    keep = TrainingModule._log
+
+    def record(self: TrainingModule, stage: str, losses: dict[str, Any], batch: Any) -> None:
+        if stage == "train":
+            one.append(float(losses["nll"]))
+        keep(self, stage, losses, batch)
+
+    monkeypatch.setattr(TrainingModule, "_log", record)
+    doubled = replace(SHORT, batch_size=2 * SHORT.batch_size, history_noise=0.0)
+    simulator = fit(
+        CHAINS, tmp_path / "one", model=replace(TINY, score=None), training=doubled, hardware=CPU
+    )
+
+    assert len(one) == SHORT.n_steps
+    assert np.ptp(one) > 1e-3  # there is a curve
+    np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-4)
+    expected = weights(load_simulator(tmp_path / "out" / "simulator.safetensors"))
+    for name, value in simulator.named_parameters():
+        torch.testing.assert_close(value.detach(), expected[name], rtol=1e-2, atol=1e-3)
+    assert len(log(tmp_path / "out")) == len(log(tmp_path / "one"))
 
 
 def test_a_finished_run_is_not_repeated(

@@ -62,7 +62,8 @@ class PlainDynamics(nn.Module):
 
     Inputs, noise and start as of `cgsim.dynamics.Dynamics`: untrained, the mean displacement is
     zero and the precision is that of the data. Shifting and renumbering the beads changes nothing,
-    turning them does. Of the configuration ``lmax`` has no meaning.
+    turning them does. Of the configuration ``lmax`` has no meaning. Of chiral molecules the
+    handedness of each bead is one more input.
 
     Shapes
     ------
@@ -76,7 +77,13 @@ class PlainDynamics(nn.Module):
     """
 
     def __init__(
-        self, config: DynamicsConfig, graph: GraphConfig, *, history: int, n_embedding: int
+        self,
+        config: DynamicsConfig,
+        graph: GraphConfig,
+        *,
+        history: int,
+        n_embedding: int,
+        chiral: bool = False,
     ) -> None:
         super().__init__()
         if config.noise not in ("independent", "correlated"):
@@ -86,7 +93,9 @@ class PlainDynamics(nn.Module):
             )
         width = config.n_channels
         self.edges = EdgeGeometry(graph, lmax=0, n_scalars=n_embedding)
-        self.encode_bead = normalised_mlp(n_embedding + 3 * (history - 1) + 2, width)
+        self.chiral = chiral
+        n_known = n_embedding + 3 * (history - 1) + 2 + int(chiral)
+        self.encode_bead = normalised_mlp(n_known, width)
         self.encode_edge = normalised_mlp(3 + self.edges.n_edge, width)
         self.layers = nn.ModuleList(MessagePassing(width) for _ in range(config.n_layers))
         self.displacement = mlp(width, width, width, 3)
@@ -101,7 +110,10 @@ class PlainDynamics(nn.Module):
     def forward(self, beads: Beads, vector: Tensor, *, graph: BeadGraph) -> Prediction:
         """Predict the next step of every bead."""
         edges = self.edges(vector, graph, beads.embedding)
-        latent = self.encode_bead(self.inputs(beads))
+        known = self.inputs(beads)
+        if self.chiral and graph.chirality is not None:
+            known = torch.cat([known, graph.chirality[:, None].to(known)], dim=1)
+        latent = self.encode_bead(known)
         edge_latent = self.encode_edge(torch.cat([vector, edges.attr], dim=1))
         for layer in self.layers:
             latent, edge_latent = layer(

@@ -140,8 +140,8 @@ def sidecar_path(file: str | Path) -> Path | None:
 def read_sidecar(file: str | Path) -> dict[str, Any]:
     """Read the JSON beside a trajectory or topology; an empty dict when there is none.
 
-    The entries that the library reads are checked: ``units``, ``frame_interval`` (ps) and
-    ``masses`` (Da: by atom type, or one for each atom).
+    The entries that the library reads are checked: ``units``, ``frame_interval`` (ps),
+    ``temperature`` (K) and ``masses`` (Da: by atom type, or one for each atom).
 
     Raises
     ------
@@ -159,9 +159,10 @@ def read_sidecar(file: str | Path) -> dict[str, Any]:
         units.get(key, UNITS[key]) != UNITS[key] for key in UNITS
     ):
         raise ValueError(f"{path}: 'units' is {units!r}, but this library works in {UNITS}")
-    interval = data.get("frame_interval")
-    if interval is not None and not is_positive(interval):
-        raise ValueError(f"{path}: 'frame_interval' must be a positive number of ps: {interval!r}")
+    for key, unit in (("frame_interval", UNITS["time"]), ("temperature", UNITS["temperature"])):
+        value = data.get(key)
+        if value is not None and not is_positive(value):
+            raise ValueError(f"{path}: {key!r} must be a positive number of {unit}: {value!r}")
     _check_masses(path, data.get("masses"))
     return data
 

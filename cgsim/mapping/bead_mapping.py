@@ -1,6 +1,7 @@
-"""The mapping itself: which atom is in which bead, and centres of mass."""
+"""The mapping itself: which atom is in which bead, and where the bead is."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,15 +24,16 @@ class Mapping:
         with ``i < j``, sorted.
     recipe
         What `build_mapping` needs to make it again, for this or another molecule; JSON-able.
-    atom_mass
-        ``[n_atoms]`` float64, Da.
+    atom_weight
+        ``[n_atoms]`` float64, the share of each atom in the position of its bead; those of a bead
+        add up to one. Shares of the mass put a bead at its centre of mass.
     """
 
     bead_index: np.ndarray
     bead_mass: np.ndarray
     edge_index: np.ndarray
     recipe: dict[str, Any]
-    atom_mass: np.ndarray = field(repr=False)
+    atom_weight: np.ndarray = field(repr=False)
 
     @property
     def n_atoms(self) -> int:
@@ -44,7 +46,7 @@ class Mapping:
         return len(self.bead_mass)
 
     def __call__(self, xyz: np.ndarray) -> np.ndarray:
-        """Return the centres of mass of the beads.
+        """Return the positions of the beads: weighted means of those of their atoms.
 
         Parameters
         ----------
@@ -68,14 +70,14 @@ class Mapping:
             )
         order = np.argsort(self.bead_index, kind="stable")
         start = np.searchsorted(self.bead_index[order], np.arange(self.n_beads))
-        weight = (self.atom_mass / self.bead_mass[self.bead_index])[order]
+        weight = self.atom_weight[order]
         return np.add.reduceat(weight[:, None] * xyz[:, order], start, axis=1)
 
 
 def mapping_from_index(
     molecule: Molecule, bead_index: np.ndarray, *, recipe: dict[str, Any]
 ) -> Mapping:
-    """Make a mapping of `molecule` from the bead ``[n_atoms]`` of each atom.
+    """Make a mapping of `molecule` from the bead ``[n_atoms]`` of each atom, at centres of mass.
 
     Raises
     ------
@@ -100,7 +102,15 @@ def mapping_from_index(
     edges = np.sort(bead_index[molecule.bond_index], axis=0)
     edges = np.unique(edges[:, edges[0] != edges[1]], axis=1).reshape(2, -1)
     bead_mass = np.bincount(bead_index, weights=molecule.atom_mass)
-    return Mapping(bead_index, bead_mass, edges, recipe, molecule.atom_mass)
+    atom_weight = molecule.atom_mass / bead_mass[bead_index]
+    return Mapping(bead_index, bead_mass, edges, recipe, atom_weight)
+
+
+def placed_at_atoms(mapping: Mapping, atoms: Sequence[int]) -> Mapping:
+    """The same beads, each at the position of one of its atoms (``[n_beads]`` indices)."""
+    atom_weight = np.zeros(mapping.n_atoms)
+    atom_weight[list(atoms)] = 1.0
+    return replace(mapping, atom_weight=atom_weight)
 
 
 def map_atoms(molecule: Molecule) -> Mapping:

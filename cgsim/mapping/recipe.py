@@ -10,6 +10,14 @@ import numpy as np
 from cgsim.io import Molecule, read_json
 from cgsim.mapping.bead_mapping import Mapping, map_atoms, map_residues, mapping_from_index
 from cgsim.mapping.metis import map_metis
+from cgsim.mapping.protein import map_backbone_sidechain, map_calpha
+
+_WITHOUT_PARAMETERS: dict[str, Callable[[Molecule], Mapping]] = {
+    "residues": map_residues,
+    "calpha": map_calpha,
+    "backbone-sidechain": map_backbone_sidechain,
+    "atoms": map_atoms,
+}
 
 Assignment = (
     np.ndarray
@@ -58,8 +66,9 @@ def build_mapping(molecule: Molecule, recipe: dict[str, Any]) -> Mapping:
         What to map.
     recipe
         ``{"method": "metis", "atoms_per_bead": 10}``, ``{"method": "residues"}``,
-        ``{"method": "atoms"}`` or ``{"method": "user", "bead_index": [...]}``; the last one fits
-        only molecules with as many atoms.
+        ``{"method": "calpha"}``, ``{"method": "backbone-sidechain"}``, ``{"method": "atoms"}`` or
+        ``{"method": "user", "bead_index": [...]}``; the last one fits only molecules with as many
+        atoms.
 
     Raises
     ------
@@ -68,8 +77,8 @@ def build_mapping(molecule: Molecule, recipe: dict[str, Any]) -> Mapping:
     """
     parameters = {key: value for key, value in recipe.items() if key != "method"}
     method = recipe.get("method")
-    expected = {"metis": {"atoms_per_bead"}, "residues": set(), "atoms": set()}
-    expected["user"] = {"bead_index"}
+    expected = {"metis": {"atoms_per_bead"}, "user": {"bead_index"}}
+    expected |= {name: set() for name in _WITHOUT_PARAMETERS}
     if not isinstance(method, str) or method not in expected:
         raise ValueError(f"unknown mapping method {method!r}; known are {', '.join(expected)}")
     if set(parameters) != expected[method]:
@@ -80,7 +89,7 @@ def build_mapping(molecule: Molecule, recipe: dict[str, Any]) -> Mapping:
         return map_metis(molecule, atoms_per_bead=parameters["atoms_per_bead"])
     if method == "user":
         return map_user(molecule, parameters["bead_index"])
-    return map_residues(molecule) if method == "residues" else map_atoms(molecule)
+    return _WITHOUT_PARAMETERS[method](molecule)
 
 
 def _map_index(molecule: Molecule, bead_index: list[int]) -> Mapping:

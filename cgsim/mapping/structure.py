@@ -21,8 +21,8 @@ _BONDS_PER_CONECT = 4
 def bead_names(molecule: Molecule, mapping: Mapping) -> list[tuple[str, str]]:
     """Return the residue and atom name of each bead.
 
-    A bead that is a whole residue has its name, others are ``BEA``; a bead of one atom has the
-    atom's name, others are ``CG``.
+    A bead that is a whole residue has its name, others are ``BEA``; a bead at one atom has the
+    atom's name (``CA`` at a C-alpha), others are ``CG``.
     """
     atoms = list(molecule.topology.atoms)
     members = np.split(
@@ -34,7 +34,8 @@ def bead_names(molecule: Molecule, mapping: Mapping) -> list[tuple[str, str]]:
         residue = atoms[indices[0]].residue
         is_whole = {atom.index for atom in residue.atoms} == set(indices.tolist())
         residue_name = residue.name.strip()[:3] if is_whole else ""
-        atom_name = atoms[indices[0]].name.strip()[:4] if len(indices) == 1 else ""
+        sites = indices[mapping.atom_weight[indices] > 0]
+        atom_name = atoms[sites[0]].name.strip()[:4] if len(sites) == 1 else ""
         names.append((residue_name or "BEA", atom_name or "CG"))
     return names
 

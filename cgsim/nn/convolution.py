@@ -1,12 +1,14 @@
 """The equivariant convolution."""
 
-import torch
+from collections.abc import Sequence
+
 from e3nn import o3
-from e3nn.nn import Gate
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
 from cgsim.nn.edges import EdgeFeatures
+from cgsim.nn.gate import Gate
+from cgsim.nn.handedness import ChiralSum
+from cgsim.nn.linear import EquivariantLinear
 from cgsim.nn.mlp import mlp
 from cgsim.nn.product import hidden_irreps, neighbour_sum
 
@@ -18,37 +20,41 @@ class EquivariantConvolution(nn.Module):
     ``x_i <- x_i + gate(A x_i + B m_i)``
 
     with ``(x)`` the channel-wise tensor product, ``Y`` spherical harmonics, ``e_ij`` edge
-    invariants and ``s`` the scalar part of ``x``.
+    invariants and ``s`` the scalar part of ``x``; of chiral molecules with the products of
+    `cgsim.nn.handedness.ChiralSum`.
 
     Shapes
     ------
-    features [n, irreps.dim], edges (see `EdgeFeatures`) -> [n, irreps.dim]
+    parts of the hidden irreps (see `cgsim.nn.linear.by_order`), edges (see `EdgeFeatures`) -> the
+    same
     """
 
-    def __init__(self, n_channels: int, *, lmax: int, n_edge: int) -> None:
+    def __init__(self, n_channels: int, *, lmax: int, n_edge: int, chiral: bool = False) -> None:
         super().__init__()
         irreps = hidden_irreps(n_channels, lmax)
-        scalars = o3.Irreps([(n_channels, "0e")])
-        others = irreps[1:]
-        gates = o3.Irreps([(n_channels * lmax, "0e")])
-        self.n_channels = n_channels
-        self.gate = Gate(scalars, [nn.functional.silu], gates, [torch.sigmoid], others)
-        self.neighbour_sum = neighbour_sum(n_channels, lmax=lmax)
+        with_gates = o3.Irreps([((lmax + 1) * n_channels, "0e"), *irreps[1:]])
+        self.gate = Gate(n_channels)
+        self.neighbour_sum = (ChiralSum if chiral else neighbour_sum)(n_channels, lmax=lmax)
         self.edge = nn.Linear(n_edge, n_channels)
         self.ends = nn.Linear(n_channels, 2 * n_channels)
         self.weight = mlp(n_channels, n_channels, self.neighbour_sum.weight_numel)
-        self.from_self = o3.Linear(irreps, self.gate.irreps_in)
-        self.from_messages = o3.Linear(self.neighbour_sum.irreps_out, self.gate.irreps_in)
+        self.from_self = EquivariantLinear(irreps, with_gates)
+        self.from_messages = EquivariantLinear(self.neighbour_sum.irreps_out, with_gates)
 
-    def forward(self, features: Tensor, edges: EdgeFeatures) -> Tensor:
+    def forward(self, parts: Sequence[Tensor], edges: EdgeFeatures) -> list[Tensor]:
         """Update the features of every bead."""
-        source, destination = edges.edge_index
-        ends = self.ends(features[:, : self.n_channels])
-        ends_source, ends_destination = ends.chunk(2, dim=1)
-        invariants = self.edge(edges.attr) + ends_source.index_select(0, source)
-        invariants = invariants + ends_destination.index_select(0, destination)
-        weight = self.weight(nn.functional.silu(invariants)) * edges.envelope[:, None]
-        total = self.neighbour_sum(features, edges, weight)
-        degree = scatter(edges.envelope, destination, dim_size=len(features), reduce="sum")
-        total = total / (1 + degree).sqrt()[:, None]
-        return features + self.gate(self.from_self(features) + self.from_messages(total))
+        total = self.neighbour_sum(parts, edges, self.edge_weight(parts[0][:, 0], edges))
+        degree = edges.total(edges.grid(edges.envelope), len(parts[0]))
+        norm = (1 + degree).rsqrt()[:, None, None]
+        own = self.from_self(parts)
+        received = self.from_messages([part * norm for part in total])
+        gated = self.gate([a + b for a, b in zip(own, received, strict=True)])
+        return [part + change for part, change in zip(parts, gated, strict=True)]
+
+    def edge_weight(self, scalars: Tensor, edges: EdgeFeatures) -> Tensor:
+        """Weights of every edge, channel and path [*grid, weight_numel]."""
+        at_source, at_destination = self.ends(scalars).chunk(2, dim=1)
+        invariants = edges.grid(self.edge(edges.attr)) + edges.source(at_source)
+        invariants = invariants + edges.destination(at_destination)
+        weight = self.weight(nn.functional.silu(invariants))
+        return weight * edges.grid(edges.envelope)[..., None]

@@ -1,5 +1,6 @@
 """What an edge of the bead graph says: invariants, direction and how much it counts."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,12 +8,13 @@ from e3nn import o3
 from torch import Tensor, nn
 
 from cgsim.config import GraphConfig
+from cgsim.nn.incidence import Incidence
 from cgsim.nn.neighbours import BeadGraph
 from cgsim.nn.radial import GaussianBasis, polynomial_envelope
 
 
 @dataclass(frozen=True)
-class EdgeFeatures:
+class EdgeFeatures(Incidence):
     """Features of every edge.
 
     Attributes
@@ -24,14 +26,18 @@ class EdgeFeatures:
         Spherical harmonics of the direction.
     envelope : [n_edges]
         1 for topological pairs, a smooth step to zero at the cutoff for all others.
-    edge_index : [2, n_edges]
-        Source and destination.
+    chirality : [n] or None
+        Handedness of every bead, for networks of chiral molecules.
+    edge_index, width
+        See `Incidence`.
     """
 
     attr: Tensor
     harmonics: Tensor
     envelope: Tensor
     edge_index: Tensor
+    chirality: Tensor | None = None
+    width: int = 0
 
 
 class EdgeGeometry(nn.Module):
@@ -51,27 +57,50 @@ class EdgeGeometry(nn.Module):
     """
 
     cutoff: Tensor
+    hops: Tensor
 
     def __init__(self, config: GraphConfig, *, lmax: int, n_scalars: int) -> None:
         super().__init__()
         self.n_hops = config.n_hops
         self.n_edge = config.n_radial + config.n_hops + 2 + config.n_pair
+        self.register_buffer("hops", torch.arange(config.n_hops + 1), persistent=False)
         self.register_buffer("cutoff", torch.tensor(config.cutoff), persistent=False)
         self.basis = GaussianBasis(config.cutoff, n_radial=config.n_radial)
-        irreps = o3.Irreps.spherical_harmonics(lmax)
-        self.harmonics = o3.SphericalHarmonics(irreps, normalize=True, normalization="component")
+        self.harmonics = spherical_harmonics(lmax)
         self.kind = nn.Linear(n_scalars, config.n_pair) if config.n_pair else None
 
     def forward(self, vector: Tensor, graph: BeadGraph, scalars: Tensor) -> EdgeFeatures:
         """Describe every edge."""
         distance = vector.norm(dim=1)
-        hop = nn.functional.one_hot(graph.hop, self.n_hops + 1).to(distance)
+        hop = (graph.hop[:, None] == self.hops).to(distance)
         attr = [distance[:, None], self.basis(distance), hop]
         if self.kind is not None:
-            source, destination = graph.edge_index
             kind = self.kind(scalars)
-            attr.append(kind.index_select(0, source) * kind.index_select(0, destination))
+            attr.append((graph.source(kind) * graph.destination(kind)).reshape(len(vector), -1))
         near = polynomial_envelope(distance, self.cutoff)
         envelope = torch.where(graph.hop > 0, torch.ones_like(near), near)
-        harmonics = self.harmonics(vector)
-        return EdgeFeatures(torch.cat(attr, dim=1), harmonics, envelope, graph.edge_index)
+        return EdgeFeatures(
+            torch.cat(attr, dim=1),
+            self.harmonics(vector),
+            envelope,
+            edge_index=graph.edge_index,
+            chirality=graph.chirality,
+            width=graph.width,
+        )
+
+
+def spherical_harmonics(lmax: int) -> nn.Module:
+    """Of the direction of vectors [n_edges, 3], mean square 1 -> [n_edges, (lmax + 1)^2]."""
+    if lmax == 1:
+        return VectorHarmonics()
+    irreps = o3.Irreps.spherical_harmonics(lmax)
+    return o3.SphericalHarmonics(irreps, normalize=True, normalization="component")
+
+
+class VectorHarmonics(nn.Module):
+    """`e3nn.o3.SphericalHarmonics` up to order 1, written out: ``1`` and ``sqrt(3) r / |r|``."""
+
+    def forward(self, vector: Tensor) -> Tensor:
+        """Return [n_edges, 4]."""
+        direction = math.sqrt(3) * nn.functional.normalize(vector, dim=1)
+        return nn.functional.pad(direction, (1, 0), value=1.0)

@@ -1,19 +1,23 @@
 """The bead graph: topological neighbours at any distance, spatial ones under a smooth cutoff."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, identity
 from scipy.sparse.csgraph import shortest_path
-from torch import Tensor
+from torch import Tensor, nn
+
+from cgsim.nn.incidence import Incidence
+from cgsim.nn.layout import Layout
 
 COMPLETE_LIMIT = 16  # beads of one system up to which all pairs are edges, at any distance
 DENSE_LIMIT = 300  # beads of one system up to which all pairs are faster than a neighbour list
 
 
 @dataclass(frozen=True)
-class BeadGraph:
+class BeadGraph(Incidence):
     """Directed edges of a batch of systems, sorted by destination.
 
     Attributes
@@ -28,6 +32,10 @@ class BeadGraph:
         System of each bead.
     n_graphs
         Number of systems.
+    chirality : [n] or None
+        Handedness of each bead, for networks of chiral molecules.
+    width
+        See `Incidence`.
     """
 
     edge_index: Tensor
@@ -35,11 +43,27 @@ class BeadGraph:
     shift: Tensor
     batch: Tensor
     n_graphs: int
+    chirality: Tensor | None = None
+    width: int = 0
 
     def displacement(self, pos: Tensor) -> Tensor:
         """Vectors from destination to source [n_edges, 3], nm."""
-        source, destination = self.edge_index
-        return pos.index_select(0, source) - pos.index_select(0, destination) + self.shift
+        return (self.source(pos) - self.destination(pos)).view(-1, 3) + self.shift
+
+    @cached_property
+    def once(self) -> Tensor:
+        """The edges that hold every pair once [n_pairs]."""
+        return (self.edge_index[0] < self.edge_index[1]).nonzero()[:, 0]
+
+    @cached_property
+    def pairs(self) -> Tensor:
+        """The two beads of every pair [2, n_pairs], each pair once."""
+        return self.edge_index[:, self.once]
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where the beads are in an array padded to the largest system."""
+        return Layout.of(self.batch, self.n_graphs)
 
     def to(self, dtype: torch.dtype) -> "BeadGraph":
         """The same graph with periodic shifts in another floating-point type."""
@@ -111,6 +135,7 @@ def bead_graph(
     batch: Tensor,
     n_graphs: int,
     cell: Tensor | None = None,
+    chirality: Tensor | None = None,
 ) -> BeadGraph:
     """Join the topological pairs with all other pairs closer than the cutoff.
 
@@ -129,6 +154,8 @@ def bead_graph(
         System of each bead, sorted.
     cell : [n_graphs, 3, 3]
         Periodic cells, rows are vectors, nm.
+    chirality : [n]
+        Handedness of each bead, handed on.
 
     Raises
     ------
@@ -140,7 +167,11 @@ def bead_graph(
     pairs, hop = topology
     counts = torch.bincount(batch, minlength=n_graphs)
     if cell is None and pairs.shape[1] == int((counts * (counts - 1)).sum()):
-        return BeadGraph(pairs, hop, pos.new_zeros(pairs.shape[1], 3), batch, n_graphs)
+        if int(counts.min()) == int(counts.max()):
+            grid = _grid(hop, batch, n_graphs=n_graphs, apart=pos.new_tensor(2 * cutoff))
+            return replace(grid, chirality=chirality)
+        shift = pos.new_zeros(pairs.shape[1], 3)
+        return BeadGraph(pairs, hop, shift, batch, n_graphs, chirality)
     if cell is None and int(counts.max()) <= DENSE_LIMIT:
         near, shift = _dense_pairs(pos, cutoff, counts)
     else:
@@ -158,6 +189,33 @@ def bead_graph(
         shift=torch.cat([shift.new_zeros(pairs.shape[1], 3), shift])[order],
         batch=batch,
         n_graphs=n_graphs,
+        chirality=chirality,
+    )
+
+
+def _grid(hop: Tensor, batch: Tensor, *, n_graphs: int, apart: Tensor) -> BeadGraph:
+    """All ordered pairs of equal systems; a bead and itself are ``apart``, beyond the cutoff.
+
+    Parameters
+    ----------
+    hop : [n_edges]
+        Separations of all pairs of different beads.
+    """
+    width = len(batch) // n_graphs
+    bead = torch.arange(len(batch), device=batch.device).view(n_graphs, width)
+    source = bead[:, None, :].expand(n_graphs, width, width)
+    destination = bead[:, :, None].expand(n_graphs, width, width)
+    same = source == destination
+    between = hop.new_zeros(n_graphs, width * width)  # what is between two diagonal elements
+    between[:, 1:].view(n_graphs, -1, width + 1)[..., :width] = hop.view(n_graphs, -1, width)
+    shift = torch.where(same.reshape(-1, 1), apart, torch.zeros_like(apart))
+    return BeadGraph(
+        edge_index=torch.stack([source.flatten(), destination.flatten()]),
+        hop=between.flatten(),
+        shift=nn.functional.pad(shift, (0, 2)),
+        batch=batch,
+        n_graphs=n_graphs,
+        width=width,
     )
 
 

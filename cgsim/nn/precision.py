@@ -54,8 +54,7 @@ class PairPrecision(nn.Module):
         self, scalars: Tensor, edges: EdgeFeatures, graph: BeadGraph
     ) -> tuple[Tensor, Tensor]:
         """Return the edges that hold every pair once, and the couplings of the pairs."""
-        once = (graph.edge_index[0] < graph.edge_index[1]).nonzero()[:, 0]
-        first, second = graph.edge_index[:, once]
+        once, (first, second) = graph.once, graph.pairs
         both = [
             scalars[first] + scalars[second],
             scalars[first] * scalars[second],

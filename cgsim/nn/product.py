@@ -1,13 +1,14 @@
 """What neighbours send: the channel-wise tensor product with the direction of the edge, summed."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from e3nn import o3
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
 from cgsim.nn.edges import EdgeFeatures
+from cgsim.nn.linear import by_order, channels_of, joined
 
 
 def hidden_irreps(n_channels: int, lmax: int) -> o3.Irreps:
@@ -20,8 +21,8 @@ def neighbour_sum(n_channels: int, *, lmax: int) -> "TensorSum | VectorSum":
 
     Shapes
     ------
-    features [n, hidden_irreps.dim], edges (see `EdgeFeatures`), weight [n_edges, weight_numel]
-    -> [n, irreps_out.dim]
+    parts of the hidden irreps (see `cgsim.nn.linear.by_order`), edges (see `EdgeFeatures`), weight
+    [*grid, weight_numel] (see `cgsim.nn.incidence`) -> parts of ``irreps_out``
     """
     return VectorSum(n_channels) if lmax == 1 else TensorSum(n_channels, lmax=lmax)
 
@@ -31,74 +32,55 @@ class TensorSum(nn.Module):
 
     def __init__(self, n_channels: int, *, lmax: int) -> None:
         super().__init__()
-        self.product = _product(n_channels, lmax=lmax)
+        hidden = hidden_irreps(n_channels, lmax)
+        self.product = channel_product(hidden, hidden)
         self.weight_numel = self.product.weight_numel
         self.irreps_out = self.product.irreps_out.simplify()
+        self.n_channels_out = channels_of(self.irreps_out)
 
-    def forward(self, features: Tensor, edges: EdgeFeatures, weight: Tensor) -> Tensor:
+    def forward(self, parts: Sequence[Tensor], edges: EdgeFeatures, weight: Tensor) -> list[Tensor]:
         """Return what every bead receives."""
-        source, destination = edges.edge_index
-        messages = self.product(features.index_select(0, source), edges.harmonics, weight)
-        return scatter(messages, destination, dim_size=len(features), reduce="sum")
+        sent = joined(parts).index_select(0, edges.edge_index[0])
+        messages = self.product(sent, edges.harmonics, weight.reshape(-1, self.weight_numel))
+        return by_order(edges.total(edges.grid(messages), len(parts[0])), self.n_channels_out)
 
 
 class VectorSum(nn.Module):
-    r"""`TensorSum` of scalars s and vectors v, written out: two to three times faster.
+    r"""`TensorSum` of scalars s and vectors v, written out: several times faster.
 
-    Messages are the scalars ``w_0 s Y_0``, ``w_3 v . Y_1 / sqrt(3)`` and the vectors ``w_1 s Y_1``,
-    ``w_2 v Y_0``. Within, vectors lie as [3, n_channels]: the loops run over channels.
+    Messages are the scalars ``w_0 s``, ``w_3 v . Y_1 / sqrt(3)`` and the vectors ``w_1 s Y_1``,
+    ``w_2 v``: ``Y_0`` is one.
     """
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
-        self.n_channels, self.weight_numel = n_channels, 4 * n_channels
+        self.weight_numel = 4 * n_channels
         self.irreps_out = o3.Irreps([(2 * n_channels, "0e"), (2 * n_channels, "1o")])
 
-    def forward(self, features: Tensor, edges: EdgeFeatures, weight: Tensor) -> Tensor:
+    def forward(self, parts: Sequence[Tensor], edges: EdgeFeatures, weight: Tensor) -> list[Tensor]:
         """Return what every bead receives."""
-        source, destination = edges.edge_index
-        messages = self.messages(
-            self._by_component(features, 1).index_select(0, source), edges.harmonics, weight
-        )
-        return self._by_channel(
-            scatter(messages, destination, dim_size=len(features), reduce="sum"), 2
-        )
-
-    def messages(self, features: Tensor, harmonics: Tensor, weight: Tensor) -> Tensor:
-        """Products of the two ends of every edge, all by component."""
-        scalar, *vector = features.chunk(4, dim=1)
-        one, x, y, z = harmonics.split(1, dim=1)
-        of_scalar, to_vector, of_vector, to_scalar = weight.chunk(4, dim=1)
-        along = x * vector[0] + y * vector[1] + z * vector[2]
-        pushed, carried = to_vector * scalar, of_vector * one
-        products = [of_scalar * one * scalar, math.sqrt(1 / 3) * to_scalar * along]
-        for direction, component in zip((x, y, z), vector, strict=True):
-            products += [direction * pushed, carried * component]
-        return torch.cat(products, dim=1)
-
-    def _by_component(self, features: Tensor, n_copies: int) -> Tensor:
-        """Vectors from [n_channels, 3] to [3, n_channels]."""
-        return self._transposed(features, (n_copies * self.n_channels, 3))
-
-    def _by_channel(self, features: Tensor, n_copies: int) -> Tensor:
-        """Vectors from [3, n_channels] to [n_channels, 3]."""
-        return self._transposed(features, (3, n_copies * self.n_channels))
-
-    def _transposed(self, features: Tensor, shape: tuple[int, int]) -> Tensor:
-        n_vector = shape[0] * shape[1]
-        scalar, vector = features.split([features.shape[1] - n_vector, n_vector], dim=1)
-        return torch.cat([scalar, vector.unflatten(1, shape).transpose(1, 2).flatten(1)], dim=1)
+        n_beads = len(parts[0])
+        scalar, vector = (edges.source(part.contiguous()) for part in parts)
+        direction = edges.grid(edges.harmonics)[..., 1:, None]
+        of_scalar, to_vector, of_vector, to_scalar = weight.unsqueeze(-2).chunk(4, dim=-1)
+        along = (direction * vector).sum(dim=-2, keepdim=True)
+        scalars = [of_scalar * scalar, math.sqrt(1 / 3) * to_scalar * along]
+        vectors = [direction * (to_vector * scalar), of_vector * vector]
+        return [
+            torch.cat([edges.total(message, n_beads) for message in messages], dim=-1)
+            for messages in (scalars, vectors)
+        ]
 
 
-def _product(n_channels: int, *, lmax: int) -> o3.TensorProduct:
-    """A weight per edge, channel and path."""
-    node, edge = hidden_irreps(n_channels, lmax), o3.Irreps.spherical_harmonics(lmax)
+def channel_product(node: o3.Irreps, hidden: o3.Irreps) -> o3.TensorProduct:
+    """Node features with spherical harmonics to what is hidden: a weight per channel and path."""
+    edge = o3.Irreps.spherical_harmonics(hidden.lmax)
     out: list[tuple[int, o3.Irrep]] = []
     instructions = []
     for i, (n_copies, ir_node) in enumerate(node):
         for j, (_, ir_edge) in enumerate(edge):
             for ir_out in ir_node * ir_edge:
-                if ir_out in node:
+                if ir_out in hidden:
                     instructions.append((i, j, len(out), "uvu", True))
                     out.append((n_copies, ir_out))
     order = sorted(range(len(out)), key=lambda path: out[path][1])

@@ -32,11 +32,16 @@ CONFIG = ModelConfig(
     history=2,
     embedding=EmbeddingConfig(n_channels=4, n_layers=2),
     graph=GraphConfig(n_hops=2, cutoff=2.5, n_radial=4, n_pair=3),
-    dynamics=DynamicsConfig(n_channels=4, n_layers=1, lmax=1, noise="correlated"),
+    dynamics=DynamicsConfig(n_channels=4, n_layers=2, lmax=1, noise="correlated"),
     score=ScoreConfig(n_channels=4, n_layers=1, n_evaluations=2, start_level=1.5),
 )
 STATISTICS = Statistics(
-    timestep=10.0, frame_interval=5.0, length_scale=0.3, step_scale=0.05, mass_scale=24.0
+    timestep=10.0,
+    frame_interval=5.0,
+    length_scale=0.3,
+    step_scale=0.05,
+    mass_scale=24.0,
+    chiral=True,
 )
 
 
@@ -56,6 +61,7 @@ def window() -> CGData:
         pos=np.array(frames),
         frame_interval=5.0,
         recipe={},
+        chirality=np.array([1, 0, -1, 1]),
     )
     dataset = WindowDataset([chain], atom_types=("C", "H", "O"), history=2, stride=2, n_hops=2)
     return dataset[0]

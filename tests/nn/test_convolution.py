@@ -7,6 +7,7 @@ from torch import Tensor
 
 from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeFeatures
+from cgsim.nn.linear import by_order, joined
 from cgsim.nn.product import hidden_irreps
 from cgsim.testing import perturb_parameters, random_rotation
 
@@ -37,8 +38,8 @@ def run(layer: EquivariantConvolution, inputs: dict[str, Tensor]) -> Tensor:
     edges = EdgeFeatures(
         inputs["edge_attr"], inputs["harmonics"], inputs["envelope"], inputs["edge_index"]
     )
-    features: Tensor = layer(inputs["features"], edges)
-    return features
+    lmax = round((inputs["features"].shape[1] / 4) ** 0.5) - 1
+    return joined(layer(by_order(inputs["features"], (4,) * (lmax + 1)), edges))
 
 
 def only(inputs: dict[str, Tensor], edges: Tensor) -> dict[str, Tensor]:

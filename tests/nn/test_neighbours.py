@@ -108,9 +108,13 @@ def test_complete_pairs_are_the_whole_graph() -> None:
     )
     pos, batch = random_systems([5, 5], spread=50.0)
     graph = bead_graph(pos, cutoff=0.1, topology=topology, batch=batch, n_graphs=2)
-    assert torch.equal(graph.edge_index, topology[0])
-    assert torch.equal(graph.hop, topology[1])
-    assert not graph.shift.any()
+    own = graph.edge_index[0] == graph.edge_index[1]  # a grid also holds every bead with itself
+    assert graph.width == 5
+    assert torch.equal(graph.edge_index[:, ~own], topology[0])
+    assert torch.equal(graph.hop[~own], topology[1])
+    assert not graph.shift[~own].any()
+    assert (graph.displacement(pos)[own].norm(dim=1) > 0.1).all()  # but out of reach
+    assert torch.equal(graph.pairs, topology[0][:, topology[0][0] < topology[0][1]])
 
 
 def test_ordered_pairs() -> None:

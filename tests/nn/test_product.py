@@ -3,8 +3,10 @@
 import pytest
 import torch
 from e3nn import o3
+from torch import nn
 
 from cgsim.nn.edges import EdgeFeatures
+from cgsim.nn.linear import by_order, joined
 from cgsim.nn.product import TensorSum, VectorSum, hidden_irreps, neighbour_sum
 
 
@@ -25,22 +27,24 @@ def test_a_weight_per_path_and_channel() -> None:
 
 
 def test_written_out_is_the_tensor_product() -> None:
-    """Values and all gradients, with harmonics of any length."""
+    """Values and all gradients, with vectors of any length."""
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float64)
     edge_index = torch.tensor([[1, 2, 0, 3, 3, 1], [0, 0, 1, 1, 2, 2]])
     features = torch.randn(4, 4 * 5, requires_grad=True)
-    harmonics = torch.randn(6, 4, requires_grad=True)
+    vector = torch.randn(6, 3, requires_grad=True)
+    harmonics = nn.functional.pad(vector, (1, 0), value=1.0)
     weight = torch.randn(6, 4 * 5, requires_grad=True)
     edges = EdgeFeatures(torch.empty(6, 0), harmonics, torch.ones(6), edge_index)
-    exact = TensorSum(5, lmax=1)(features, edges, weight)
-    fast = VectorSum(5)(features, edges, weight)
+    parts = by_order(features, (5, 5))
+    exact = joined(TensorSum(5, lmax=1)(parts, edges, weight))
+    fast = joined(VectorSum(5)(parts, edges, weight))
     torch.testing.assert_close(fast, exact, rtol=1e-12, atol=1e-12)
     assert (exact[3] == 0).all()  # nobody sends to the last bead
     push = torch.randn_like(exact)
     for ours, theirs in zip(
-        torch.autograd.grad(fast, (features, harmonics, weight), push),
-        torch.autograd.grad(exact, (features, harmonics, weight), push),
+        torch.autograd.grad(fast, (features, vector, weight), push),
+        torch.autograd.grad(exact, (features, vector, weight), push),
         strict=True,
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
