@@ -11,14 +11,24 @@ from typing import TYPE_CHECKING
 from cgsim.version import __version__
 
 if TYPE_CHECKING:
+    from cgsim.backmapping import backmap
     from cgsim.checkpoint import load_simulator, save_simulator
-    from cgsim.config import ModelConfig, TrainingConfig
+    from cgsim.config import FinetuningConfig, ModelConfig, TrainingConfig
     from cgsim.data import MappedTrajectory
     from cgsim.ensembles import ensembles_of, read_ensembles
     from cgsim.evaluate import Ensemble, compare
     from cgsim.evaluate.report import write_report
+    from cgsim.finetuning import finetune
     from cgsim.io import load_molecule
-    from cgsim.mapping import build_mapping, map_atoms, map_metis, map_residues, map_user
+    from cgsim.mapping import (
+        build_mapping,
+        map_atoms,
+        map_backbone_sidechain,
+        map_calpha,
+        map_metis,
+        map_residues,
+        map_user,
+    )
     from cgsim.pretrained import load_pretrained, pretrained_names
     from cgsim.rollout import simulate
     from cgsim.simulator import Simulator
@@ -28,19 +38,24 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Ensemble": "evaluate",
+    "FinetuningConfig": "config",
     "MappedTrajectory": "data",
     "ModelConfig": "config",
     "Simulator": "simulator",
     "TrainingConfig": "config",
+    "backmap": "backmapping",
     "build_mapping": "mapping",
     "compare": "evaluate",
     "ensembles_of": "ensembles",
+    "finetune": "finetuning",
     "fit": "training",
     "load_mapped": "store",
     "load_molecule": "io",
     "load_pretrained": "pretrained",
     "load_simulator": "checkpoint",
     "map_atoms": "mapping",
+    "map_backbone_sidechain": "mapping",
+    "map_calpha": "mapping",
     "map_metis": "mapping",
     "map_residues": "mapping",
     "map_structure": "starts",

@@ -1,16 +1,20 @@
 """The command line: parse, call, nothing else."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import auto_cli
 
-from cgsim.config import Hardware, ModelConfig, TrainingConfig
+from cgsim.cluster import Cluster
+from cgsim.cluster.md import generate_shared
+from cgsim.cluster.rollout import RolloutCluster, RolloutRun, roll_out
+from cgsim.config import FinetuningConfig, Hardware, ModelConfig, TrainingConfig
 from cgsim.md import PeptideRun, PolymerRun, generate_polymers, sample_chains
 from cgsim.parser import Parser
+from cgsim.pulling import pull_helix
 from cgsim.quickstart import MODEL, TRAINING, QuickstartConfig
+from cgsim.restore import restore_atoms
 from cgsim.version import __version__
 
 EXIT_BAD_INPUT = 1
@@ -25,6 +29,7 @@ def polymers(
     size: Literal["tiny", "mini", "paper"] = "tiny",
     n_chains: int = 10,
     sequence_seed: int = 0,
+    cluster: Cluster = Cluster(),  # noqa: B008
 ) -> None:
     """Make reference MD of genome-like polymers with OpenMM.
 
@@ -40,9 +45,10 @@ def polymers(
         size: 60 (tiny), 120 (mini) or 900 (paper) fine beads per chain.
         n_chains: Number of different chains.
         sequence_seed: Seed of the sequences.
+        cluster: Who does the work.
     """
     chains = sample_chains(kind, size=size, n_chains=n_chains, seed=sequence_seed)
-    generate_polymers(chains, output, run)
+    generate_shared(generate_polymers, chains, output, run, cluster=cluster)
 
 
 def peptide(
@@ -52,6 +58,7 @@ def peptide(
     sequence: str | None = None,
     pdb: list[Path] | None = None,
     capped: bool = True,
+    cluster: Cluster = Cluster(),  # noqa: B008
 ) -> None:
     """Make reference MD of peptides with OpenMM: ff14SBonlysc, GBn2 implicit water, 4 fs.
 
@@ -66,6 +73,7 @@ def peptide(
         sequence: One-letter codes of L-amino acids; several sequences with commas between.
         pdb: PDB files of single chains; water and ions are left out, hydrogens placed anew.
         capped: Put sequences between ACE and NME; otherwise their ends are charged.
+        cluster: Who does the work.
     """
     from cgsim.md import build_peptide, generate_peptides, read_peptide
 
@@ -74,7 +82,7 @@ def peptide(
     peptides += [read_peptide(file) for file in pdb or []]
     if not peptides:
         raise ValueError("give --sequence LETTERS or --pdb FILE")
-    generate_peptides(peptides, output, run)
+    generate_shared(generate_peptides, peptides, output, run, cluster=cluster)
 
 
 def map_(
@@ -82,7 +90,7 @@ def map_(
     trajectories: list[Path],
     *,
     output: Path,
-    method: Literal["metis", "residues", "atoms", "user"] = "metis",
+    method: Literal["metis", "residues", "calpha", "backbone-sidechain", "atoms", "user"] = "metis",
     atoms_per_bead: float = 10.0,
     assignment: Path | None = None,
     frame_interval: float | None = None,
@@ -99,7 +107,9 @@ def map_(
             standard residues.
         trajectories: Trajectory files of this molecule, each an independent run.
         output: Folder for the NAME.cg folders.
-        method: METIS clusters of the bond graph, residues, single atoms, or your own assignment.
+        method: METIS clusters of the bond graph, residues at their centres of mass, residues at
+            their C-alpha, backbone and side chain of each residue, single atoms, or your own
+            assignment.
         atoms_per_bead: For metis.
         assignment: For user: a JSON file of the bead of each atom, or of the atoms of each bead.
         frame_interval: Time between frames, ps; only for formats that store no times (DCD).
@@ -169,6 +179,54 @@ def train(
     print(f"simulator: {output / 'simulator.safetensors'}")
 
 
+def finetune(
+    simulator: Path,
+    data: list[Path],
+    *,
+    output: Path,
+    topology: Path | None = None,
+    replay: list[Path] | None = None,
+    validation: list[Path] | None = None,
+    finetuning: FinetuningConfig = FinetuningConfig(),  # noqa: B008
+    hardware: Hardware = Hardware(),  # noqa: B008
+) -> None:
+    """Fine-tune a simulator on new trajectories, in minutes.
+
+    Writes OUTPUT/simulator.safetensors, and what was learnt and forgotten as finetuning.json. The
+    weights kept are the best on held-out data, the old ones included. Interrupt it at any time;
+    the same command goes on where it stopped.
+
+    Example: cgsim finetune model/simulator.safetensors new.cg --output tuned --replay mapped
+
+    Args:
+        simulator: A stored simulator, or the name of a packaged one: polymer-mini.
+        data: Folders NAME.cg of `cgsim map`, or trajectory files, which are mapped as the data of
+            the simulator were.
+        output: Directory to write to.
+        topology: Of the trajectory files.
+        replay: Folders NAME.cg of old data, mixed in against forgetting.
+        validation: Folders NAME.cg to stop by; by default the last part of every new trajectory.
+        finetuning: Steps, learning rate, patience.
+        hardware: Accelerator and number of devices.
+    """
+    from cgsim.arguments import read_trajectories
+    from cgsim.finetuning import finetune as tune
+    from cgsim.finetuning import load_report, print_report
+    from cgsim.store import load_mapped_folders
+
+    tune(
+        simulator,
+        read_trajectories(data, simulator, topology=topology),
+        output,
+        finetuning=finetuning,
+        replay=None if replay is None else load_mapped_folders(replay),
+        validation=None if validation is None else load_mapped_folders(validation),
+        hardware=hardware,
+    )
+    print_report(load_report(output))
+    print(f"simulator: {output / 'simulator.safetensors'}")
+
+
 def rollout(
     simulator: Path,
     start: list[Path],
@@ -178,12 +236,13 @@ def rollout(
     n_replicas: int = 1,
     every: int = 1,
     seed: int = 0,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    cluster: RolloutCluster = RolloutCluster(),  # noqa: B008
 ) -> None:
     """Simulate molecules with a trained simulator.
 
-    Writes NAME-rREPLICA.xtc with NAME.pdb and NAME.psf. The same command goes on where a killed
-    one stopped, and with more steps it continues, exactly.
+    Writes NAME-rREPLICA.xtc with NAME.pdb and NAME.psf, in one folder per job if workers share
+    them. The same command goes on where a killed one stopped, and with more steps it continues,
+    exactly.
 
     Example: cgsim rollout model/simulator.safetensors mapped/a.cg --n_steps 10000 --output rollout
 
@@ -196,26 +255,10 @@ def rollout(
         n_replicas: Independent roll-outs of every molecule.
         every: Steps between recorded frames.
         seed: Seed of starting frames and noise.
-        device: auto, cpu or cuda.
+        cluster: Who does the work.
     """
-    import torch
-
-    from cgsim.rollout import simulate
-
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: PyTorch finds no CUDA device")
-    model = _simulator(simulator).to(device)
-    result = simulate(
-        model,
-        _starts(start, model),
-        n_steps,
-        n_replicas=n_replicas,
-        seed=seed,
-        every=every,
-        output=output,
-    )
+    run = RolloutRun(n_steps, n_replicas, every, seed)
+    result = roll_out(simulator, start, output, run, cluster=cluster)
     print(f"{len(result.files)} trajectories, {result.n_steps} steps in {result.seconds:.1f} s")
     for failure in result.failures:
         print(f"{failure.name}, replica {failure.replica}: stopped at step {failure.step}")
@@ -228,6 +271,7 @@ def evaluate(
     output: Path | None = None,
     floor: list[Path] | None = None,
     md_equal_time: list[Path] | None = None,
+    cluster: Cluster = Cluster(),  # noqa: B008
 ) -> None:
     """Score roll-outs against reference MD: a table, and its numbers as JSON.
 
@@ -239,14 +283,13 @@ def evaluate(
         output: JSON file of all scores.
         floor: A second, independent MD run of the same molecules.
         md_equal_time: MD as long as the wall-clock of the roll-out allows.
+        cluster: Who does the work.
     """
-    from cgsim.io import write_atomic_json
-    from cgsim.judgement import print_scores, score
+    from cgsim.cluster.scores import RowPaths, score_into
+    from cgsim.judgement import print_scores
 
-    comparison = score(_rows(reference, learned, floor, md_equal_time))
-    print_scores(comparison)
-    if output is not None:
-        write_atomic_json(output, comparison.to_dict())
+    paths = RowPaths(reference, learned, floor, md_equal_time)
+    print_scores(score_into(paths, output, cluster=cluster))
 
 
 def report(
@@ -272,9 +315,10 @@ def report(
         run: Training directory, for the loss curve.
         title: Headline of the page.
     """
+    from cgsim.arguments import read_rows
     from cgsim.judgement import judge_rollout
 
-    judge_rollout(_rows(reference, learned, floor, md_equal_time), output, title=title, run=run)
+    judge_rollout(read_rows(reference, learned, floor, md_equal_time), output, title=title, run=run)
     print(f"report: {output / 'report.html'}")
 
 
@@ -313,10 +357,17 @@ def quickstart(
 
 
 COMMANDS: dict[str, Any] = {
-    "md": {"polymers": polymers, "peptide": peptide, "_help": "Make reference MD with OpenMM."},
+    "md": {
+        "polymers": polymers,
+        "peptide": peptide,
+        "steered": pull_helix,
+        "_help": "Make reference MD with OpenMM.",
+    },
     "map": map_,
     "train": train,
+    "finetune": finetune,
     "rollout": rollout,
+    "backmap": restore_atoms,
     "evaluate": evaluate,
     "report": report,
     "quickstart": quickstart,
@@ -339,39 +390,3 @@ def main(arguments: list[str] | None = None) -> int:
         print("cgsim: interrupted; the same command goes on from here", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
-
-
-def _simulator(path: Path) -> Any:
-    """A stored simulator, or a packaged one of this name."""
-    from cgsim.checkpoint import load_simulator
-    from cgsim.pretrained import load_pretrained, pretrained_names
-
-    if not path.exists() and str(path) in pretrained_names():
-        return load_pretrained(str(path))
-    return load_simulator(path)
-
-
-def _starts(paths: Sequence[Path], simulator: Any) -> list[Any]:
-    """Mapped trajectories and, mapped now, structure files."""
-    from cgsim.starts import map_structure
-    from cgsim.store import load_mapped_folders
-
-    structures = [map_structure(path, simulator) for path in paths if path.is_file()]
-    return [*load_mapped_folders([path for path in paths if not path.is_file()]), *structures]
-
-
-def _rows(
-    reference: list[Path],
-    learned: list[Path],
-    floor: list[Path] | None,
-    md_equal_time: list[Path] | None,
-) -> Any:
-    from cgsim.ensembles import read_ensembles
-    from cgsim.judgement import Rows
-
-    return Rows(
-        reference=read_ensembles(reference),
-        learned=read_ensembles(learned),
-        floor=None if floor is None else read_ensembles(floor),
-        md_equal_time=None if md_equal_time is None else read_ensembles(md_equal_time),
-    )
