@@ -1,0 +1,126 @@
+"""Scores as jobs: each compares a few molecules, which are read where they are scored."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cgsim.cluster.jobs import Job, claim_file, in_parts, name_of
+from cgsim.cluster.workers import Cluster, run_jobs
+from cgsim.ensembles import Source, find_sources
+from cgsim.evaluate import Comparison, Score
+from cgsim.evaluate.comparison import ROWS
+from cgsim.evaluate.summary import summarise
+from cgsim.io import read_json, write_atomic_json
+from cgsim.judgement import Rows, score
+
+Molecule = Mapping[str, Source]
+"""The files of one molecule, by row of the comparison (a key of ``ROWS``, or reference)."""
+
+
+@dataclass(frozen=True)
+class RowPaths:
+    """Files and folders of a comparison; what each row is, `cgsim.judgement.Rows` says."""
+
+    reference: Sequence[Path]
+    learned: Sequence[Path]
+    floor: Sequence[Path] | None = None
+    md_equal_time: Sequence[Path] | None = None
+
+    def sources(self) -> dict[str, list[Source]]:
+        """The molecules of every row that is there."""
+        return {row: find_sources(paths) for row, paths in vars(self).items() if paths is not None}
+
+
+def score_paths(paths: RowPaths, *, cluster: Cluster, folder: Path | None = None) -> Comparison:
+    """Compare molecules in this process or on the workers of a cluster.
+
+    Values are the same in both; error bars come from other bootstrap draws.
+
+    Parameters
+    ----------
+    folder
+        Where workers keep the scores of every job; the same call goes on from there, unless the
+        files that were scored have changed since.
+
+    Raises
+    ------
+    ValueError
+        If a row has other molecules than the reference, or other beads or bonds for one.
+    FailedJobsError
+        At the end: what `cgsim.evaluate.compare` raised for some of them.
+    """
+    rows = paths.sources()
+    if not cluster.is_wanted(len(rows["reference"])):
+        read = {row: [source.read() for source in sources] for row, sources in rows.items()}
+        return score(Rows(**read))
+    jobs = []
+    molecules = _by_molecule(rows)
+    for part in in_parts(molecules, cluster.portion(len(molecules))):
+        name = name_of([molecule["reference"].name for molecule in part])
+        file = None if folder is None else folder.absolute() / f"{name}.json"
+        claim = None if folder is None else claim_file(folder, name)
+        jobs.append(Job(name, _score, (part, file), claim))
+    return _merged(
+        [data for part in run_jobs(jobs, cluster=cluster, label="scores") for data in part]
+    )
+
+
+def score_into(paths: RowPaths, output: Path | None, *, cluster: Cluster) -> Comparison:
+    """`score_paths`, with the numbers as JSON; what workers kept on the way is removed then."""
+    folder = None if output is None else output.with_name(f"{output.name}.jobs")
+    comparison = score_paths(paths, cluster=cluster, folder=folder)
+    if output is not None and folder is not None:
+        write_atomic_json(output, comparison.to_dict())
+        if folder.exists():
+            shutil.rmtree(folder)
+    return comparison
+
+
+def _by_molecule(rows: Mapping[str, Sequence[Source]]) -> list[Molecule]:
+    """The rows of each molecule of the reference, in its order."""
+    by_name = {row: {source.name: source for source in sources} for row, sources in rows.items()}
+    names = list(by_name["reference"])
+    for row, sources in by_name.items():
+        if sorted(sources) != sorted(names):
+            raise ValueError(f"{row} has molecules {sorted(sources)}, reference {sorted(names)}")
+    return [{row: sources[name] for row, sources in by_name.items()} for name in names]
+
+
+def _score(part: Sequence[Molecule], file: Path | None) -> list[dict[str, Any]]:
+    """Comparisons of single molecules, as plain data; read from ``file`` if they are there."""
+    inputs = [source.stamp() for molecule in part for source in molecule.values()]
+    if file is not None and file.exists() and (known := read_json(file))["inputs"] == inputs:
+        comparisons: list[dict[str, Any]] = known["comparisons"]
+        return comparisons
+    comparisons = []
+    for molecule in part:
+        read = {row: [source.read()] for row, source in molecule.items()}
+        comparisons.append(score(Rows(**read)).to_dict())
+    if file is not None:
+        write_atomic_json(file, {"inputs": inputs, "comparisons": comparisons})
+    return comparisons
+
+
+def _merged(parts: Sequence[Mapping[str, Any]]) -> Comparison:
+    """One comparison of all molecules from comparisons of each."""
+    comparisons = [Comparison.from_dict(part) for part in parts]
+    first = comparisons[0]
+    rows = {}
+    for stream, row in enumerate(ROWS):
+        scores = [getattr(each, row) for each in comparisons]
+        if scores[0] is None:
+            continue
+        molecules = tuple(molecule for each in scores for molecule in each.molecules)
+        random = np.random.default_rng([first.seed, stream])
+        rows[row] = Score(
+            molecules, summarise(molecules, n_bootstrap=first.scoring.n_bootstrap, rng=random)
+        )
+    return Comparison(
+        **{row: rows.get(row) for row in ROWS},  # type: ignore[arg-type]
+        scoring=first.scoring,
+        seed=first.seed,
+    )
