@@ -269,7 +269,7 @@ def _trainer(
                 TensorBoardLogger(directory, name="", version=""),
             ],
             callbacks=[
-                WeightAveraging(avg_fn=moving_average(config.ema_decay)),
+                WeightAveraging(use_buffers=False, avg_fn=moving_average(config.ema_decay)),
                 _checkpoint(directory, "best", monitor="validation_nll"),
                 _checkpoint(directory, "last", monitor=None),
                 TQDMProgressBar(refresh_rate=20),

@@ -122,10 +122,23 @@ class FileReporter(Reporter):
             for system, replica in numbered(systems)
         ]
         self.n_written = [0] * len(self.paths)
+        self._sizes = dict.fromkeys((path.name for path in self.paths), 0)
         self._restart_path = self.directory / "restart.safetensors"
 
     def flush(self, restart: Restart) -> None:
-        """Append the recorded frames, then note the sizes of all files."""
+        """Append the recorded frames, then note the sizes of all files.
+
+        Raises
+        ------
+        ValueError
+            If another process has written to them meanwhile; nothing is added.
+        """
+        for path in self.paths:
+            if trajectory_size(path) != self._sizes[path.name]:
+                raise ValueError(
+                    f"{path}: another process has written to it meanwhile; let that one finish, "
+                    "then call this again"
+                )
         for index, frames in enumerate(self.frames):
             if frames:
                 times = (self.n_written[index] + 1 + np.arange(len(frames))) * self.frame_interval
@@ -176,8 +189,9 @@ class FileReporter(Reporter):
                 f"{self.directory} holds a roll-out of other settings ({', '.join(other)}): choose "
                 "another directory"
             )
-        for path, size in zip(self.paths, sizes.values(), strict=True):
-            truncate_trajectory(path, size)
+        for path in self.paths:
+            truncate_trajectory(path, sizes[path.name])
+        self._sizes = sizes
         return restart
 
     def _check_free(self) -> None:
@@ -191,15 +205,14 @@ class FileReporter(Reporter):
                 )
 
     def _save(self, restart: Restart) -> None:
+        self._sizes = {path.name: trajectory_size(path) for path in self.paths}
         header = {
             "step": restart.step,
             "failures": restart.failures,
             "seconds": restart.seconds,
             "settings": restart.settings,
             "n_written": self.n_written,
-            "sizes": {
-                path.name: trajectory_size(path) if path.exists() else 0 for path in self.paths
-            },
+            "sizes": self._sizes,
         }
         tensors = {"pos": restart.pos.contiguous(), "generator": restart.generator}
         with atomic_path(self._restart_path) as partial:

@@ -93,6 +93,21 @@ def test_frames_after_the_restart_point_are_cut_off(tmp_path: Path) -> None:
     assert sizes[1:] == [0, 0]
 
 
+def test_two_writers_stop_before_they_mix(tmp_path: Path) -> None:
+    first, second = (FileReporter(SYSTEMS, 1.0, output=tmp_path) for _ in range(2))
+    for reporter in (first, second):
+        assert reporter.restart(SETTINGS) is None
+        reporter.record(positions(0), [True, False, False])
+    first.flush(restart(1))
+    content = first.paths[0].read_bytes()
+    with pytest.raises(ValueError, match=r"a-r0\.xtc: another process"):
+        second.flush(restart(1))
+    assert first.paths[0].read_bytes() == content
+    first.record(positions(1), [True, False, False])
+    first.flush(restart(2))
+    assert first.n_written == [2, 0, 0]
+
+
 @pytest.mark.parametrize("content", [b"", b"junk", b"\x10\0\0\0\0\0\0\0{}", "cut", "foreign"])
 def test_a_damaged_restart_file_is_named(tmp_path: Path, content: bytes | str) -> None:
     reporter = FileReporter(SYSTEMS, 1.0, output=tmp_path)

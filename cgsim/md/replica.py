@@ -68,6 +68,7 @@ class Replica(Generic[S]):
         self.trajectory = trajectory
         self.frame = -n_equilibration_frames
         self.phase: Phase | None = None
+        self._n_bytes = 0
         self._state_file = trajectory.with_name(f"{trajectory.stem}.state.npz")
         if self._state_file.exists():
             self._restore()
@@ -93,7 +94,17 @@ class Replica(Generic[S]):
             Phase-space point at the last of them.
         frame_interval : float
             ps.
+
+        Raises
+        ------
+        ValueError
+            If another process has written to the trajectory meanwhile; nothing is added to it.
         """
+        if trajectory_size(self.trajectory) != self._n_bytes:
+            raise ValueError(
+                f"{self.trajectory}: another process has written to it meanwhile; let that one "
+                "finish, then call this again"
+            )
         if self.frame >= 0:
             time = (self.frame + 1 + np.arange(len(frames))) * frame_interval
             append_frames(self.trajectory, frames, time=time)
@@ -103,21 +114,25 @@ class Replica(Generic[S]):
     def save(self, phase: Phase) -> None:
         """Write the state, to go on from ``phase`` at ``frame``."""
         self.phase = phase
-        n_bytes = trajectory_size(self.trajectory)
+        self._n_bytes = trajectory_size(self.trajectory)
         with atomic_path(self._state_file) as path:
             np.savez(
-                path, xyz=phase.xyz, velocity=phase.velocity, frame=self.frame, n_bytes=n_bytes
+                path,
+                xyz=phase.xyz,
+                velocity=phase.velocity,
+                frame=self.frame,
+                n_bytes=self._n_bytes,
             )
 
     def _restore(self) -> None:
         try:
             with np.load(self._state_file) as state:
                 self.phase = Phase(state["xyz"], state["velocity"])
-                self.frame, n_bytes = int(state["frame"]), int(state["n_bytes"])
+                self.frame, self._n_bytes = int(state["frame"]), int(state["n_bytes"])
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"{self._state_file} is not a readable state of {self.trajectory.name}; move both "
                 "away to start this replica anew"
             ) from error
-        if trajectory_size(self.trajectory) != n_bytes:
-            truncate_trajectory(self.trajectory, n_bytes)
+        if trajectory_size(self.trajectory) != self._n_bytes:
+            truncate_trajectory(self.trajectory, self._n_bytes)

@@ -119,6 +119,26 @@ def test_a_half_written_chunk_is_cut_off(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.usefixtures("short_chunks")
+def test_two_runs_at_once_stop_before_they_mix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance, other = MergedChains.advance, iter([True])
+
+    def overtaken(*args: Any, **kwargs: Any) -> Any:
+        if len(list(tmp_path.glob("*.xtc"))) == len(CHAINS) and next(other, False):
+            generate_polymers(CHAINS, tmp_path, RUN)  # meanwhile, by another process
+        return advance(*args, **kwargs)
+
+    monkeypatch.setattr(MergedChains, "advance", overtaken)
+    with pytest.raises(ValueError, match="another process has written"):
+        generate_polymers(CHAINS, tmp_path, RUN)
+    for file in generate_polymers(CHAINS, tmp_path, RUN):
+        xyz = read(file)
+        assert len(xyz) == RUN.n_frames
+        assert np.abs(np.diff(xyz, axis=0)).max() < 1.0
+
+
+@pytest.mark.usefixtures("short_chunks")
 def test_replicas_out_of_step_catch_up(tmp_path: Path) -> None:
     short = PolymerRun(duration=1.0, frame_interval=0.1, equilibration=0.5, platform="Reference")
     generate_polymers(CHAINS[:1], tmp_path, short)
