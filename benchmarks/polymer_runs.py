@@ -82,11 +82,11 @@ class PolymerSizes:
 SIZES = {
     "mini": PolymerSizes(
         "mini",
-        n_train=150,
+        n_train=250,
         n_validation=10,
         n_test=20,
         atoms_per_bead=10,
-        train_md=PolymerRun(duration=1500.0, equilibration=1000.0),
+        train_md=PolymerRun(duration=2500.0, equilibration=1000.0),
         test_md=PolymerRun(duration=12000.0, equilibration=1000.0, n_replicas=2),
         slow_duration=30000.0,
     ),
