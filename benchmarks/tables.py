@@ -2,7 +2,7 @@
 
     python -m benchmarks.tables
 
-Rewrites the blocks between `<!-- table: NAME -->` and `<!-- end -->` in `docs/fidelity.md` from
+Rewrites the blocks between `<!-- table: NAME -->` and `<!-- end -->` in the pages of `PAGES` from
 `benchmarks/results/*.json`.
 """
 
@@ -20,7 +20,8 @@ from cgsim.evaluate.comparison import ROWS
 from cgsim.evaluate.metrics import METRICS
 from cgsim.evaluate.table import format_estimate, metric_label
 
-PAGE = Path(__file__).parents[1] / "docs" / "fidelity.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = (DOCS / "fidelity.md", DOCS / "baselines.md", DOCS / "scaling.md")
 BLOCK = re.compile(r"(?<=<!-- table: )(?P<name>\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 MISSING = "*Not measured yet.*"
 ABLATED = {
@@ -35,6 +36,18 @@ ABLATED = {
     "failures": "failures",
     "training_seconds": "training (s)",
     "rollout_speed": "chain-steps/s",
+}
+ROLLED_OUT = {
+    "r2_rg": "r² Rg",
+    "mape_rg": "Rg error (%)",
+    "js_rg": "JS Rg",
+    "r2_log_relaxation": "r² log relaxation",
+    "median_relaxation_ratio": "relaxation / MD",
+    "js_bond": "JS bonds",
+    "collisions_per_million": "collisions / 10⁶",
+    "failures": "exploded",
+    "training_seconds": "training (s)",
+    "rollout_seconds": "roll-out (s)",
 }
 CALIBRATED = {
     "bond_length": "bond length after the step",
@@ -136,18 +149,86 @@ def ablation_table(metrics: _Numbers) -> str:
     """One line per simulator."""
     lines = [
         [name.replace("-", " "), number(scores.get("timestep"))]
-        + [_ablated(scores, column) for column in ABLATED]
+        + [score_cell(scores, column) for column in ABLATED]
         for name, scores in metrics["rows"].items()
     ]
     return markdown_table(["row", "Δ (ps)", *ABLATED.values()], lines)
 
 
-def _ablated(scores: _Numbers, column: str) -> str:
+def score_cell(scores: _Numbers, column: str) -> str:
+    """One score with its error where there is one; "–" where there is no score."""
     value = scores.get(column)
     if isinstance(value, Mapping):
         return number(value["value"], ".4f")
     error = scores.get("errors", {}).get(column)
     return number(value) if error is None else estimate(value, error)
+
+
+def forecast_table(metrics: _Numbers) -> str:
+    """Mean RMSD on held-out frames: one line per forecaster, one column per lead."""
+    rows = [row for found in metrics["trajectories"].values() for row in found["rows"]]
+    leads = sorted({row["config"]["lead"] for row in rows})
+    lines: dict[tuple[str, ...], dict[int, str]] = {}
+    for row in rows:
+        config = row["config"]
+        static = config["kind"] == "static"
+        scope = "atoms" if config["decomposed"] else "whole"
+        history = "–" if static else str(config["history"])
+        key = (row["origin"]["name"], config["kind"], "–" if static else scope, history)
+        mean = number(row["rmsd"]["mean"], ".4f")
+        above = row["above_static"]
+        wins = not static and above["value"] + 2 * above["error"] < 0
+        lines.setdefault(key, {})[config["lead"]] = f"**{mean}**" if wins else mean
+    heads = ["trajectory", "kind", "scope", "history", *(f"lead {lead}" for lead in leads)]
+    return markdown_table(
+        heads, [[*key, *(found.get(lead, "–") for lead in leads)] for key, found in lines.items()]
+    )
+
+
+def claim_table(metrics: _Numbers) -> str:
+    """Which of the published claims about forecasters hold, trajectory by trajectory."""
+    found = {name: own["claims"] for name, own in metrics["trajectories"].items()}
+    words = {True: "yes", False: "no"}
+
+    def cell(value: bool | float | None) -> str:
+        return words[value] if isinstance(value, bool) else number(value, ".2f")
+
+    claims = next(iter(found.values()))
+    lines = [[claim, *(cell(own[claim]) for own in found.values())] for claim in claims]
+    return markdown_table(["claim", *found], lines)
+
+
+def language_table(metrics: _Numbers) -> str:
+    """Populations, residence times and rates of the four wells."""
+    reference, learned, wells = metrics["reference"], metrics["learned"], "ABCD"
+    sides, lines = (reference, learned), []
+    for state, well in enumerate(wells):
+        exact = number(metrics["exact_populations"][state], ".4f")
+        lines.append([f"population of {well}", exact, *_with_error(sides, "population", state)])
+    for state, well in enumerate(wells):
+        lines.append([f"residence in {well}", "–", *_with_error(sides, "residence_time", state)])
+    for (i, first), (j, second) in product(enumerate(wells), enumerate(wells)):
+        if metrics["comparison"]["rate_ratio"][i][j] is not None and i != j:
+            pairs = [(own["rates"][i][j], own["rate_errors"][i][j]) for own in sides]
+            cells = [estimate(*(1e4 * value for value in pair)) for pair in pairs]
+            lines.append([f"rate {first} → {second} (10⁻⁴)", "–", *cells])
+    entropies = [estimate(own["path_entropy"], own["path_entropy_error"]) for own in sides]
+    lines.append(["path entropy (nats per frame)", "–", *entropies])
+    return markdown_table(["quantity", "exact", "held-out walkers", "language model"], lines)
+
+
+def _with_error(sides: Sequence[_Numbers], name: str, state: int) -> list[str]:
+    return [estimate(own[f"{name}s"][state], own[f"{name}_errors"][state]) for own in sides]
+
+
+def rollout_table(metrics: _Numbers) -> str:
+    """One line per way to go on, system by system."""
+    lines = [
+        [system, scores["label"], *(score_cell(scores, column) for column in ROLLED_OUT)]
+        for system, found in metrics["systems"].items()
+        for scores in found["rows"].values()
+    ]
+    return markdown_table(["molecules", "row", *ROLLED_OUT.values()], lines)
 
 
 def energy_table(metrics: _Numbers) -> str:
@@ -188,6 +269,33 @@ def coverage_table(metrics: _Numbers) -> str:
     return markdown_table([*heads, "PIT deviation", "by chance"], lines)
 
 
+def worker_table(metrics: _Numbers) -> str:
+    """Throughput of one process, one worker and two."""
+    md, rollout = metrics["md_ps_per_second"], metrics["rollout_chain_steps_per_second"]
+    names = {"1": "one worker", "2": "two workers"}
+    lines = [
+        [
+            names.get(row, row),
+            *(f"{number(of[row])} ({of[row] / of['1']:.2f})" for of in (md, rollout)),
+        ]
+        for row in md
+    ]
+    heads = ["in brackets: over one worker", "MD (ps/s, all chains)", "roll-out (chain-steps/s)"]
+    return markdown_table(heads, lines)
+
+
+def job_table(metrics: _Numbers) -> str:
+    """What a job costs besides its work."""
+    lines = [
+        [
+            f"{int(size):,}",
+            *(number(cost[key]) for key in ("milliseconds_per_job", "kilobytes_per_job")),
+        ]
+        for size, cost in metrics["by_number_of_jobs"].items()
+    ]
+    return markdown_table(["jobs", "ms per job", "kB per job"], lines)
+
+
 def _of(given: _Numbers) -> str:
     return estimate(given["value"], given["error"])
 
@@ -196,7 +304,7 @@ def _percent(given: _Numbers) -> str:
     return f"{100 * given['value']:.1f} ± {100 * given['error']:.1f}"
 
 
-#: Block of the page -> (result, table of its metrics).
+#: Block of a page -> (result, or result/section of its metrics; table of them).
 TABLES: dict[str, tuple[str, Callable[[_Numbers], str]]] = {
     "exact": ("exact", exact_table),
     "polymer_mini": ("polymer_mini", polymer_table),
@@ -207,6 +315,12 @@ TABLES: dict[str, tuple[str, Callable[[_Numbers], str]]] = {
     "ablations": ("ablations", ablation_table),
     "calibration_energy": ("calibration", energy_table),
     "calibration_coverage": ("calibration", coverage_table),
+    "baseline_forecast": ("baselines/forecast", forecast_table),
+    "baseline_claims": ("baselines/forecast", claim_table),
+    "baseline_language_model": ("baselines/language_model", language_table),
+    "baseline_rollout": ("baselines/rollout", rollout_table),
+    "workers": ("cluster", worker_table),
+    "jobs": ("cluster", job_table),
 }
 
 
@@ -220,12 +334,17 @@ def block(name: str, results: Path) -> str:
     """
     if name not in TABLES:
         raise ValueError(f"no table is called {name!r}; known tables: {', '.join(TABLES)}")
-    stem, make = TABLES[name]
+    source, make = TABLES[name]
+    stem, _, section = source.partition("/")
     file = results / f"{stem}.json"
     if not file.exists():
         return MISSING
     result = json.loads(file.read_text(encoding="utf-8"))
-    return f"{make(result['metrics'])}\n\n`{result['command']}`"
+    metrics = result["metrics"].get(section) if section else result["metrics"]
+    if metrics is None:
+        return MISSING
+    command = metrics["command"] if section else result["command"]
+    return f"{make(metrics)}\n\n`{command}`"
 
 
 def rewrite(page: str, results: Path = RESULTS) -> str:
@@ -242,11 +361,12 @@ def rewrite(page: str, results: Path = RESULTS) -> str:
 
 
 def main() -> None:
-    """Rewrite the page."""
-    before = PAGE.read_text(encoding="utf-8")
-    after = rewrite(before)
-    PAGE.write_text(after, encoding="utf-8")
-    print(f"{PAGE}: {'unchanged' if after == before else 'rewritten'}")
+    """Rewrite the pages."""
+    for page in PAGES:
+        before = page.read_text(encoding="utf-8")
+        after = rewrite(before)
+        page.write_text(after, encoding="utf-8")
+        print(f"{page}: {'unchanged' if after == before else 'rewritten'}")
 
 
 if __name__ == "__main__":

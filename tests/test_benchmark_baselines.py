@@ -34,7 +34,7 @@ from benchmarks.baseline_rows import (
     fit_autoregression,
     propagated,
 )
-from benchmarks.baselines import main
+from benchmarks.baselines import command, main
 from benchmarks.polymer_runs import SIZES, Data
 from benchmarks.tables import claim_table, forecast_table, language_table, rollout_table
 from cgsim.baselines import PlainSimulator
@@ -292,3 +292,13 @@ def test_states_are_a_line_each() -> None:
     lines = language_table(metrics).splitlines()
     assert len(lines) == 2 + 4 + 4 + 1 + 1
     assert any(line.startswith("| rate A → C (10⁻⁴) | – | 5.0 ± 1.0 |") for line in lines)
+
+
+def test_commands_say_what_makes_a_section_again() -> None:
+    options = Namespace(
+        data=[Path("a.cg")], as_is=True, quick=False, peptide=Path("p"), peptide_stride=3
+    )
+    start = "python -m benchmarks.baselines --only"
+    assert command("forecast", options) == f"{start} forecast --data a.cg --as-is"
+    assert command("rollout", options) == f"{start} rollout --peptide p --peptide-stride 3"
+    assert command("language_model", options) == f"{start} language_model"

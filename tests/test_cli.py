@@ -13,7 +13,8 @@ from cgsim import cli
 from cgsim.cluster import Cluster
 from cgsim.config import ModelConfig
 from cgsim.optimisation import TrainingModule
-from cgsim.simulator import Simulator, State
+from cgsim.simulator import Simulator
+from cgsim.state import State
 from cgsim.store import load_mapped, save_mapped
 from cgsim.testing import random_chain
 

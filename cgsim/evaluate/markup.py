@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
+from pathlib import Path
+from string import Template
 
 from matplotlib.figure import Figure
 
@@ -15,11 +17,52 @@ from cgsim.evaluate.metrics import METRICS
 from cgsim.evaluate.plots.style import style
 from cgsim.evaluate.table import format_estimate, format_metric, metric_label
 from cgsim.evaluate.verdict import GRADE_MEANING, judge
+from cgsim.io import write_atomic_text
 
 
 def asset(name: str) -> str:
     """Text of a file in `assets/`."""
     return files("cgsim.evaluate").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def write_page(
+    path: str | Path,
+    *,
+    kicker: str,
+    title: str,
+    lead: str,
+    sections: str,
+    footer: str,
+    top: str = "",
+    scripts: str = "",
+) -> None:
+    """Write a page of the look of all reports; it appears only when it is complete.
+
+    All is HTML already: the words above the title, the title, what follows it (`lead` a paragraph,
+    `top` below it in the header), the body, and scripts at the end.
+    """
+    page = Template(asset("report.html")).substitute(
+        kicker=kicker,
+        title=title,
+        lead=lead,
+        top=top,
+        css=asset("report.css"),
+        sections=sections,
+        footer=footer,
+        scripts=scripts,
+    )
+    write_atomic_text(path, page)
+
+
+def section(heading: str, text: str, body: str) -> str:
+    """A heading, a paragraph of plain text if there is one, and what is HTML already."""
+    paragraph = f"<p>{escape(text)}</p>" if text else ""
+    return f"<section><h2>{escape(heading)}</h2>{paragraph}{body}</section>"
+
+
+def absent(reason: object) -> str:
+    """In place of a figure that cannot be made."""
+    return f"<p>Not shown: {escape(str(reason))}.</p>"
 
 
 def inline_script(code: str) -> str:

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from string import Template
 
 from cgsim.evaluate import markup, plots
 from cgsim.evaluate.cards import make_cards
 from cgsim.evaluate.comparison import Comparison
 from cgsim.evaluate.ensemble import Ensemble
+from cgsim.evaluate.motion_sections import memory_section, slow_motion_section
 from cgsim.evaluate.plots import TrainingCurve
 from cgsim.evaluate.verdict import conclusion
 from cgsim.evaluate.viewer import make_player, player_data
-from cgsim.io import write_atomic_text
 
 #: Molecules that get panels of their own; the scores are of all.
 MAX_MOLECULES = 8
@@ -53,14 +52,19 @@ def write_report(
     """
     shown = _shown(comparison, reference, learned)
     players = [make_player(*pair) for pair in zip(*shown, strict=True)]
-    page = Template(markup.asset("report.html")).substitute(
+    cards = "\n".join(markup.card(content) for content in make_cards(comparison))
+    body = [
+        f'<section class="cards" aria-label="Headline scores">\n{cards}\n</section>',
+        markup.asset("player.html"),
+        *_sections(comparison, shown, training, provenance or {}),
+    ]
+    markup.write_page(
+        path,
+        kicker="cgsim · learned against reference molecular dynamics",
         title=escape(title),
         lead=escape(lead),
-        conclusion=escape(conclusion(comparison)),
-        css=markup.asset("report.css"),
-        cards="\n".join(markup.card(content) for content in make_cards(comparison)),
-        player=markup.asset("player.html"),
-        sections="\n".join(_sections(comparison, shown, training, provenance or {})),
+        top=f'<p class="conclusion">{escape(conclusion(comparison))}</p>',
+        sections="\n".join(body),
         footer="Made by cgsim. The 3-D player is 3Dmol.js (BSD-3-Clause).",
         scripts="\n".join(
             [
@@ -70,7 +74,6 @@ def write_report(
             ]
         ),
     )
-    write_atomic_text(path, page)
 
 
 _Pairs = tuple[list[Ensemble], list[Ensemble]]
@@ -100,18 +103,23 @@ def _sections(
     n_molecules, n_shown = len(comparison.learned.molecules), len(shown[0])
     note = f" {n_shown} of {n_molecules} molecules, from small to large."
     note = note if n_shown < n_molecules else ""
+    middle = len(shown[0]) // 2
+    typical = shown[0][middle], shown[1][middle]
     sections = [
-        _section("The scores", _SCORES, markup.summary_table(comparison)),
-        _section("Learned against true", "", _scatter(comparison)),
-        _section("Molecule by molecule", "", _per_molecule(comparison, shown, note)),
-        _section("Every molecule", _EVERY, markup.molecule_table(comparison.learned)),
+        markup.section("The scores", _SCORES, markup.summary_table(comparison)),
+        markup.section("Learned against true", "", _scatter(comparison)),
+        markup.section("Molecule by molecule", "", _per_molecule(comparison, shown, note)),
+        memory_section(*typical),
+        slow_motion_section(*typical),
+        markup.section("Every molecule", _EVERY, markup.molecule_table(comparison.learned)),
     ]
     if training is not None:
         figure = markup.plot(plots.plot_training(training), "", alt="Loss during training")
-        sections.append(_section("Training", "", figure))
-    sections.append(_section("What the scores mean", _MEANING, markup.definitions(comparison)))
+        sections.append(markup.section("Training", "", figure))
+    definitions = markup.definitions(comparison)
+    sections.append(markup.section("What the scores mean", _MEANING, definitions))
     if provenance:
-        sections.append(_section("How this was made", "", markup.provenance(provenance)))
+        sections.append(markup.section("How this was made", "", markup.provenance(provenance)))
     return sections
 
 
@@ -128,11 +136,6 @@ _EVERY = (
     "autocorrelation time of Rg²; below about 20 the error bars themselves are unsure."
 )
 _MEANING = "Lengths in nm, times in ps."
-
-
-def _section(heading: str, text: str, body: str) -> str:
-    paragraph = f"<p>{escape(text)}</p>" if text else ""
-    return f"<section><h2>{escape(heading)}</h2>{paragraph}{body}</section>"
 
 
 def _scatter(comparison: Comparison) -> str:

@@ -6,6 +6,7 @@ from cgsim.md.peptide import PeptideRun, generate_peptides
 from cgsim.md.peptide_structure import Peptide, build_peptide, read_peptide
 from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
 from cgsim.md.polymer import BEADS_PER_CHAIN, Chain, build_chain, sample_chains
+from cgsim.md.steered import SteeredRun, build_helix, generate_steered
 from cgsim.md.system import ForceField, MergedChains
 
 __all__ = [
@@ -18,10 +19,13 @@ __all__ = [
     "PeptideForceField",
     "PeptideRun",
     "PolymerRun",
+    "SteeredRun",
     "build_chain",
+    "build_helix",
     "build_peptide",
     "generate_peptides",
     "generate_polymers",
+    "generate_steered",
     "read_peptide",
     "sample_chains",
     "write_chain",

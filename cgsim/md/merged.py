@@ -135,11 +135,13 @@ class MergedCopies:
         n_frames: int,
         steps_per_frame: int,
         seed: int | Sequence[int],
+        time: float = 0.0,
     ) -> tuple[list[np.ndarray], list[Phase]]:
         """Simulate ``n_frames`` frames of every copy.
 
         The result depends only on the arguments (and the platform's arithmetic), not on what was
-        simulated before, so a run cut into calls can be resumed at any of them.
+        simulated before, so a run cut into calls can be resumed at any of them. The time of the
+        start (ps, negative in equilibration) is for forces that change with it.
 
         Returns
         -------

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cgsim.md.files import Description, check_names
 from cgsim.md.peptide_structure import Peptide
@@ -85,7 +85,7 @@ def generate_peptides(
     check_names([peptide.name for peptide in peptides])
     force_field = PeptideForceField(run.temperature)
     for peptide in peptides:
-        _describe(peptide, run, force_field).write(directory, peptide.to_mdtraj())
+        describe_peptide(peptide, run, asdict(force_field)).write(directory, peptide.to_mdtraj())
     method: Method[Peptide] = Method(
         label="peptide MD",
         merge=lambda merged, platform: MergedPeptides(merged, force_field, platform=platform),
@@ -95,12 +95,13 @@ def generate_peptides(
     return run_replicas(peptides, directory, run, method)
 
 
-def _describe(peptide: Peptide, run: PeptideRun, force_field: PeptideForceField) -> Description:
-    parameters = asdict(force_field)
+def describe_peptide(peptide: Peptide, run: Run, force_field: dict[str, Any]) -> Description:
+    """What the JSON says of simulations of a peptide, from the parameters of its force field."""
+    parameters = {name: value for name, value in force_field.items() if name != "temperature"}
     return Description(
         name=peptide.name,
         frame_interval=run.frame_interval,
-        temperature=parameters.pop("temperature"),
+        temperature=force_field["temperature"],
         parameters={
             "force_field": "ff14SBonlysc",
             "solvent": "GBn2",

@@ -1,7 +1,8 @@
 """Peptides: from a sequence, or from a PDB file, to atoms that the force field knows.
 
-A sequence becomes an extended chain (PeptideBuilder; phi -120, psi 140 degrees), by default between
-an acetyl (ACE) and an N-methyl (NME) cap; hydrogens are placed by OpenMM at pH 7.
+A sequence becomes a chain of the same backbone angles everywhere (PeptideBuilder), by default
+extended (phi -120, psi 140 degrees) and between an acetyl (ACE) and an N-methyl (NME) cap;
+hydrogens are placed by OpenMM at pH 7.
 """
 
 import random
@@ -19,10 +20,11 @@ from openmm import app, unit
 
 from cgsim.md.peptide_system import PeptideForceField
 
-PHI, PSI = -120.0, 140.0
+EXTENDED = (-120.0, 140.0)
+ALPHA_HELIX = (-57.0, -47.0)
 PH = 7.0
 _AMINO_ACIDS = frozenset(name.upper() for name in protein_letters_3to1)
-_CAPS = frozenset(("ACE", "NME", "NH2"))
+CAPS = frozenset(("ACE", "NME", "NH2"))
 _SOLVENT = frozenset(
     ("HOH", "WAT", "H2O", "DOD", "SO4", "NA", "CL", "K", "MG", "CA", "ZN", "MN", "LI", "BR", "IOD")
 )
@@ -65,8 +67,14 @@ class Peptide:
         return mdtraj.Trajectory(self.xyz, mdtraj.Topology.from_openmm(self.topology))
 
 
-def build_peptide(sequence: str, *, capped: bool = True, name: str | None = None) -> Peptide:
-    """Build an extended peptide of L-amino acids from its one-letter sequence.
+def build_peptide(
+    sequence: str,
+    *,
+    capped: bool = True,
+    name: str | None = None,
+    dihedrals: tuple[float, float] = EXTENDED,
+) -> Peptide:
+    """Build a peptide of L-amino acids from its one-letter sequence.
 
     Parameters
     ----------
@@ -76,6 +84,8 @@ def build_peptide(sequence: str, *, capped: bool = True, name: str | None = None
         Between ACE and NME; otherwise with charged ends, NH3+ and COO-.
     name : str, optional
         The sequence by default, with ``-uncapped`` where it is.
+    dihedrals : tuple of float
+        phi and psi of every residue, degrees: `EXTENDED` or `ALPHA_HELIX`.
 
     Raises
     ------
@@ -84,7 +94,7 @@ def build_peptide(sequence: str, *, capped: bool = True, name: str | None = None
         not supported), or a single residue without caps.
     """
     _check_sequence(sequence, capped=capped)
-    topology, xyz = _heavy_atoms(sequence, capped=capped)
+    topology, xyz = _heavy_atoms(sequence, capped=capped, dihedrals=dihedrals)
     name = name or (sequence if capped else f"{sequence}-uncapped")
     return _add_hydrogens(topology, xyz, name=name, source="sequence")
 
@@ -144,14 +154,16 @@ def _check_sequence(sequence: str, *, capped: bool) -> None:
         raise ValueError(f"sequence {sequence!r}: a single residue needs caps")
 
 
-def _heavy_atoms(sequence: str, *, capped: bool) -> tuple[app.Topology, np.ndarray]:
+def _heavy_atoms(
+    sequence: str, *, capped: bool, dihedrals: tuple[float, float]
+) -> tuple[app.Topology, np.ndarray]:
     """Build a chain without hydrogens; the caps are cut out of glycines at its ends."""
     import PeptideBuilder
 
     codes = f"G{sequence}G" if capped else sequence
     structure = PeptideBuilder.initialize_res(codes[0])
     for code in codes[1:]:
-        PeptideBuilder.add_residue(structure, code, PHI, PSI)
+        PeptideBuilder.add_residue(structure, code, *dihedrals)
     if not capped:
         PeptideBuilder.add_terminal_OXT(structure)
     topology, xyz = app.Topology(), []
@@ -175,7 +187,7 @@ def _check_chain(topology: app.Topology, xyz: np.ndarray) -> None:
     residues = list(topology.residues())
     if not residues:
         raise ValueError("there is no peptide in this file")
-    foreign = [_label(r) for r in residues if r.name not in _AMINO_ACIDS | _CAPS]
+    foreign = [_label(r) for r in residues if r.name not in _AMINO_ACIDS | CAPS]
     if foreign:
         raise ValueError(
             f"non-standard residues {', '.join(foreign)}; the force field knows the twenty amino "

@@ -70,6 +70,11 @@ class PeptideForceField:
     friction: float = 1.0
     timestep: float = 0.004
 
+    @property
+    def dielectric(self) -> float:
+        """Dielectric constant of the solvent: that of water."""
+        return _WATER
+
     def load(self) -> app.ForceField:
         """Return the OpenMM force field, ff14SBonlysc with GBn2."""
         # The first match of a torsion counts, so what replaces another stands before it.
@@ -90,6 +95,7 @@ class PeptideForceField:
             nonbondedCutoff=cutoff * unit.nanometer,
             constraints=app.HBonds,
             hydrogenMass=self.hydrogen_mass,
+            solventDielectric=self.dielectric,
             removeCMMotion=False,
         )
 

@@ -158,6 +158,7 @@ class _Task(Generic[S]):
                 n_frames=min(longest, end - frame),
                 steps_per_frame=run.steps_per_frame,
                 seed=self._seed(replicas),
+                time=frame * run.frame_interval,
             )
             for replica, xyz, phase in zip(replicas, frames, phases, strict=True):
                 replica.append(xyz, phase, frame_interval=run.frame_interval)

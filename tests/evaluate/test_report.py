@@ -79,7 +79,7 @@ def test_report_is_complete_and_alone(report: Path) -> None:
     page = report.read_text(encoding="utf-8")
     for metric in METRICS:
         assert metric_label(metric).replace("'", "&#x27;") in page
-    assert page.count('<figure class="plot') == 9
+    assert page.count('<figure class="plot') == 12  # memory and slow motions included
     assert report.stat().st_size < 5_000_000
 
 

@@ -14,6 +14,7 @@ from cgsim.evaluate.plots.molecules import (
     plot_rg_distributions,
     plot_rg_traces,
 )
+from cgsim.evaluate.plots.pulling import plot_pulling
 from cgsim.evaluate.plots.scatter import TrainingCurve, plot_relaxation, plot_rg, plot_training
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "plot_implied_timescales",
     "plot_memory",
     "plot_pair_distributions",
+    "plot_pulling",
     "plot_relaxation",
     "plot_rg",
     "plot_rg_distributions",
