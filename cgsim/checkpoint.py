@@ -21,7 +21,7 @@ from cgsim.units import UNITS
 from cgsim.version import __version__
 
 FORMAT = "cgsim simulator"
-FORMAT_VERSION = 3  # 2: products of the two ends of an edge; 3: handedness of beads
+FORMAT_VERSION = 4  # 2: products of the two ends of an edge; 3: handedness; 4: ideal distances
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,8 @@ def _upgraded(header: dict[str, Any]) -> dict[str, Any]:
     graph = header["model"].get("graph") if isinstance(header["model"], dict) else None
     if header["format_version"] == 1 and isinstance(graph, dict):
         graph["n_pair"] = 0  # version 1 knew no products of the two ends of an edge
+    if header["format_version"] < 4 and isinstance(graph, dict):
+        graph["ideal_distance"] = False
     if header["format_version"] < 3 and isinstance(header["statistics"], dict):
         header["statistics"]["chiral"] = False  # nor did version 2 know a handedness of beads
     return header

@@ -39,6 +39,8 @@ class GraphConfig:
         envelope.
     n_radial
         Number of Gaussians in which a distance is expanded.
+    ideal_distance
+        Whether an edge knows how far apart its beads would be if all atom bonds were ideal springs.
     n_pair
         Number of products of what is known of the two beads: as in a mixing rule, what two kinds
         do to each other follows from what each does to its own.
@@ -47,6 +49,7 @@ class GraphConfig:
     n_hops: int = 4
     cutoff: float = 3.0
     n_radial: int = 12
+    ideal_distance: bool = True
     n_pair: int = 16
 
 
@@ -61,7 +64,7 @@ class DynamicsConfig:
     n_layers
         Number of equivariant convolutions.
     lmax
-        Highest order of the spherical harmonics and hidden features.
+        Highest order of the spherical harmonics and hidden features, at least 1.
     noise
         ``independent``: one variance per bead. ``correlated``: a Gaussian Markov random field on
         the bead graph. ``elastic``: one that is stiff along the bonds and soft across them, for

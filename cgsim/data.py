@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from cgsim.nn.neighbours import COMPLETE_LIMIT, complete_pairs, topological_pairs
+from cgsim.mapping import ideal_distances
+from cgsim.nn.neighbours import COMPLETE_LIMIT, Topology, complete_pairs, topological_pairs
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ class CGData(Data):
         Topological pairs, both ways, sorted by destination.
     edge_hop : [n_edges]
         Bead bonds between the two.
+    edge_reach : [n_edges]
+        Their ideal distance (see `cgsim.mapping.ideal_distances`), 0 if unknown.
     embedding_index : [n]
         Row of the bead embedding that each bead uses.
     atom_type : [n_atoms]
@@ -111,6 +114,11 @@ class CGData(Data):
     cell : [n_graphs, 3, 3]
         Periodic cells, nm; absent without.
     """
+
+    @property
+    def topology(self) -> Topology:
+        """What the bonds say of pairs of beads."""
+        return Topology(self.edge_index, self.edge_hop, self.edge_reach)
 
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
         if key == "atom_edge_index":
@@ -128,6 +136,7 @@ class SystemGraph:
     chirality: Tensor
     edge_index: Tensor
     edge_hop: Tensor
+    edge_reach: Tensor
     atom_type: Tensor
     atom_edge_index: Tensor
     bead_index: Tensor
@@ -153,6 +162,9 @@ class SystemGraph:
         is_small = system.cell is None and system.n_beads <= COMPLETE_LIMIT
         connect = complete_pairs if is_small else topological_pairs
         pairs, hop = connect(system.edge_index, system.n_beads, n_hops=n_hops)
+        reach = np.zeros(len(hop))
+        bonded = hop > 0
+        reach[bonded] = ideal_distances(system.atom_bonds, system.bead_index, pairs[:, bonded])
         both = np.concatenate([system.atom_bonds, system.atom_bonds[::-1]], axis=1)
         return cls(
             mass=torch.as_tensor(system.bead_mass, dtype=torch.float32),
@@ -162,6 +174,7 @@ class SystemGraph:
             ),
             edge_index=torch.as_tensor(pairs),
             edge_hop=torch.as_tensor(hop),
+            edge_reach=torch.as_tensor(reach, dtype=torch.float32),
             atom_type=torch.tensor([code[name] for name in system.atom_type]),
             atom_edge_index=torch.as_tensor(both[:, np.argsort(both[1], kind="stable")].copy()),
             bead_index=torch.as_tensor(system.bead_index),
@@ -303,13 +316,14 @@ def _join_atoms(graphs: Sequence[SystemGraph]) -> dict[str, Tensor]:
 
 def _join_beads(graphs: Sequence[SystemGraph], n_windows: Sequence[int]) -> dict[str, Any]:
     """Bead graphs repeated for every window."""
-    edges, hops, batch, rows, masses, chirality = [], [], [], [], [], []
+    edges, hops, reach, batch, rows, masses, chirality = [], [], [], [], [], [], []
     n_nodes = n_graphs = n_rows = 0
     for graph, repeats in zip(graphs, n_windows, strict=True):
         n_beads = len(graph.mass)
         shift = n_nodes + n_beads * torch.arange(repeats)
         edges.append((graph.edge_index[:, None, :] + shift[None, :, None]).flatten(1))
         hops.append(graph.edge_hop.repeat(repeats))
+        reach.append(graph.edge_reach.repeat(repeats))
         rows.append(torch.arange(n_rows, n_rows + n_beads).repeat(repeats))
         masses.append(graph.mass.repeat(repeats))
         chirality.append(graph.chirality.repeat(repeats))
@@ -322,6 +336,7 @@ def _join_beads(graphs: Sequence[SystemGraph], n_windows: Sequence[int]) -> dict
     return {
         "edge_index": torch.cat(edges, dim=1),
         "edge_hop": torch.cat(hops),
+        "edge_reach": torch.cat(reach),
         "embedding_index": torch.cat(rows),
         "mass": torch.cat(masses),
         "chirality": torch.cat(chirality),

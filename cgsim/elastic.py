@@ -54,32 +54,38 @@ class ElasticGaussian(PairField):
         """A random deviation [n, 3]: triangular solve for small systems, else perturb-and-solve."""
         if self.layout.width > DENSE_SOLVE_LIMIT:
             return self._perturb_and_solve(generator)
-        noise = randn_like(self.mean, generator)
+        return self._solve(randn_like(self.mean, generator), self._cholesky)
+
+    def deviation_of(self, noise: Tensor) -> Tensor:
+        """``L^-T z`` [n, 3] with the factor computed anew: nothing is stored on the way."""
+        return self._solve(noise, torch.linalg.cholesky_ex(self._precision()).L)
+
+    def _solve(self, noise: Tensor, factor: Tensor) -> Tensor:
+        """``L^-T z`` [n, 3], of the covariance ``(L L^T)^-1``."""
         right = self.layout.padded(noise).double().flatten(1)[:, :, None]
-        solved = torch.linalg.solve_triangular(self._cholesky.mT, right, upper=True)
+        solved = torch.linalg.solve_triangular(factor.mT, right, upper=True)
         return self.layout.unpadded(solved.view(self.n_graphs, -1, 3)).to(noise)
 
     @cached_property
     def _cholesky(self) -> Tensor:
-        """Lower factor of each precision [n_graphs, 3 width, 3 width]; padding is the identity.
+        return torch.linalg.cholesky(self._precision())
+
+    def _precision(self) -> Tensor:
+        """The precision of each system [n_graphs, 3 width, 3 width]; padding is the identity.
 
         In double precision: stiff bonds between beads that hardly move alone need it.
         """
-        width, slot = self.layout.width, self.layout.slot
-        n_rows = self.n_graphs * width
+        width, (first, second) = self.layout.width, self.layout.slot[self.pairs]
         one = torch.eye(3, dtype=torch.float64, device=self.mean.device)
         direction = self.direction.double()
         along = direction[:, :, None] * direction[:, None, :]
         block = self.weight.double()[:, None, None] * one
         block = block + self.stiffness.double()[:, None, None] * along
-        own = self.diagonal.double()[:, None, None] * one
-        for ends in self.pairs:
-            own = own.index_add(0, ends, block)
-        own = one.expand(n_rows, 3, 3).index_copy(0, slot, own)
-        rows = torch.arange(n_rows, device=own.device)
-        first, second = slot[self.pairs]
-        row, column = torch.cat([rows, first, second]), torch.cat([rows, second, first]) % width
-        blocks = torch.cat([own, -block, -block])
-        matrix = own.new_zeros(n_rows * width, 3, 3).index_add(0, row * width + column, blocks)
-        matrix = matrix.view(self.n_graphs, width, width, 3, 3).transpose(2, 3)
-        return torch.linalg.cholesky(matrix.reshape(self.n_graphs, 3 * width, 3 * width))
+        place = torch.cat([first * width + second % width, second * width + first % width])
+        pull = block.new_zeros(self.n_graphs * width**2, 3, 3)
+        pull = pull.index_add(0, place, torch.cat([block, block]))
+        pull = pull.view(self.n_graphs, width, width, 3, 3)
+        alone = self.layout.padded(self.diagonal.double(), fill=1.0)[:, :, None, None] * one
+        own = (alone + pull.sum(dim=2)).permute(0, 2, 3, 1)
+        matrix = torch.diag_embed(own).permute(0, 3, 1, 4, 2) - pull.transpose(2, 3)
+        return matrix.reshape(self.n_graphs, 3 * width, 3 * width)

@@ -72,6 +72,13 @@ class GaussianField(ABC):
     def deviation(self, generator: torch.Generator | None = None) -> Tensor:
         """A random deviation from the mean [n, 3], with covariance ``P^-1``."""
 
+    @abstractmethod
+    def deviation_of(self, noise: Tensor) -> Tensor:
+        """The deviation that standard normal numbers [n, 3] stand for, by dense factorisation.
+
+        Of small systems `deviation` makes it of ``randn_like(mean)``.
+        """
+
     def __post_init__(self) -> None:
         if self.known_layout is None or self.known_layout.batch is not self.batch:
             layout = Layout.of(self.batch, self.n_graphs)
@@ -127,7 +134,11 @@ class IndependentGaussian(GaussianField):
 
     def deviation(self, generator: torch.Generator | None = None) -> Tensor:
         """``z_i / sqrt(d_i)`` [n, 3]."""
-        return randn_like(self.mean, generator) * self.diagonal.rsqrt()[:, None]
+        return self.deviation_of(randn_like(self.mean, generator))
+
+    def deviation_of(self, noise: Tensor) -> Tensor:
+        """``z_i / sqrt(d_i)`` [n, 3]."""
+        return noise * self.diagonal.rsqrt()[:, None]
 
 
 @dataclass(frozen=True)
@@ -225,8 +236,8 @@ class CorrelatedGaussian(PairField):
         return self._perturb_and_solve(generator)
 
     def deviation_of(self, noise: Tensor) -> Tensor:
-        """The deviation [n, 3] that `deviation` makes of standard normal numbers [n, 3]."""
-        return self._solve(noise, self._factor())
+        """``L^-T z`` [n, 3] with the factor computed anew: nothing is stored on the way."""
+        return self._solve(noise, torch.linalg.cholesky_ex(self._precision()).L)
 
     def _solve(self, noise: Tensor, factor: Tensor) -> Tensor:
         """``L^-T z`` [n, 3], of the covariance ``(L L^T)^-1``."""
@@ -236,10 +247,10 @@ class CorrelatedGaussian(PairField):
 
     @cached_property
     def _cholesky(self) -> Tensor:
-        return self._factor()
+        return torch.linalg.cholesky(self._precision())
 
-    def _factor(self) -> Tensor:
-        """Lower factor of each precision [n_graphs, width, width]; padding is the identity.
+    def _precision(self) -> Tensor:
+        """The precision of each system [n_graphs, width, width]; padding is the identity.
 
         In double precision: stiff bonds between beads that hardly move alone need it.
         """
@@ -251,7 +262,7 @@ class CorrelatedGaussian(PairField):
         pull = weight.new_zeros(size * width).index_add(0, place, torch.cat([weight, weight]))
         pull = pull.view(self.n_graphs, width, width)
         own = self.layout.padded(self.diagonal.double(), fill=1.0) + pull.sum(dim=2)
-        return torch.linalg.cholesky(torch.diag_embed(own) - pull)
+        return torch.diag_embed(own) - pull
 
 
 def is_plausible(field: GaussianField, deviation: Tensor) -> Tensor:

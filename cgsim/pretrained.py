@@ -32,7 +32,7 @@ def pretrained_file(name: str) -> Path:
 
 
 def find_checkpoint(path: str | Path) -> Path:
-    """A file as it is, or that of the packaged simulator of this name when there is no such file."""
+    """A file as it is, or, where there is none, that of the packaged simulator of this name."""
     if not Path(path).exists() and str(path) in pretrained_names():
         return pretrained_file(str(path))
     return Path(path)

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from cgsim.compiled import EagerStepper, Stepper, choose_stepper
 from cgsim.data import MappedTrajectory
 from cgsim.reporters import FileReporter, MemoryReporter, Reporter, Restart, numbered
-from cgsim.simulator import Simulator, State
+from cgsim.simulator import Simulator
 from cgsim.starts import choose_starts, start_batch
-from cgsim.threads import cpu_threads
+from cgsim.state import State
 from cgsim.units import PS_PER_NS
 
 LONGEST_BOND = 10.0  # mean bond lengths: a bead bond beyond this is an explosion
@@ -104,6 +105,8 @@ def simulate(
         that ends in ``*.dcd`` (such as ``runs/*.dcd``) chooses DCD. Without it, frames are kept in
         memory.
 
+    The step is compiled where that pays (see `cgsim.compiled`).
+
     Returns
     -------
     `Rollout`. A replica that explodes is stopped with a warning, its good frames are kept and the
@@ -128,8 +131,7 @@ def simulate(
     state = simulator.start(
         start_batch(simulator, systems).to(device), torch.Generator(device).manual_seed(seed)
     )
-    with cpu_threads(len(state.pos)):
-        return _Run(simulator, systems, reporter, every=every, seed=seed).to(state, n_steps)
+    return _Run(simulator, systems, reporter, every=every, seed=seed).to(state, n_steps)
 
 
 class _Run:
@@ -157,6 +159,8 @@ class _Run:
             "start": zlib.crc32(b"".join(system.pos.tobytes() for system in systems)),
             "device": next(simulator.parameters()).device.type,
         }
+        n_beads = sum(system.n_beads for system in systems)
+        self.stepper: Stepper = EagerStepper(simulator, n_beads)
         self.alive = [True] * len(systems)
         self.failures: list[Failure] = []
         self.seconds_before = 0.0
@@ -168,7 +172,13 @@ class _Run:
     def to(self, state: State, n_steps: int) -> Rollout:
         """Run until ``n_steps`` steps have been done, the ones before a restart included."""
         safe = state
-        first, state = self._resume(state)
+        first, state, before = self._resume(state)
+        if first < n_steps:
+            self.stepper = choose_stepper(self.simulator, state, n_steps, before=before)
+        with self.stepper.threads():
+            return self._run(state, first, n_steps, safe=safe)
+
+    def _run(self, state: State, first: int, n_steps: int, *, safe: State) -> Rollout:
         if first == 0:
             self._flush(state, 0, 0.0)
         seconds, started = self.seconds_before, time.perf_counter()
@@ -178,7 +188,7 @@ class _Run:
             step = first
             while step < n_steps and any(self.alive):
                 step += 1
-                state = self._guard(self.simulator.step(state), step, safe)
+                state = self._guard(self.stepper(state), step, safe)
                 if step % self.every == 0:
                     self.reporter.record(state.pos[:, -1], self.alive)
                 bar.update()
@@ -199,17 +209,18 @@ class _Run:
         waited = time.perf_counter() - self.last_flush
         return step % (self.every * FLUSH_EVERY) == 0 or waited > FLUSH_SECONDS
 
-    def _resume(self, state: State) -> tuple[int, State]:
-        """Step and state to go on from."""
+    def _resume(self, state: State) -> tuple[int, State, str | None]:
+        """Step and state to go on from, and the name of the stepper that went so far."""
         restart = self.reporter.restart(self.settings)
         if restart is None:
-            return 0, state
+            return 0, state, None
         self.failures = [Failure(**failure) for failure in restart.failures]
         stopped = {(failure.name, failure.replica) for failure in self.failures}
         self.alive = [label not in stopped for label in self.labels]
         self.seconds_before = restart.seconds
         state.generator.set_state(restart.generator)
-        return restart.step, replace(state, pos=restart.pos.to(state.pos.device))
+        state = replace(state, pos=restart.pos.to(state.pos.device))
+        return restart.step, state, str(restart.settings.get("stepper", EagerStepper.name))
 
     def _flush(self, state: State, step: int, seconds: float) -> None:
         self.last_flush = time.perf_counter()
@@ -220,7 +231,7 @@ class _Run:
                 generator=state.generator.get_state(),
                 failures=[asdict(failure) for failure in self.failures],
                 seconds=seconds,
-                settings=self.settings,
+                settings=self.settings | {"stepper": self.stepper.name},
             )
         )
 

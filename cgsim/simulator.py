@@ -4,8 +4,8 @@
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -17,51 +17,12 @@ from cgsim.data import CGData, MappedTrajectory, WindowDataset
 from cgsim.dynamics import Beads, Dynamics, Prediction
 from cgsim.embedding import GraphEmbedding
 from cgsim.integrators import acceleration_target, euler_step, velocity_from_history
+from cgsim.nn.layout import Layout
 from cgsim.nn.neighbours import BeadGraph, bead_graph
-from cgsim.noise import is_plausible, randn_like
+from cgsim.noise import GaussianField, is_plausible, randn_like
 from cgsim.score import Score
+from cgsim.state import State, centred
 from cgsim.statistics import Statistics, shared_frame_interval
-
-
-@dataclass(frozen=True)
-class State:
-    """A batch of systems in a roll-out; every step makes a new one.
-
-    Attributes
-    ----------
-    pos : [n, k, 3]
-        The k last frames, the present one last, nm (float64: systems may diffuse far from the
-        origin).
-    embedding : [n, n_channels]
-        Bead embedding, constant in time.
-    mass : [n]
-        Da.
-    chirality : [n]
-        Handedness of each bead, -1, 0 or 1.
-    topology
-        Topological pairs [2, n_pairs] and their separations [n_pairs].
-    batch : [n]
-        System of each bead, sorted.
-    n_graphs
-        Number of systems.
-    generator
-        Source of all randomness.
-    cell : [n_graphs, 3, 3] or None
-        Periodic cells, nm.
-    fixed_graph
-        The bead graph, where it is the same at every step: that of small equal systems.
-    """
-
-    pos: Tensor
-    embedding: Tensor
-    mass: Tensor
-    chirality: Tensor
-    topology: tuple[Tensor, Tensor]
-    batch: Tensor
-    n_graphs: int
-    generator: torch.Generator
-    cell: Tensor | None = None
-    fixed_graph: BeadGraph | None = None
 
 
 class Simulator(nn.Module):
@@ -96,6 +57,10 @@ class Simulator(nn.Module):
         super().__init__()
         if config.history < 1:
             raise ValueError(f"history must be at least 1 frame, got {config.history}")
+        if config.dynamics.lmax < 1:
+            raise ValueError(
+                f"lmax must be at least 1, got {config.dynamics.lmax}: forces are vectors"
+            )
         self.config, self.atom_types, self.statistics = config, tuple(atom_types), statistics
         self.embedding = self.embedding_network(len(self.atom_types), config.embedding)
         self.dynamics = self.dynamics_network(
@@ -271,7 +236,7 @@ class Simulator(nn.Module):
         return bead_graph(
             pos,
             cutoff=self.cutoff,
-            topology=(batch.edge_index, batch.edge_hop),
+            topology=batch.topology,
             batch=batch.batch,
             n_graphs=count_graphs(batch),
             cell=batch.cell if "cell" in batch else None,
@@ -325,14 +290,16 @@ class Simulator(nn.Module):
             embedding=self._embed(batch),
             mass=batch.mass.to(self.dtype),
             chirality=batch.chirality,
-            topology=(batch.edge_index, batch.edge_hop),
-            batch=batch.batch,
-            n_graphs=count_graphs(batch),
+            topology=batch.topology,
+            layout=Layout.of(batch.batch, count_graphs(batch)),
             generator=generator,
             cell=batch.cell.double() if "cell" in batch else None,
         )
-        graph = self._present_graph(state, centred(state).to(self.dtype))
-        return replace(state, fixed_graph=graph) if graph.width else state
+        counts = state.layout.counts
+        if state.cell is not None or len(batch.edge_hop) < int((counts * (counts - 1)).sum()):
+            return state
+        graph = self._present_graph(state, centred(state.pos, state.layout).to(self.dtype))
+        return replace(state, fixed_graph=graph)  # all pairs
 
     def _present_graph(self, state: State, local: Tensor) -> BeadGraph:
         """The bead graph of the present frame."""
@@ -351,22 +318,47 @@ class Simulator(nn.Module):
     @torch.no_grad()
     def step(self, state: State) -> State:
         """One time step: predict the accelerations, sample, refine, integrate."""
-        local = centred(state).to(self.dtype)
+        pos = self._next_pos(state.pos, lambda field: field.deviation(state.generator), state=state)
+        return replace(state, pos=torch.cat([state.pos[:, 1:], pos[:, None]], dim=1))
+
+    @torch.no_grad()
+    def history_after(self, history: Tensor, noise: Tensor, *, state: State) -> Tensor:
+        """The frames after one step from others than those of a state, a pure function of tensors.
+
+        Parameters
+        ----------
+        history : [n, k, 3]
+            In place of ``state.pos``.
+        noise : [n, 3]
+            Standard normal numbers, all that is random: `step` draws the same for systems that are
+            small enough for a dense factorisation.
+
+        Returns
+        -------
+        [n, k, 3], nm.
+        """
+        pos = self._next_pos(history, lambda field: field.deviation_of(noise), state=state)
+        return torch.cat([history[:, 1:], pos[:, None]], dim=1)
+
+    def _next_pos(
+        self, history: Tensor, deviation: Callable[[GaussianField], Tensor], *, state: State
+    ) -> Tensor:
+        local = centred(history, state.layout).to(self.dtype)
         graph = self._present_graph(state, local)
         level = local.new_zeros(len(local))
         prediction = self._predict(
             local, state.embedding, mass=state.mass, noise_level=level, graph=graph
         )
-        residual = prediction.acceleration.deviation(state.generator)
+        residual = deviation(prediction.acceleration)
         if self.score is not None:
             residual = self._refine(residual, local[:, -1], prediction=prediction, graph=graph)
         reduced = prediction.acceleration.mean + residual
         acceleration = reduced.double() * self.statistics.step_scale / self.timestep**2
-        velocity = velocity_from_history(state.pos, self.timestep)
-        next_pos, _ = euler_step(
-            state.pos[:, -1], velocity, acceleration=acceleration, timestep=self.timestep
+        velocity = velocity_from_history(history, self.timestep)
+        pos, _ = euler_step(
+            history[:, -1], velocity, acceleration=acceleration, timestep=self.timestep
         )
-        return replace(state, pos=torch.cat([state.pos[:, 1:], next_pos[:, None]], dim=1))
+        return pos
 
     def _refine(
         self, sample: Tensor, pos: Tensor, *, prediction: Prediction, graph: BeadGraph
@@ -390,10 +382,3 @@ class Simulator(nn.Module):
 def count_graphs(batch: CGData) -> int:
     """Number of windows in a batch."""
     return int(batch.batch[-1]) + 1
-
-
-def centred(state: State) -> Tensor:
-    """History [n, k, 3] with every system's present centre at the origin."""
-    total = state.pos.new_zeros(state.n_graphs, 3).index_add(0, state.batch, state.pos[:, -1])
-    centre = total / torch.bincount(state.batch, minlength=state.n_graphs)[:, None]
-    return state.pos - centre[state.batch][:, None]

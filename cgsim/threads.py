@@ -1,7 +1,7 @@
 """CPU threads: small graphs run fastest on one."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
@@ -9,12 +9,16 @@ ONE_THREAD_LIMIT = 5000  # beads of a batch below which more threads cost more t
 
 
 @contextmanager
-def cpu_threads(n_beads: int) -> Iterator[None]:
-    """Use one thread for a batch of few beads, as many as PyTorch was given for a large one."""
+def at_most_threads(n_threads: int) -> Iterator[None]:
+    """Use so many threads, or fewer where PyTorch was given fewer."""
     before = torch.get_num_threads()
-    if n_beads < ONE_THREAD_LIMIT:
-        torch.set_num_threads(1)
+    torch.set_num_threads(min(n_threads, before))
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def cpu_threads(n_beads: int) -> AbstractContextManager[None]:
+    """Use one thread for a batch of few beads, as many as PyTorch was given for a large one."""
+    return at_most_threads(1 if n_beads < ONE_THREAD_LIMIT else torch.get_num_threads())

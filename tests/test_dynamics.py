@@ -16,7 +16,7 @@ from cgsim.dynamics import (
     bounded,
 )
 from cgsim.elastic import ElasticGaussian
-from cgsim.nn.neighbours import BeadGraph, bead_graph, topological_pairs
+from cgsim.nn.neighbours import BeadGraph, Topology, bead_graph, topological_pairs
 from cgsim.noise import CorrelatedGaussian, IndependentGaussian
 from cgsim.testing import (
     dense_precision,
@@ -55,7 +55,7 @@ def graph_of(pos: Tensor) -> BeadGraph:
     return bead_graph(
         pos,
         cutoff=CUTOFF,
-        topology=(torch.as_tensor(pairs), torch.as_tensor(hop)),
+        topology=Topology(torch.as_tensor(pairs), torch.as_tensor(hop)),
         batch=torch.zeros(N_BEADS, dtype=torch.long),
         n_graphs=1,
     )

@@ -186,6 +186,12 @@ def test_samples_are_mean_plus_deviation(field: GaussianField) -> None:
     torch.testing.assert_close(sample, field.mean + deviation)
 
 
+def test_deviations_are_those_of_given_noise(field: GaussianField) -> None:
+    drawn = field.deviation(torch.Generator().manual_seed(5))
+    noise = randn_like(field.mean, torch.Generator().manual_seed(5))
+    torch.testing.assert_close(field.deviation_of(noise), drawn)
+
+
 def test_samples_are_reproducible(field: GaussianField) -> None:
     first, again, other = (
         field.deviation(torch.Generator().manual_seed(seed)) for seed in (3, 3, 4)

@@ -171,7 +171,9 @@ def line_graph() -> BeadGraph:
     """A chain of four beads."""
     edge_index = torch.tensor([[1, 0, 2, 1, 3, 2], [0, 1, 1, 2, 2, 3]])
     zeros = torch.zeros(4, dtype=torch.long)
-    return BeadGraph(edge_index, torch.ones(6).long(), torch.zeros(6, 3), zeros, n_graphs=1)
+    return BeadGraph(
+        edge_index, torch.ones(6).long(), torch.zeros(6, 3), zeros, n_graphs=1, reach=torch.ones(6)
+    )
 
 
 @pytest.mark.parametrize("lmax", [1, 2])

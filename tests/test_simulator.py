@@ -12,7 +12,8 @@ from torch import Tensor
 from cgsim.config import DynamicsConfig, ModelConfig
 from cgsim.data import CGData, MappedTrajectory
 from cgsim.noise import CorrelatedGaussian, GaussianField, IndependentGaussian, is_plausible
-from cgsim.simulator import Simulator, centred, count_graphs
+from cgsim.simulator import Simulator, count_graphs
+from cgsim.state import centred
 from cgsim.statistics import measure
 from cgsim.testing import (
     ATOM_TYPES,
@@ -385,7 +386,7 @@ def test_centred() -> None:
     dataset = simulator.windows(molecules)
     state = simulator.start(dataset[[1, len(dataset) - 1]], torch.Generator())
     pos = state.pos + 7.0 * (1 + state.batch)[:, None, None]
-    found = centred(replace(state, pos=pos))
+    found = centred(pos, state.layout)
     for system in (0, 1):
         mine = state.batch == system
         torch.testing.assert_close(found[mine][:, -1].mean(dim=0), torch.zeros(3, dtype=EXACT))
@@ -450,6 +451,8 @@ def test_mistakes() -> None:
     chain = random_chain(4)
     with pytest.raises(ValueError, match="history must be at least 1 frame, got 0"):
         untrained([chain], replace(TINY, history=0))
+    with pytest.raises(ValueError, match="lmax must be at least 1, got 0"):
+        untrained([chain], replace(TINY, dynamics=replace(TINY.dynamics, lmax=0)))
     simulator = random_simulator([chain], config_of(score=False))
     with pytest.raises(ValueError, match="no score network"):
         _ = simulator._denoiser

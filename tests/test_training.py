@@ -271,7 +271,7 @@ log = TrainingModule._log
 def record(self, stage, losses, batch):
     if stage == "train":
         with open(Path(__file__).with_name(f"rank{self.global_rank}.txt"), "a") as file:
-            print(float(losses["nll"]), file=file)
+            print(float(losses["nll"].detach()), file=file)
     log(self, stage, losses, batch)
 TrainingModule._log = record
 """
@@ -298,7 +298,7 @@ def test_two_processes_train_like_one_with_twice_the_batch(
 
     def record(self: TrainingModule, stage: str, losses: dict[str, Any], batch: Any) -> None:
         if stage == "train":
-            one.append(float(losses["nll"]))
+            one.append(float(losses["nll"].detach()))
         keep(self, stage, losses, batch)
 
     monkeypatch.setattr(TrainingModule, "_log", record)

@@ -43,9 +43,11 @@ class EdgeFeatures(Incidence):
 class EdgeGeometry(nn.Module):
     r"""From edge vectors (in mean bond lengths) to `EdgeFeatures`.
 
-    ``e_ij = (r, basis(r), hop, z_i z_j)`` with ``z = W h + b``, of scalars ``h`` of the beads. The
-    products are what lets a network that has seen like attract like say what unlike ones do (as
-    ``eps_ij = sqrt(eps_i eps_j)``).
+    ``e_ij = (r, basis(r), hop, log s, r / s, z_i z_j)`` with the ideal distance ``s`` of the two
+    (see `cgsim.mapping.ideal_distances`) and ``z = W h + b``, of scalars ``h`` of the beads. The
+    ideal distance says how long a bond is between beads that were cut from a molecule in a way
+    never seen; the products are what lets a network that has seen like attract like say what unlike
+    ones do (as ``eps_ij = sqrt(eps_i eps_j)``).
 
     Topological pairs have no cutoff and see the distance itself, so that a bond stretched beyond
     anything in the training data still pulls.
@@ -62,7 +64,9 @@ class EdgeGeometry(nn.Module):
     def __init__(self, config: GraphConfig, *, lmax: int, n_scalars: int) -> None:
         super().__init__()
         self.n_hops = config.n_hops
-        self.n_edge = config.n_radial + config.n_hops + 2 + config.n_pair
+        self.ideal_distance = config.ideal_distance
+        n_ideal = 2 if config.ideal_distance else 0
+        self.n_edge = config.n_radial + config.n_hops + 2 + n_ideal + config.n_pair
         self.register_buffer("hops", torch.arange(config.n_hops + 1), persistent=False)
         self.register_buffer("cutoff", torch.tensor(config.cutoff), persistent=False)
         self.basis = GaussianBasis(config.cutoff, n_radial=config.n_radial)
@@ -74,6 +78,8 @@ class EdgeGeometry(nn.Module):
         distance = vector.norm(dim=1)
         hop = (graph.hop[:, None] == self.hops).to(distance)
         attr = [distance[:, None], self.basis(distance), hop]
+        if self.ideal_distance:
+            attr.append(to_ideal(distance, graph.reach))
         if self.kind is not None:
             kind = self.kind(scalars)
             attr.append((graph.source(kind) * graph.destination(kind)).reshape(len(vector), -1))
@@ -87,6 +93,13 @@ class EdgeGeometry(nn.Module):
             chirality=graph.chirality,
             width=graph.width,
         )
+
+
+def to_ideal(distance: Tensor, ideal: Tensor) -> Tensor:
+    """``(log s, r / s)`` [n_edges, 2], zero where the ideal distance ``s`` is unknown."""
+    is_known = ideal > 0
+    safe = torch.where(is_known, ideal, torch.ones_like(ideal))
+    return torch.stack([safe.log(), torch.where(is_known, distance / safe, 0.0)], dim=1)
 
 
 def spherical_harmonics(lmax: int) -> nn.Module:

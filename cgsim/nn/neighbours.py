@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,24 @@ from cgsim.nn.layout import Layout
 
 COMPLETE_LIMIT = 16  # beads of one system up to which all pairs are edges, at any distance
 DENSE_LIMIT = 300  # beads of one system up to which all pairs are faster than a neighbour list
+
+
+class Topology(NamedTuple):
+    """What is known of pairs of beads from the bonds, of a batch of systems.
+
+    Attributes
+    ----------
+    pairs : [2, n_pairs]
+        `topological_pairs` or `complete_pairs`.
+    hop : [n_pairs]
+        Bead bonds between the two.
+    reach : [n_pairs] or None
+        `cgsim.mapping.ideal_distances` of the two, 0 where unknown.
+    """
+
+    pairs: Tensor
+    hop: Tensor
+    reach: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +51,8 @@ class BeadGraph(Incidence):
         System of each bead.
     n_graphs
         Number of systems.
+    reach : [n_edges]
+        Distance of the two if all atom bonds were ideal springs, in bond lengths; 0 if unknown.
     chirality : [n] or None
         Handedness of each bead, for networks of chiral molecules.
     width
@@ -43,6 +64,7 @@ class BeadGraph(Incidence):
     shift: Tensor
     batch: Tensor
     n_graphs: int
+    reach: Tensor
     chirality: Tensor | None = None
     width: int = 0
 
@@ -66,8 +88,8 @@ class BeadGraph(Incidence):
         return Layout.of(self.batch, self.n_graphs)
 
     def to(self, dtype: torch.dtype) -> "BeadGraph":
-        """The same graph with periodic shifts in another floating-point type."""
-        return replace(self, shift=self.shift.to(dtype))
+        """The same graph in another floating-point type."""
+        return replace(self, shift=self.shift.to(dtype), reach=self.reach.to(dtype))
 
 
 def topological_pairs(
@@ -131,7 +153,7 @@ def bead_graph(
     pos: Tensor,
     *,
     cutoff: float,
-    topology: tuple[Tensor, Tensor],
+    topology: Topology,
     batch: Tensor,
     n_graphs: int,
     cell: Tensor | None = None,
@@ -148,8 +170,7 @@ def bead_graph(
     cutoff
         nm. Every pair within it is found: there is no cap on the number of neighbours.
     topology
-        `topological_pairs` or `complete_pairs` of the batch as tensors: pairs [2, n_pairs] and
-        separations [n_pairs].
+        What the bonds say of the pairs of the batch.
     batch : [n]
         System of each bead, sorted.
     cell : [n_graphs, 3, 3]
@@ -164,14 +185,15 @@ def bead_graph(
     """
     if bool((batch[1:] < batch[:-1]).any()):
         raise ValueError("batch must be sorted: the beads of one system after those of another")
-    pairs, hop = topology
+    pairs, hop = topology[:2]
+    reach = pos.new_zeros(len(hop)) if topology.reach is None else topology.reach.to(pos)
     counts = torch.bincount(batch, minlength=n_graphs)
     if cell is None and pairs.shape[1] == int((counts * (counts - 1)).sum()):
         if int(counts.min()) == int(counts.max()):
-            grid = _grid(hop, batch, n_graphs=n_graphs, apart=pos.new_tensor(2 * cutoff))
+            grid = _grid(hop, reach, batch, n_graphs=n_graphs, apart=pos.new_tensor(2 * cutoff))
             return replace(grid, chirality=chirality)
         shift = pos.new_zeros(pairs.shape[1], 3)
-        return BeadGraph(pairs, hop, shift, batch, n_graphs, chirality)
+        return BeadGraph(pairs, hop, shift, batch, n_graphs, reach, chirality)
     if cell is None and int(counts.max()) <= DENSE_LIMIT:
         near, shift = _dense_pairs(pos, cutoff, counts)
     else:
@@ -189,34 +211,41 @@ def bead_graph(
         shift=torch.cat([shift.new_zeros(pairs.shape[1], 3), shift])[order],
         batch=batch,
         n_graphs=n_graphs,
+        reach=torch.cat([reach, reach.new_zeros(near.shape[1])])[order],
         chirality=chirality,
     )
 
 
-def _grid(hop: Tensor, batch: Tensor, *, n_graphs: int, apart: Tensor) -> BeadGraph:
+def _grid(hop: Tensor, reach: Tensor, batch: Tensor, *, n_graphs: int, apart: Tensor) -> BeadGraph:
     """All ordered pairs of equal systems; a bead and itself are ``apart``, beyond the cutoff.
 
     Parameters
     ----------
-    hop : [n_edges]
-        Separations of all pairs of different beads.
+    hop, reach : [n_edges]
+        Of all pairs of different beads.
     """
     width = len(batch) // n_graphs
     bead = torch.arange(len(batch), device=batch.device).view(n_graphs, width)
     source = bead[:, None, :].expand(n_graphs, width, width)
     destination = bead[:, :, None].expand(n_graphs, width, width)
     same = source == destination
-    between = hop.new_zeros(n_graphs, width * width)  # what is between two diagonal elements
-    between[:, 1:].view(n_graphs, -1, width + 1)[..., :width] = hop.view(n_graphs, -1, width)
     shift = torch.where(same.reshape(-1, 1), apart, torch.zeros_like(apart))
     return BeadGraph(
         edge_index=torch.stack([source.flatten(), destination.flatten()]),
-        hop=between.flatten(),
+        hop=_off_diagonal(hop, n_graphs, width),
         shift=nn.functional.pad(shift, (0, 2)),
         batch=batch,
         n_graphs=n_graphs,
+        reach=_off_diagonal(reach, n_graphs, width),
         width=width,
     )
+
+
+def _off_diagonal(values: Tensor, n_graphs: int, width: int) -> Tensor:
+    """Values of all pairs of different beads with zeros for a bead and itself between them."""
+    grid = values.new_zeros(n_graphs, width * width)
+    grid[:, 1:].view(n_graphs, -1, width + 1)[..., :width] = values.view(n_graphs, -1, width)
+    return grid.flatten()
 
 
 def ordered_pairs(counts: Tensor) -> Tensor:

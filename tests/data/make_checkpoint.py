@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 CONFIG = ModelConfig(
     history=2,
     embedding=EmbeddingConfig(n_channels=4, n_layers=2),
-    graph=GraphConfig(n_hops=2, cutoff=2.5, n_radial=4, n_pair=3),
+    graph=GraphConfig(n_hops=2, cutoff=2.5, n_radial=4, ideal_distance=True, n_pair=3),
     dynamics=DynamicsConfig(n_channels=4, n_layers=2, lmax=1, noise="correlated"),
     score=ScoreConfig(n_channels=4, n_layers=1, n_evaluations=2, start_level=1.5),
 )

@@ -1,6 +1,7 @@
 """What an edge says: invariants do not turn, harmonics do, the envelope is smooth."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,10 +15,10 @@ from cgsim.testing import random_rotation
 CONFIG = GraphConfig(n_hops=3, cutoff=2.0, n_radial=5, n_pair=0)
 
 
-def graph_of(hop: list[int]) -> BeadGraph:
+def graph_of(hop: list[int], *, reach: float = 2.0) -> BeadGraph:
     """Edges with these separations; nothing else of the graph matters here."""
-    none = torch.zeros(0)
-    return BeadGraph(none, torch.tensor(hop), none, none, n_graphs=1)
+    none, known = torch.zeros(0), torch.tensor(hop) > 0
+    return BeadGraph(none, torch.tensor(hop), none, none, n_graphs=1, reach=reach * known)
 
 
 @pytest.fixture(params=[1, 2])
@@ -35,7 +36,11 @@ def test_shapes_and_values(edges: EdgeGeometry) -> None:
     assert found.attr.shape == (3, edges.n_edge)
     torch.testing.assert_close(found.attr[:, 0], torch.tensor([1.0, 3.0, 1.0]))
     torch.testing.assert_close(
-        found.attr[:, -4:], torch.eye(4)[[0, 2, 3]], msg="separation is one-hot"
+        found.attr[:, -6:-2], torch.eye(4)[[0, 2, 3]], msg="separation is one-hot"
+    )
+    half, log_2 = 1 / 2, math.log(2)
+    torch.testing.assert_close(
+        found.attr[:, -2:], torch.tensor([[0.0, 0.0], [log_2, 3 * half], [log_2, half]])
     )
     torch.testing.assert_close(found.envelope, torch.tensor([0.5, 1.0, 1.0]))
     direction = vector / vector.norm(dim=1, keepdim=True)
@@ -70,7 +75,7 @@ def test_products_are_those_of_both_ends() -> None:
     config = GraphConfig(n_hops=3, cutoff=2.0, n_radial=5, n_pair=2)
     edges = EdgeGeometry(config, lmax=1, n_scalars=3)
     index = torch.tensor([[0, 1, 2], [1, 0, 0]])
-    graph = BeadGraph(index, torch.tensor([1, 1, 0]), torch.zeros(3, 3), torch.zeros(3), n_graphs=1)
+    graph = replace(graph_of([1, 1, 0]), edge_index=index)
     scalars, vector = torch.randn(3, 3), torch.randn(3, 3)
     found = edges(vector, graph, scalars).attr
     assert found.shape == (3, edges.n_edge)
@@ -78,4 +83,17 @@ def test_products_are_those_of_both_ends() -> None:
     kind = scalars @ edges.kind.weight.T + edges.kind.bias
     torch.testing.assert_close(
         found[:, -2:], torch.stack([kind[0] * kind[1]] * 2 + [kind[0] * kind[2]])
+    )
+
+
+def test_without_ideal_distances_nothing_is_left_of_them() -> None:
+    vector = torch.randn(3, 3)
+    known, unknown = (graph_of([1, 2, 0], reach=reach) for reach in (2.0, 0.0))
+    edges = EdgeGeometry(CONFIG, lmax=1, n_scalars=0)
+    assert edges(vector, unknown, NOTHING).attr[:, -2:].abs().max() == 0
+    assert edges(vector, known, NOTHING).attr[:2, -2:].abs().min() > 0
+    blind = EdgeGeometry(replace(CONFIG, ideal_distance=False), lmax=1, n_scalars=0)
+    assert blind.n_edge == edges.n_edge - 2
+    torch.testing.assert_close(
+        blind(vector, known, NOTHING).attr, blind(vector, unknown, NOTHING).attr
     )

@@ -12,13 +12,14 @@ from torch import Tensor
 from cgsim.nn import neighbours
 from cgsim.nn.neighbours import (
     BeadGraph,
+    Topology,
     bead_graph,
     complete_pairs,
     ordered_pairs,
     topological_pairs,
 )
 
-NO_TOPOLOGY = (torch.zeros(2, 0, dtype=torch.long), torch.zeros(0, dtype=torch.long))
+NO_TOPOLOGY = Topology(torch.zeros(2, 0, dtype=torch.long), torch.zeros(0, dtype=torch.long))
 
 
 def chain(n_beads: int) -> np.ndarray:
@@ -102,19 +103,23 @@ def test_complete_pairs(bonds: Callable[[int], np.ndarray]) -> None:
 def test_complete_pairs_are_the_whole_graph() -> None:
     """Of two systems, at any distance, and nothing is joined between them."""
     pairs, hop = complete_pairs(chain(5), 5, n_hops=2)
-    topology = (
+    topology = Topology(
         torch.as_tensor(np.concatenate([pairs, pairs + 5], axis=1)),
         torch.as_tensor(np.concatenate([hop, hop])),
+        torch.arange(1.0, 1 + 2 * len(hop)),
     )
     pos, batch = random_systems([5, 5], spread=50.0)
     graph = bead_graph(pos, cutoff=0.1, topology=topology, batch=batch, n_graphs=2)
     own = graph.edge_index[0] == graph.edge_index[1]  # a grid also holds every bead with itself
     assert graph.width == 5
-    assert torch.equal(graph.edge_index[:, ~own], topology[0])
-    assert torch.equal(graph.hop[~own], topology[1])
+    assert torch.equal(graph.edge_index[:, ~own], topology.pairs)
+    assert torch.equal(graph.hop[~own], topology.hop)
+    assert topology.reach is not None
+    torch.testing.assert_close(graph.reach[~own], topology.reach.to(graph.reach))
+    assert not graph.reach[own].any()
     assert not graph.shift[~own].any()
     assert (graph.displacement(pos)[own].norm(dim=1) > 0.1).all()  # but out of reach
-    assert torch.equal(graph.pairs, topology[0][:, topology[0][0] < topology[0][1]])
+    assert torch.equal(graph.pairs, topology.pairs[:, topology.pairs[0] < topology.pairs[1]])
 
 
 def test_ordered_pairs() -> None:
@@ -151,7 +156,7 @@ def test_all_pairs_within_the_cutoff(dense: bool, monkeypatch: pytest.MonkeyPatc
     counts = [9, 1, 14]
     pos, batch = random_systems(counts)
     pairs, hop = topological_pairs(chain(9), 9, n_hops=2)
-    topology = (torch.as_tensor(pairs), torch.as_tensor(hop))
+    topology = Topology(torch.as_tensor(pairs), torch.as_tensor(hop), torch.as_tensor(hop) ** 0.5)
     graph = bead_graph(pos, cutoff=1.3, topology=topology, batch=batch, n_graphs=3)
     bonded = bonds_between(chain(9), 9, 2)
     expected = {pair: hops for pair, hops in bonded.items()}
@@ -160,6 +165,7 @@ def test_all_pairs_within_the_cutoff(dense: bool, monkeypatch: pytest.MonkeyPatc
             expected.setdefault((i, j), 0)
     assert 0 in expected.values()
     assert edges_of(graph) == sorted((*pair, hops, 0, 0, 0) for pair, hops in expected.items())
+    torch.testing.assert_close(graph.reach, graph.hop.to(graph.reach).sqrt())
     assert (graph.edge_index[1].diff() >= 0).all()
     source, destination = graph.edge_index
     torch.testing.assert_close(graph.displacement(pos), pos[source] - pos[destination])
@@ -216,7 +222,7 @@ def test_periodic_images(cell: list[list[float]], cutoff: float) -> None:
 def test_periodic_topological_pairs_are_taken_as_they_are() -> None:
     """A bond longer than half a cell stays one edge; the nearer image of its end is an edge too."""
     pos = torch.tensor([[0.0, 0, 0], [1.2, 0, 0]], dtype=torch.float64)
-    topology = (torch.tensor([[1, 0], [0, 1]]), torch.tensor([1, 1]))
+    topology = Topology(torch.tensor([[1, 0], [0, 1]]), torch.tensor([1, 1]))
     cell = 2 * torch.eye(3, dtype=torch.float64)[None]
     graph = bead_graph(
         pos, cutoff=1.3, topology=topology, batch=torch.zeros(2).long(), n_graphs=1, cell=cell

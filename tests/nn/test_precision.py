@@ -43,7 +43,7 @@ def pairs_of_three() -> tuple[EdgeFeatures, BeadGraph]:
     pos = torch.tensor([[0.0, 0, 0], [1.0, 0, 0], [1.0, 1.5, 0]])
     edge_index = torch.tensor([[1, 0, 2, 1], [0, 1, 1, 2]])
     hop, zeros = torch.tensor([1, 1, 0, 0]), torch.zeros(3, dtype=torch.long)
-    graph = BeadGraph(edge_index, hop, torch.zeros(4, 3), zeros, n_graphs=1)
+    graph = BeadGraph(edge_index, hop, torch.zeros(4, 3), zeros, n_graphs=1, reach=torch.ones(4))
     return EdgeGeometry(config, lmax=1, n_scalars=2)(
         graph.displacement(pos), graph, pos[:, :2]
     ), graph
@@ -64,7 +64,7 @@ def test_pair_precision() -> None:
     assert (weight / start - envelope).abs().min() > 1e-3
     assert (weight[:, 0] - weight[:, 1]).abs().min() > 1e-3
     swapped = BeadGraph(
-        2 - graph.edge_index, graph.hop, graph.shift, graph.batch, n_graphs=1
+        2 - graph.edge_index, graph.hop, graph.shift, graph.batch, n_graphs=1, reach=graph.reach
     )  # beads counted from the other end: the other direction of every pair is read
     other_once, other = layer(scalars.flip(0), edges, swapped)
     assert (2 - swapped.edge_index[:, other_once]).flip(0).tolist() == pairs.tolist()

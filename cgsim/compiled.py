@@ -1,0 +1,207 @@
+"""A roll-out step as one compiled function, where that pays."""
+
+import shutil
+import textwrap
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from types import FunctionType
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from cgsim.noise import randn_like
+from cgsim.simulator import Simulator
+from cgsim.state import State
+from cgsim.threads import at_most_threads, cpu_threads
+
+COMPILE_SECONDS = 5.0  # of one convolution, with what surrounds it, on one core
+SAVED_PER_STEP = 0.5e-3  # s that a compiled convolution saves, however small the batch
+SAVED_PER_EDGE = 0.3e-6  # s more for every edge
+SAVED_ON_GPU = 1e-3  # s that a convolution saves as a CUDA graph, whatever the batch
+WORTH = 2.0  # times that what is saved must pay for the compilation
+EDGES_PER_THREAD = 1500
+AGREEMENT = 1e-3  # largest difference between compiled and eager step, root-mean-square steps
+
+
+class Stepper(Protocol):
+    """Takes a roll-out one step further."""
+
+    @property
+    def name(self) -> str:
+        """``eager`` or ``compiled``: a restart must go on with the same."""
+
+    def __call__(self, state: State) -> State:
+        """One step."""
+
+    def threads(self) -> AbstractContextManager[None]:
+        """As many CPU threads as are fastest."""
+
+
+@dataclass(frozen=True)
+class EagerStepper:
+    """`Simulator.step`, operation by operation."""
+
+    simulator: Simulator
+    n_beads: int
+    name: str = "eager"
+
+    def __call__(self, state: State) -> State:
+        """One step."""
+        return self.simulator.step(state)
+
+    def threads(self) -> AbstractContextManager[None]:
+        """See `cgsim.threads.cpu_threads`."""
+        return cpu_threads(self.n_beads)
+
+
+@dataclass(frozen=True)
+class CompiledStepper:
+    """A compiled function of history and noise for one batch of systems: equal to round-off.
+
+    It draws the same random numbers as `Simulator.step`.
+    """
+
+    function: Callable[[Tensor, Tensor], Tensor]
+    dtype: torch.dtype
+    n_edges: int
+    name: str = "compiled"
+
+    @torch.no_grad()
+    def __call__(self, state: State) -> State:
+        """One step."""
+        noise = randn_like(state.pos[:, -1].to(self.dtype), state.generator)
+        pos = self.function(state.pos.contiguous(), noise)
+        return replace(state, pos=pos.clone() if pos.is_cuda else pos)  # a CUDA graph owns `pos`
+
+    def threads(self) -> AbstractContextManager[None]:
+        """One thread for every `EDGES_PER_THREAD` edges, as far as PyTorch was given them."""
+        return compiled_threads(self.n_edges)
+
+
+def compiled_threads(n_edges: int) -> AbstractContextManager[None]:
+    """CPU threads that a compiled step of a batch of so many edges is compiled for and run on."""
+    return at_most_threads(max(1, n_edges // EDGES_PER_THREAD))
+
+
+def compiling_pays(n_steps: int, n_edges: int, *, on_gpu: bool) -> bool:
+    """Whether a roll-out from beginning to end is long enough, by a fixed estimate.
+
+    Both what a compilation costs and what it saves grow with the number of convolutions, so that
+    it does not matter. Nothing is timed: the same call decides the same wherever it is repeated.
+
+    Parameters
+    ----------
+    n_steps
+        Steps in all.
+    n_edges
+        Edges of the whole batch.
+    """
+    saved = SAVED_ON_GPU if on_gpu else SAVED_PER_STEP + SAVED_PER_EDGE * n_edges
+    return n_steps * saved > WORTH * COMPILE_SECONDS
+
+
+def choose_stepper(
+    simulator: Simulator, state: State, n_steps: int, *, before: str | None = None
+) -> Stepper:
+    """The faster of both for a roll-out of ``n_steps`` steps.
+
+    Parameters
+    ----------
+    state
+        The batch. Only one of small equal systems (see `cgsim.nn.incidence`) can be compiled.
+    n_steps
+        Steps from beginning to end.
+    before
+        Name of the stepper of the roll-out that is continued; it is taken again.
+
+    Returns
+    -------
+    The eager one, with a warning, where compilation fails or its result differs.
+    """
+    eager = EagerStepper(simulator, len(state.pos))
+    graph, on_gpu = state.fixed_graph, state.pos.is_cuda
+    if graph is None or not graph.width or before == eager.name:
+        return eager
+    n_edges = graph.edge_index.shape[1]
+    if before is None and not compiling_pays(n_steps, n_edges, on_gpu=on_gpu):
+        return eager
+    if before is None and not on_gpu and not has_compiler():
+        return eager
+    try:
+        with compiled_threads(n_edges), tqdm(total=1, desc="compiling", unit="step") as bar:
+            function = compiled_step(simulator, state)
+            bar.update()
+    except Exception as error:  # of any part of the compiler
+        warnings.warn(
+            f"the step could not be compiled, it runs as it is, more slowly: {_in_short(error)}",
+            stacklevel=2,
+        )
+        return eager
+    return CompiledStepper(function, simulator.dtype, n_edges)
+
+
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler for PyTorch to use."""
+    from torch._inductor import config
+
+    candidates = config.cpp.cxx if isinstance(config.cpp.cxx, tuple) else (config.cpp.cxx,)
+    return any(name and shutil.which(name) for name in candidates)
+
+
+@torch.no_grad()
+def compiled_step(simulator: Simulator, state: State) -> Callable[[Tensor, Tensor], Tensor]:
+    """Compile `Simulator.history_after` for one batch, and try it.
+
+    Raises
+    ------
+    ValueError
+        If the batch is not one of small equal systems.
+    ArithmeticError
+        If the compiled function gives another result.
+    """
+    graph = state.fixed_graph
+    if graph is None or not graph.width:
+        raise ValueError("only a step of small equal systems can be compiled")
+
+    def step(history: Tensor, noise: Tensor) -> Tensor:
+        return simulator.history_after(history, noise, state=state)
+
+    noise = randn_like(state.pos[:, -1].to(simulator.dtype), torch.Generator(state.pos.device))
+    history = state.pos.contiguous()
+    expected = step(history, noise)  # it leaves what is constant in the graph, computed once
+    function = torch.compile(_apart(step), fullgraph=True, dynamic=False, options=_options(state))
+    found = function(history, noise)
+    largest = float((found - expected).abs().max()) / simulator.statistics.step_scale
+    if not largest < AGREEMENT:
+        raise ArithmeticError(f"the compiled step differs by {largest:.2g} root-mean-square steps")
+    return cast(Callable[[Tensor, Tensor], Tensor], function)
+
+
+def _apart(function: Callable[..., Tensor]) -> FunctionType:
+    """The same function with code of its own, which is what PyTorch remembers compilations by.
+
+    Without it, a second roll-out would have to be told from the first in every step.
+    """
+    function = cast(FunctionType, function)
+    return FunctionType(
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        closure=function.__closure__,
+    )
+
+
+def _options(state: State) -> dict[str, Any]:
+    """CUDA graphs on a GPU; no check of what never changes: shapes, types and weights."""
+    options: dict[str, Any] = {"triton.cudagraphs": True} if state.pos.is_cuda else {}
+    if hasattr(torch.compiler, "skip_all_guards_unsafe"):  # PyTorch 2.9 and later
+        options["guard_filter_fn"] = torch.compiler.skip_all_guards_unsafe
+    return options
+
+
+def _in_short(error: Exception) -> str:
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 200)

@@ -1,0 +1,75 @@
+"""How far apart two beads would be if all bonds were ideal springs: no coordinates needed."""
+
+import numpy as np
+from scipy.sparse import coo_array, csc_array
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import splu
+
+
+def ideal_distances(
+    atom_bonds: np.ndarray, bead_index: np.ndarray, pairs: np.ndarray
+) -> np.ndarray:
+    r"""Root-mean-square distance of bead centres in the phantom network of the bonds.
+
+    ``<R_ij^2> = (p_i - p_j)^T L^+ (p_i - p_j)`` in squared bond lengths, with the Laplacian ``L``
+    of the bonds (the Kirchhoff matrix) and ``p_i`` equal parts of the atoms of a bead. Along a
+    chain of n bonds it is ``sqrt(n)``; rings and branches bring atoms nearer (James & Guth, J.
+    Chem. Phys. 11, 455 (1943); Eichinger, Macromolecules 13, 1 (1980)).
+
+    Parameters
+    ----------
+    atom_bonds
+        ``[2, n_bonds]``, each bond once.
+    bead_index
+        ``[n_atoms]`` bead of each atom.
+    pairs
+        ``[2, n_pairs]`` beads.
+
+    Returns
+    -------
+    np.ndarray
+        ``[n_pairs]`` float64, in bond lengths; 0 where atoms of the two beads are not all joined by
+        bonds, so that no distance is known.
+    """
+    n_atoms, n_beads = len(bead_index), int(bead_index.max()) + 1
+    ends = np.concatenate([atom_bonds, atom_bonds[::-1]], axis=1)
+    bonds = coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(n_atoms, n_atoms)).tocsr()
+    _, part = connected_components(bonds, directed=False)
+    owner = _common(part, bead_index, n_beads)
+    squared = np.zeros(pairs.shape[1])
+    known = (owner[pairs[0]] >= 0) & (owner[pairs[0]] == owner[pairs[1]])
+    order = np.flatnonzero(known)[np.argsort(owner[pairs[0, known]], kind="stable")]
+    for rows in np.split(order, np.flatnonzero(np.diff(owner[pairs[0, order]])) + 1):
+        if len(rows):
+            atoms = np.flatnonzero(part == owner[pairs[0, rows[0]]])
+            beads, local = np.unique(bead_index[atoms], return_inverse=True)
+            squared[rows] = _squared(
+                csc_array(bonds[atoms][:, atoms]), local, np.searchsorted(beads, pairs[:, rows])
+            )
+    return np.sqrt(squared)
+
+
+def _common(part: np.ndarray, bead_index: np.ndarray, n_beads: int) -> np.ndarray:
+    """The component that all atoms of each bead are in [n_beads], -1 if they are in several."""
+    lowest = np.full(n_beads, part.max() + 1)
+    highest = np.full(n_beads, -1)
+    np.minimum.at(lowest, bead_index, part)
+    np.maximum.at(highest, bead_index, part)
+    return np.where(lowest == highest, highest, -1)
+
+
+def _squared(bonds: csc_array, bead: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Mean squared distances [n_pairs] within one connected component, its first atom held."""
+    n_atoms, n_beads = len(bead), int(bead.max()) + 1
+    if n_atoms == 1:
+        return np.zeros(pairs.shape[1])
+    degree = np.asarray(bonds.sum(axis=0)).ravel()
+    laplacian = csc_array(coo_array((degree, (np.arange(n_atoms),) * 2))) - bonds
+    share = coo_array(
+        (1 / np.bincount(bead)[bead], (np.arange(n_atoms), bead)), shape=(n_atoms, n_beads)
+    ).toarray()[1:]
+    covariance = share.T @ splu(csc_array(laplacian[1:, 1:])).solve(share)
+    variance = covariance.diagonal()
+    first, second = pairs
+    squared = variance[first] + variance[second] - 2 * covariance[first, second]
+    return np.asarray(np.maximum(squared, 0.0))
