@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.environment import write_result
+from benchmarks.fidelity_tables import ABLATED
 from benchmarks.polymer_runs import (
     SIZES,
     Data,
@@ -30,7 +31,6 @@ from benchmarks.polymer_runs import (
 )
 from benchmarks.polymer_scores import held_out_nll, only, row_metrics, scored_names
 from benchmarks.polymers import MODEL, TRAINING
-from benchmarks.tables import ABLATED
 from cgsim.config import ModelConfig, TrainingConfig
 from cgsim.ensembles import read_ensembles
 from cgsim.evaluate import Ensemble

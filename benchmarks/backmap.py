@@ -21,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.environment import RESULTS, write_result
-from benchmarks.tables import markdown_table
+from benchmarks.table_cells import markdown_table
 from cgsim.backmapping import Backmapper, Minimisation, Minimise, peptide_energy
 from cgsim.evaluate.atomistic import CLASH_CUTOFF, heavy_rmsd, score_atoms
 from cgsim.io import Molecule, iter_frames, load_molecule

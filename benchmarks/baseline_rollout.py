@@ -14,9 +14,10 @@ from rich.table import Table
 from benchmarks.ablations import plain
 from benchmarks.baseline_picture import draw
 from benchmarks.baseline_rows import ROWS, Budget, Made, System, Task, rg_ensemble
+from benchmarks.baseline_tables import ROLLED_OUT
 from benchmarks.polymer_runs import SIZES, Data, PolymerSizes
 from benchmarks.polymer_scores import molecule_rows, only, row_metrics, scored_names
-from benchmarks.tables import ROLLED_OUT, score_cell
+from benchmarks.table_cells import score_cell
 from cgsim.data import MappedTrajectory
 from cgsim.ensembles import ensembles_of
 from cgsim.evaluate import Ensemble

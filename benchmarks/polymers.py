@@ -51,7 +51,7 @@ from cgsim.simulator import Simulator
 
 MODEL = {"mini": ModelConfig(), "paper": ModelConfig()}
 TRAINING = {
-    "mini": TrainingConfig(stride=5, n_steps=10_000),
+    "mini": TrainingConfig(stride=5, n_steps=8000),
     "paper": TrainingConfig(stride=5, n_steps=50_000, batch_size=256, steps_per_epoch=1000),
 }
 TRIAL_STEPS = 20

@@ -34,9 +34,9 @@ from benchmarks.baseline_rows import (
     fit_autoregression,
     propagated,
 )
+from benchmarks.baseline_tables import claim_table, forecast_table, language_table, rollout_table
 from benchmarks.baselines import command, main
 from benchmarks.polymer_runs import SIZES, Data
-from benchmarks.tables import claim_table, forecast_table, language_table, rollout_table
 from cgsim.baselines import PlainSimulator
 from cgsim.data import MappedTrajectory
 from cgsim.ensembles import ensembles_of

@@ -11,7 +11,7 @@ import torch
 from benchmarks.speed import PARTS, main
 from benchmarks.speed_floor import floor_seconds, operations, shares
 from benchmarks.speed_md import correlation_time
-from benchmarks.tables import (
+from benchmarks.speed_tables import (
     ceiling_table,
     floor_table,
     md_speed_table,

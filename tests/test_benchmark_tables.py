@@ -6,22 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tables import (
+from benchmarks.fidelity_tables import (
     ABLATED,
-    MISSING,
-    PAGES,
-    TABLES,
     ablation_table,
-    estimate,
     exact_table,
-    job_table,
-    markdown_table,
-    number,
-    rewrite,
     seed_table,
     target_table,
-    worker_table,
 )
+from benchmarks.speed_tables import job_table, worker_table
+from benchmarks.table_cells import estimate, markdown_table, number
+from benchmarks.tables import MISSING, PAGES, TABLES, rewrite
 
 CASE = {
     "system": "double_well",
