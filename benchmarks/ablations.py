@@ -79,6 +79,7 @@ def rows() -> dict[str, Row]:
     model, training = MODEL["mini"], replace(TRAINING["mini"], n_steps=N_STEPS)
     independent = replace(model, dynamics=replace(model.dynamics, noise="independent"))
     unmixed = replace(model.graph, n_pair=0)
+    unaware = replace(model.graph, ideal_distance=False)
     result = {MAIN: Row(model, training)}
     result |= {f"main-seed-{seed}": Row(model, replace(training, seed=seed)) for seed in (1, 2)}
     result |= {f"history-{k}": Row(replace(model, history=k), training) for k in (1, 4, 8, 16)}
@@ -88,6 +89,7 @@ def rows() -> dict[str, Row]:
     unrefined = replace(model, score=None)  # compare with evaluations-0
     result["not-equivariant"] = Row(unrefined, training, baseline="PlainSimulator")
     result["mixing-rule-none"] = Row(replace(model, graph=unmixed), training)
+    result["ideal-distance-none"] = Row(replace(model, graph=unaware), training)
     result["chains-40"] = Row(model, training, n_train=40)
     result["composition"] = Row(model, training, baseline="CompositionSimulator")
     return result
