@@ -1,7 +1,8 @@
 """The same numbers with torch-scatter and without it; `make test-scatter` installs and runs.
 
 PyTorch Geometric takes torch-scatter only where it expects it to be faster (on GPUs). Here every
-`scatter` of the model is sent through it, so that the comparison means something on a CPU too.
+`scatter` of the model (of its embedding; beads and edges are summed by `index_add`) is sent through
+it, so that the comparison means something on a CPU too.
 """
 
 from collections.abc import Callable
@@ -17,8 +18,6 @@ from torch import Tensor
 from torch_geometric.utils import scatter
 
 import cgsim.embedding
-import cgsim.nn.convolution
-import cgsim.nn.product
 from cgsim.config import ModelConfig
 from cgsim.data import CGData, WindowDataset, atom_types_of
 from cgsim.io import molecule_from_topology
@@ -126,8 +125,6 @@ def test_simulator_agrees(
         return other(*arguments, **options)
 
     monkeypatch.setattr(cgsim.embedding, "scatter", counted)
-    monkeypatch.setattr(cgsim.nn.convolution, "scatter", counted)
-    monkeypatch.setattr(cgsim.nn.product, "scatter", counted)
     replaced = loss_and_gradients(*windows)
     assert calls
     assert max(value.abs().max() for value in without) > 1e-3
