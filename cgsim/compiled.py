@@ -18,11 +18,11 @@ from cgsim.simulator import Simulator
 from cgsim.state import State
 from cgsim.threads import at_most_threads, cpu_threads
 
-COMPILE_SECONDS = 5.0  # of one convolution, with what surrounds it, on one core
+COMPILE_SECONDS = 3.0  # of one convolution, with what surrounds it, on one core
 SAVED_PER_STEP = 0.5e-3  # s that a compiled convolution saves, however small the batch
 SAVED_PER_EDGE = 0.3e-6  # s more for every edge
 SAVED_ON_GPU = 1e-3  # s that a convolution saves as a CUDA graph, whatever the batch
-WORTH = 2.0  # times that what is saved must pay for the compilation
+WORTH = 1.5  # times that what is saved must pay for the compilation
 EDGES_PER_THREAD = 1500
 AGREEMENT = 1e-3  # largest difference between compiled and eager step, root-mean-square steps
 

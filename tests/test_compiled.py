@@ -115,7 +115,7 @@ def test_what_pays() -> None:
     assert not compiling_pays(1000, 100, on_gpu=False)
     assert compiling_pays(100_000, 100, on_gpu=False)
     assert compiling_pays(10_000, 5000, on_gpu=False)
-    assert not compiling_pays(10_000, 100, on_gpu=False)
+    assert not compiling_pays(5_000, 100, on_gpu=False)
     assert compiling_pays(100_000, 100, on_gpu=True)
 
 
