@@ -68,6 +68,44 @@ class Prediction:
     latent: Tensor
 
 
+def around_prior(displacement: Tensor, steps: Tensor) -> Tensor:
+    """Reduced acceleration ``u - v_t Delta`` [n, 3] of a mean displacement, see `Dynamics`."""
+    return displacement - steps[:, -1] if steps.shape[1] else displacement
+
+
+def gaussian_field(
+    mean: Tensor,
+    diagonal: Tensor,
+    pair: tuple[Tensor, Tensor] | None,
+    *,
+    vector: Tensor,
+    graph: BeadGraph,
+) -> GaussianField:
+    """The distribution that the networks' precisions define.
+
+    Parameters
+    ----------
+    mean : [n, 3]
+        Reduced accelerations.
+    diagonal : [n]
+        Of every bead.
+    pair
+        What `PairPrecision` gives: an edge of every pair and values [n_pairs, 1 or 2] (see
+        `N_PAIR_VALUES`); None for independent beads.
+    vector : [n_edges, 3]
+        Edge vectors.
+    """
+    bead = (mean, diagonal, graph.batch, graph.n_graphs)
+    if pair is None:
+        return IndependentGaussian(*bead, known_layout=graph.layout)
+    once, values = pair
+    of_pairs = (values[:, 0], graph.pairs)
+    if values.shape[1] == 1:
+        return CorrelatedGaussian(*bead, *of_pairs, known_layout=graph.layout)
+    direction = nn.functional.normalize(vector[once], dim=1)
+    return ElasticGaussian(*bead, *of_pairs, values[:, 1], direction, known_layout=graph.layout)
+
+
 class Dynamics(nn.Module):
     r"""Equivariant message passing on the bead graph.
 
@@ -121,19 +159,11 @@ class Dynamics(nn.Module):
             parts = convolution(parts, edges)
         latent, scalars = joined(parts), parts[0][:, 0]
         displacement = bounded(self.displacement.order(1, parts[1])[:, :, 0], LARGEST_DISPLACEMENT)
-        mean = displacement - beads.steps[:, -1] if beads.steps.shape[1] else displacement
-        bead = (mean, self.bead_precision(scalars), graph.batch, graph.n_graphs)
-        if self.pair_precision is None:
-            alone = IndependentGaussian(*bead, known_layout=graph.layout)
-            return Prediction(alone, displacement, latent)
-        once, values = self.pair_precision(scalars, edges, graph)
-        pair = (values[:, 0], graph.pairs)
-        if values.shape[1] == 1:
-            correlated = CorrelatedGaussian(*bead, *pair, known_layout=graph.layout)
-            return Prediction(correlated, displacement, latent)
-        direction = nn.functional.normalize(vector[once], dim=1)
-        elastic = ElasticGaussian(*bead, *pair, values[:, 1], direction, known_layout=graph.layout)
-        return Prediction(elastic, displacement, latent)
+        diagonal = self.bead_precision(scalars)
+        pair = None if self.pair_precision is None else self.pair_precision(scalars, edges, graph)
+        mean = around_prior(displacement, beads.steps)
+        field = gaussian_field(mean, diagonal, pair, vector=vector, graph=graph)
+        return Prediction(field, displacement, latent)
 
     def inputs(self, beads: Beads) -> list[Tensor]:
         """Embedding, mass, noise level, inner products as scalars; past steps as vectors."""

@@ -13,12 +13,20 @@ from torch_geometric.utils import scatter
 
 from cgsim.config import DynamicsConfig, GraphConfig, ModelConfig
 from cgsim.data import CGData
-from cgsim.dynamics import LARGEST_DISPLACEMENT, LARGEST_STEP, Beads, Prediction, bounded
+from cgsim.dynamics import (
+    LARGEST_DISPLACEMENT,
+    LARGEST_STEP,
+    Beads,
+    Prediction,
+    around_prior,
+    bounded,
+    gaussian_field,
+)
 from cgsim.nn.edges import EdgeGeometry
 from cgsim.nn.mlp import mlp, zero_init
 from cgsim.nn.neighbours import BeadGraph
 from cgsim.nn.precision import BeadPrecision, PairPrecision
-from cgsim.noise import CorrelatedGaussian, IndependentGaussian, randn_like
+from cgsim.noise import randn_like
 from cgsim.simulator import Simulator, count_graphs
 from cgsim.statistics import Statistics
 
@@ -120,13 +128,11 @@ class PlainDynamics(nn.Module):
                 latent, edge_latent, edge_index=edges.edge_index, envelope=edges.envelope
             )
         displacement = bounded(self.displacement(latent), LARGEST_DISPLACEMENT)
-        mean = displacement - beads.steps[:, -1] if beads.steps.shape[1] else displacement
-        bead = (mean, self.bead_precision(latent), graph.batch, graph.n_graphs)
-        if self.pair_precision is None:
-            return Prediction(IndependentGaussian(*bead), displacement, latent)
-        once, values = self.pair_precision(latent, edges, graph)
-        pair = (values[:, 0], graph.edge_index[:, once])
-        return Prediction(CorrelatedGaussian(*bead, *pair), displacement, latent)
+        diagonal = self.bead_precision(latent)
+        pair = None if self.pair_precision is None else self.pair_precision(latent, edges, graph)
+        mean = around_prior(displacement, beads.steps)
+        field = gaussian_field(mean, diagonal, pair, vector=vector, graph=graph)
+        return Prediction(field, displacement, latent)
 
     def inputs(self, beads: Beads) -> Tensor:
         """Embedding, past steps, mass and noise level [n, n_embedding + 3 (k - 1) + 2]."""
