@@ -22,14 +22,17 @@ import torch
 
 from benchmarks.environment import RESULTS, write_result
 from benchmarks.speed_floor import ceilings, floor_seconds, operations, shares, timed, wait
+from benchmarks.speed_large import large
 from benchmarks.speed_md import against_md
+from benchmarks.speed_memory import memory
+from benchmarks.speed_precision import precision
+from cgsim.compilation import has_compiler
 from cgsim.compiled import (
     CompiledStepper,
     EagerStepper,
     Stepper,
     compiled_step,
     compiled_threads,
-    has_compiler,
 )
 from cgsim.config import ModelConfig, TrainingConfig
 from cgsim.sampling import WindowSampler
@@ -39,6 +42,7 @@ from cgsim.state import State
 from cgsim.statistics import measure
 from cgsim.testing import ATOM_TYPES, random_chain
 from cgsim.threads import cpu_threads
+from cgsim.windows import Perturbation
 
 N_ROUNDS = 3  # in turn, of which the median counts
 FEWEST_STEPS = 1  # of a round
@@ -155,7 +159,7 @@ def training(options: argparse.Namespace) -> dict[str, Any]:
         optimiser = torch.optim.AdamW(simulator.parameters(), lr=1e-4)
 
         def learn(batch: Any) -> None:
-            losses = simulator.loss(batch, history_noise=settings.history_noise)  # noqa: B023
+            losses = simulator.loss(batch, perturbation=Perturbation(settings.history_noise))  # noqa: B023
             (losses["nll"] + settings.score_weight * losses["score"]).backward()
             optimiser.step()  # noqa: B023
             optimiser.zero_grad()  # noqa: B023
@@ -185,7 +189,10 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "rollout": rollouts,
     "training": training,
     "floor": floors,
+    "memory": memory,
+    "precision": precision,
     "md": against_md,
+    "large": large,
 }
 
 
@@ -197,10 +204,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--replicas", nargs="+", type=int, default=[1, 8, 40, 256])
     parser.add_argument("--seconds", type=float, default=3.0, help="per rate")
     parser.add_argument("--training-batches", type=int, default=8)
+    parser.add_argument("--memory-replicas", nargs="+", type=int, default=[40, 1000, 4000])
+    parser.add_argument("--memory-steps", nargs="+", type=int, default=[100, 1000])
     parser.add_argument("--ceiling-size", type=int, default=2048, help="rows of a large matrix")
     parser.add_argument("--data", type=Path, default=Path("runs/polymer_mini/mapped"))
     parser.add_argument("--md-replicas", type=int, default=40, help="learned chains in one batch")
     parser.add_argument("--md-steps", type=int, default=6000)
+    parser.add_argument("--large-beads", nargs="+", type=int, default=[100, 1000, 10_000, 100_000])
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", choices=["cpu", "cuda"], default=default)
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the JSON file")

@@ -1,8 +1,9 @@
 """Tables of the pages on performance and scaling."""
 
+import math
 from itertools import product
 
-from benchmarks.table_cells import Numbers, markdown_table, number
+from benchmarks.table_cells import Numbers, estimate, markdown_table, number
 
 
 def worker_table(metrics: Numbers) -> str:
@@ -76,6 +77,51 @@ def floor_table(metrics: Numbers) -> str:
     return markdown_table(["beads", "score", "step", *work, *kinds], lines)
 
 
+def memory_table(metrics: Numbers) -> str:
+    """Peak memory beyond that of the program, one line per case."""
+    rows, heads = metrics["rows"], ("", "beads", "replicas or windows", "steps", "MB")
+    at_once = {
+        (row["n_beads"], row["size"]): row["peak_bytes"]
+        for row in rows
+        if row["task"] == "one_batch"
+    }
+    kept = [row for row in rows if row["task"] != "one_batch"]
+    lines = [
+        [
+            {"training": "training", "rollout": "roll-out, into files"}[row["task"]],
+            *(number(row[name], "d") for name in ("n_beads", "size", "n_steps")),
+            number(row["peak_bytes"] / 1e6, ".0f"),
+            number(_megabytes(row, at_once), ".0f"),
+        ]
+        for row in kept
+    ]
+    return markdown_table([*heads, "all in one batch (MB)"], lines)
+
+
+def _megabytes(row: Numbers, at_once: dict[tuple[int, int], int]) -> float | None:
+    """Of the same replicas at once, where that was measured."""
+    found = at_once.get((row["n_beads"], row["size"])) if row["task"] == "rollout" else None
+    return None if found is None else found / 1e6
+
+
+def precision_table(metrics: Numbers) -> str:
+    """Likelihood of the same windows, and speed, one line per precision."""
+    lines = [
+        [
+            f"`{row['precision']}`",
+            number(row["nll"], ".5f"),
+            estimate(row["nll_difference"], row["nll_difference_error"])
+            if row["nll_difference_error"]
+            else "–",
+            number(row["score"], ".4f"),
+            number(row["windows_per_second"]),
+        ]
+        for row in metrics["rows"]
+    ]
+    heads = "precision", "NLL (nats)", "moved by", "score loss", "windows/s"
+    return markdown_table(heads, lines)
+
+
 def ceiling_table(metrics: Numbers) -> str:
     """What the machine can do."""
     own = metrics["ceilings"]
@@ -94,3 +140,26 @@ def md_speed_table(metrics: Numbers) -> str:
     ]
     heads = "simulated (ps/s)", "(ps/day)", "correlation time of Rg² (ps)", "samples/s"
     return markdown_table(["", *heads, "time, over MD", "samples, over MD"], lines)
+
+
+def large_table(metrics: Numbers) -> str:
+    """Time and peak memory of a step of large systems, one line per size."""
+    found: dict[int, dict[bool, Numbers]] = {}
+    for row in metrics["rows"]:
+        found.setdefault(row["n_beads"], {})[row["score"]] = row
+    names = ("cpu_seconds", "cpu_seconds_with_search", "seconds")
+    lines = []
+    for n_beads, own in found.items():
+        cells = [f"{n_beads:,}", number(own[False]["edges_per_bead"])]
+        for score in (False, True):
+            row = own.get(score, {name: math.nan for name in (*names, "peak_bytes")})
+            cells += [number(1e6 * row[name] / n_beads) for name in names]
+            cells.append(number(row["peak_bytes"] / 1e9, ".2f"))
+        lines.append(cells)
+    times = "CPU", "CPU, with a search", "wall clock"
+    heads = [
+        f"{label}: {head}"
+        for label in ("score off", "refined")
+        for head in (*(f"µs/bead, {time}" for time in times), "peak (GB)")
+    ]
+    return markdown_table(["beads", "edges per bead", *heads], lines)

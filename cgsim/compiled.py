@@ -1,18 +1,17 @@
 """A roll-out step as one compiled function, where that pays."""
 
-import shutil
-import textwrap
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from types import FunctionType
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from cgsim.compilation import compiled, has_compiler, in_short
+from cgsim.memory import is_out_of_memory
 from cgsim.noise import randn_like
 from cgsim.simulator import Simulator
 from cgsim.state import State
@@ -25,6 +24,9 @@ SAVED_ON_GPU = 1e-3  # s that a convolution saves as a CUDA graph, whatever the 
 WORTH = 1.5  # times that what is saved must pay for the compilation
 EDGES_PER_THREAD = 1500
 AGREEMENT = 1e-3  # largest difference between compiled and eager step, root-mean-square steps
+
+
+CompiledStep = Callable[[Tensor, Tensor, State], Tensor]  # history, noise, what is constant
 
 
 class Stepper(Protocol):
@@ -60,12 +62,12 @@ class EagerStepper:
 
 @dataclass(frozen=True)
 class CompiledStepper:
-    """A compiled function of history and noise for one batch of systems: equal to round-off.
+    """A compiled function for batches of one shape: equal to round-off.
 
     It draws the same random numbers as `Simulator.step`.
     """
 
-    function: Callable[[Tensor, Tensor], Tensor]
+    function: CompiledStep
     dtype: torch.dtype
     n_edges: int
     name: str = "compiled"
@@ -74,7 +76,7 @@ class CompiledStepper:
     def __call__(self, state: State) -> State:
         """One step."""
         noise = randn_like(state.pos[:, -1].to(self.dtype), state.generator)
-        pos = self.function(state.pos.contiguous(), noise)
+        pos = self.function(state.pos.contiguous(), noise, state)
         return replace(state, pos=pos.clone() if pos.is_cuda else pos)  # a CUDA graph owns `pos`
 
     def threads(self) -> AbstractContextManager[None]:
@@ -105,7 +107,12 @@ def compiling_pays(n_steps: int, n_edges: int, *, on_gpu: bool) -> bool:
 
 
 def choose_stepper(
-    simulator: Simulator, state: State, n_steps: int, *, before: str | None = None
+    simulator: Simulator,
+    state: State,
+    n_steps: int,
+    *,
+    before: str | None = None,
+    alike: Sequence[State] = (),
 ) -> Stepper:
     """The faster of both for a roll-out of ``n_steps`` steps.
 
@@ -117,6 +124,8 @@ def choose_stepper(
         Steps from beginning to end.
     before
         Name of the stepper of the roll-out that is continued; it is taken again.
+    alike
+        Other batches of the same shape, that it will step as well.
 
     Returns
     -------
@@ -134,27 +143,24 @@ def choose_stepper(
     try:
         with compiled_threads(n_edges), tqdm(total=1, desc="compiling", unit="step") as bar:
             function = compiled_step(simulator, state)
+            for other in alike:
+                verify_step(simulator, function, other)
             bar.update()
     except Exception as error:  # of any part of the compiler
+        if is_out_of_memory(error):
+            raise
         warnings.warn(
-            f"the step could not be compiled, it runs as it is, more slowly: {_in_short(error)}",
+            f"the step could not be compiled, it runs as it is, more slowly: {in_short(error)}",
             stacklevel=2,
         )
         return eager
     return CompiledStepper(function, simulator.dtype, n_edges)
 
 
-def has_compiler() -> bool:
-    """Whether there is a C++ compiler for PyTorch to use."""
-    from torch._inductor import config
+def compiled_step(simulator: Simulator, state: State) -> CompiledStep:
+    """Compile `Simulator.history_after` for batches of one shape, and try it on one.
 
-    candidates = config.cpp.cxx if isinstance(config.cpp.cxx, tuple) else (config.cpp.cxx,)
-    return any(name and shutil.which(name) for name in candidates)
-
-
-@torch.no_grad()
-def compiled_step(simulator: Simulator, state: State) -> Callable[[Tensor, Tensor], Tensor]:
-    """Compile `Simulator.history_after` for one batch, and try it.
+    Batches of one shape are of equally many systems of one size, whatever the molecules.
 
     Raises
     ------
@@ -167,41 +173,27 @@ def compiled_step(simulator: Simulator, state: State) -> Callable[[Tensor, Tenso
     if graph is None or not graph.width:
         raise ValueError("only a step of small equal systems can be compiled")
 
-    def step(history: Tensor, noise: Tensor) -> Tensor:
+    def step(history: Tensor, noise: Tensor, state: State) -> Tensor:
         return simulator.history_after(history, noise, state=state)
 
+    function = compiled(step, as_cuda_graph=state.pos.is_cuda)
+    verify_step(simulator, function, state)
+    return function
+
+
+@torch.no_grad()
+def verify_step(simulator: Simulator, function: CompiledStep, state: State) -> None:
+    """Take a step from a state both ways; it leaves what is constant in the graph, computed once.
+
+    Raises
+    ------
+    ArithmeticError
+        If the compiled function gives another result.
+    """
     noise = randn_like(state.pos[:, -1].to(simulator.dtype), torch.Generator(state.pos.device))
     history = state.pos.contiguous()
-    expected = step(history, noise)  # it leaves what is constant in the graph, computed once
-    function = torch.compile(_apart(step), fullgraph=True, dynamic=False, options=_options(state))
-    found = function(history, noise)
+    expected = simulator.history_after(history, noise, state=state)
+    found = function(history, noise, state)
     largest = float((found - expected).abs().max()) / simulator.statistics.step_scale
     if not largest < AGREEMENT:
         raise ArithmeticError(f"the compiled step differs by {largest:.2g} root-mean-square steps")
-    return cast(Callable[[Tensor, Tensor], Tensor], function)
-
-
-def _apart(function: Callable[..., Tensor]) -> FunctionType:
-    """The same function with code of its own, which is what PyTorch remembers compilations by.
-
-    Without it, a second roll-out would have to be told from the first in every step.
-    """
-    function = cast(FunctionType, function)
-    return FunctionType(
-        function.__code__.replace(),
-        function.__globals__,
-        function.__name__,
-        closure=function.__closure__,
-    )
-
-
-def _options(state: State) -> dict[str, Any]:
-    """CUDA graphs on a GPU; no check of what never changes: shapes, types and weights."""
-    options: dict[str, Any] = {"triton.cudagraphs": True} if state.pos.is_cuda else {}
-    if hasattr(torch.compiler, "skip_all_guards_unsafe"):  # PyTorch 2.9 and later
-        options["guard_filter_fn"] = torch.compiler.skip_all_guards_unsafe
-    return options
-
-
-def _in_short(error: Exception) -> str:
-    return textwrap.shorten(f"{type(error).__name__}: {error}", 200)

@@ -145,12 +145,19 @@ class TrainingConfig:
     history_noise
         Largest noise put on past frames in training, in root-mean-square displacements of one step;
         the network is told its level.
+    embedding_dropout
+        Share of the numbers of every bead's embedding that are left out, others in every step. With
+        many molecules to learn from it keeps the network from knowing them by heart, and serves
+        molecules never seen.
     validation_fraction
         Last part of every trajectory, held out in time, when no validation set is given.
     steps_per_epoch
         Most steps between two validations and resume points.
     seed
         Seed of the weights, the windows and the noise.
+    n_window_beads
+        Most beads of a window: of larger systems so many are cut out around a random one, and the
+        inner ones learnt from (see `cgsim.cutouts`); all by default.
     """
 
     stride: int = 1
@@ -163,9 +170,11 @@ class TrainingConfig:
     ema_decay: float = 0.995
     score_weight: float = 0.5
     history_noise: float = 0.1
+    embedding_dropout: float = 0.0
     validation_fraction: float = 0.1
     steps_per_epoch: int = 200
     seed: int = 0
+    n_window_beads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -230,11 +239,15 @@ class Hardware:
         Processes, one per device.
     n_nodes
         Machines.
+    precision
+        ``bf16-mixed``: products of matrices in bfloat16, everything else in float32, the precisions
+        of the predicted Gaussians included. It is of use on GPUs only, for wide networks.
     """
 
     accelerator: str = "auto"
     n_devices: int = 1
     n_nodes: int = 1
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -113,6 +113,8 @@ class CGData(Data):
         Row of the bead embedding that each atom is pooled to.
     cell : [n_graphs, 3, 3]
         Periodic cells, nm; absent without.
+    core : [n]
+        Which beads are learnt from; absent where all are (see `cgsim.cutouts`).
     """
 
     @property
@@ -130,7 +132,7 @@ class CGData(Data):
 
 @dataclass(frozen=True)
 class SystemGraph:
-    """The static tensors of one system, made once."""
+    """The static tensors of one system, made once; of a cut-out, with its `CGData.core`."""
 
     mass: Tensor
     chirality: Tensor
@@ -140,6 +142,12 @@ class SystemGraph:
     atom_type: Tensor
     atom_edge_index: Tensor
     bead_index: Tensor
+    core: Tensor | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the embedding: the beads, and those whose atoms alone are in a cut-out."""
+        return int(self.bead_index.max()) + 1
 
     @classmethod
     def build(
@@ -296,20 +304,23 @@ def join(
         )
     if cells:
         data.cell = torch.cat(cells)
+    if any(graph.core is not None for graph in graphs):
+        cores = [torch.ones_like(g.mass).bool() if g.core is None else g.core for g in graphs]
+        data.core = torch.cat([core.repeat(n) for core, n in zip(cores, n_windows, strict=True)])
     return data
 
 
 def _join_atoms(graphs: Sequence[SystemGraph]) -> dict[str, Tensor]:
     """Atom graphs side by side."""
     n_atoms = torch.tensor([0] + [len(graph.atom_type) for graph in graphs]).cumsum(0)
-    n_beads = torch.tensor([0] + [len(graph.mass) for graph in graphs]).cumsum(0)
+    n_rows = torch.tensor([0] + [graph.n_rows for graph in graphs]).cumsum(0)
     return {
         "atom_type": torch.cat([graph.atom_type for graph in graphs]),
         "atom_edge_index": torch.cat(
             [graph.atom_edge_index + n for graph, n in zip(graphs, n_atoms, strict=False)], dim=1
         ),
         "bead_index": torch.cat(
-            [graph.bead_index + n for graph, n in zip(graphs, n_beads, strict=False)]
+            [graph.bead_index + n for graph, n in zip(graphs, n_rows, strict=False)]
         ),
     }
 
@@ -331,7 +342,7 @@ def _join_beads(graphs: Sequence[SystemGraph], n_windows: Sequence[int]) -> dict
         n_nodes, n_graphs, n_rows = (
             n_nodes + n_beads * repeats,
             n_graphs + repeats,
-            n_rows + n_beads,
+            n_rows + graph.n_rows,
         )
     return {
         "edge_index": torch.cat(edges, dim=1),

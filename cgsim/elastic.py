@@ -1,7 +1,6 @@
 """The elastic-network distribution: stiff along the bonds, soft across them."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -28,6 +27,8 @@ class ElasticGaussian(PairField):
         Unit vectors ``n_ij``.
     """
 
+    n_alike = 1
+
     stiffness: Tensor
     direction: Tensor
 
@@ -46,35 +47,14 @@ class ElasticGaussian(PairField):
         """``w_ij + k_ij / 3`` [n_pairs]."""
         return self.weight + self.stiffness / 3
 
-    def log_det(self) -> Tensor:
-        """``log det P`` of each system [n_graphs], by dense Cholesky factorisation."""
-        return 2 * self._cholesky.diagonal(dim1=1, dim2=2).log().sum(dim=1).to(self.diagonal)
-
     def deviation(self, generator: torch.Generator | None = None) -> Tensor:
         """A random deviation [n, 3]: triangular solve for small systems, else perturb-and-solve."""
         if self.layout.width > DENSE_SOLVE_LIMIT:
             return self._perturb_and_solve(generator)
-        return self._solve(randn_like(self.mean, generator), self._cholesky)
-
-    def deviation_of(self, noise: Tensor) -> Tensor:
-        """``L^-T z`` [n, 3] with the factor computed anew: nothing is stored on the way."""
-        return self._solve(noise, torch.linalg.cholesky_ex(self._precision()).L)
-
-    def _solve(self, noise: Tensor, factor: Tensor) -> Tensor:
-        """``L^-T z`` [n, 3], of the covariance ``(L L^T)^-1``."""
-        right = self.layout.padded(noise).double().flatten(1)[:, :, None]
-        solved = torch.linalg.solve_triangular(factor.mT, right, upper=True)
-        return self.layout.unpadded(solved.view(self.n_graphs, -1, 3)).to(noise)
-
-    @cached_property
-    def _cholesky(self) -> Tensor:
-        return torch.linalg.cholesky(self._precision())
+        return self.deviation_of(randn_like(self.mean, generator))
 
     def _precision(self) -> Tensor:
-        """The precision of each system [n_graphs, 3 width, 3 width]; padding is the identity.
-
-        In double precision: stiff bonds between beads that hardly move alone need it.
-        """
+        """See `PairField`, [n_graphs, 3 width, 3 width]."""
         width, (first, second) = self.layout.width, self.layout.slot[self.pairs]
         one = torch.eye(3, dtype=torch.float64, device=self.mean.device)
         direction = self.direction.double()

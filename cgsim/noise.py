@@ -8,8 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from cgsim.nn.layout import Layout
 
 LOG_2PI = math.log(2 * math.pi)
 FARTHEST_REFINED = 6.0  # standard deviations of the squared norm of a refined sample
+SMALLEST_EXCESS = 0.5  # of its mean, below which it is not too large whatever the size
 DENSE_SOLVE_LIMIT = (
     300  # beads of one system up to which a dense factorisation is used for sampling
 )
@@ -67,6 +67,22 @@ class GaussianField(ABC):
     @abstractmethod
     def log_det(self) -> Tensor:
         """``log det P`` of each system [n_graphs]."""
+
+    @abstractmethod
+    def core_log_prob(self, value: Tensor, core: Tensor) -> Tensor:
+        """Log density of some beads given the values of all others [n_graphs], nats.
+
+        ``p(a_c | a_s)`` is a Gaussian of the precision ``P_cc`` about
+        ``mu_c - P_cc^-1 P_cs (a_s - mu_s)``. Only neighbours of the core have a part in it, so that
+        it is the same in a cut-out as in the whole; the sum over cores is a composite likelihood
+        (Besag, J. R. Stat. Soc. B 36, 192 (1974); Varin, Reid & Firth, Stat. Sinica 21, 5 (2011)).
+
+        Parameters
+        ----------
+        value : [n, 3]
+        core : [n]
+            Whether a bead is one of them.
+        """
 
     @abstractmethod
     def deviation(self, generator: torch.Generator | None = None) -> Tensor:
@@ -132,6 +148,12 @@ class IndependentGaussian(GaussianField):
         """``3 sum_i log d_i`` of each system [n_graphs]."""
         return 3 * total_per_graph(self.diagonal.log(), self.batch, self.n_graphs)
 
+    def core_log_prob(self, value: Tensor, core: Tensor) -> Tensor:
+        """See `GaussianField`; what the others do is of no account."""
+        squared = self.diagonal * (value - self.mean).square().sum(dim=1)
+        log_prob = -0.5 * (squared - 3 * self.diagonal.log() + 3 * LOG_2PI)
+        return total_per_graph(log_prob * core.to(log_prob), self.batch, self.n_graphs)
+
     def deviation(self, generator: torch.Generator | None = None) -> Tensor:
         """``z_i / sqrt(d_i)`` [n, 3]."""
         return self.deviation_of(randn_like(self.mean, generator))
@@ -151,7 +173,11 @@ class PairField(GaussianField):
         ``w_ij > 0``.
     pairs : [2, n_pairs]
         Each pair of beads once.
+    n_alike
+        Columns of a vector per bead that share one matrix: 3 where x, y and z are alike, else 1.
     """
+
+    n_alike: ClassVar[int]
 
     weight: Tensor
     pairs: Tensor
@@ -167,6 +193,53 @@ class PairField(GaussianField):
     @abstractmethod
     def strength(self) -> Tensor:
         """Mean of the pull over directions [n_pairs]: what a pair adds to the diagonal of P."""
+
+    @abstractmethod
+    def _precision(self) -> Tensor:
+        """The precision of each system [n_graphs, n_rows, n_rows]; padding is the identity.
+
+        In double precision: stiff bonds between beads that hardly move alone need it.
+        """
+
+    def log_det(self) -> Tensor:
+        """``log det P`` of each system [n_graphs], by dense Cholesky factorisation."""
+        return self._log_det_of(self._cholesky)
+
+    def deviation_of(self, noise: Tensor) -> Tensor:
+        """``L^-T z`` [n, 3], of the covariance ``(L L^T)^-1``."""
+        solved = torch.linalg.solve_triangular(self._cholesky.mT, self._rows(noise), upper=True)
+        return self._beads(solved).to(noise)
+
+    def core_log_prob(self, value: Tensor, core: Tensor) -> Tensor:
+        """See `GaussianField`; by dense Cholesky factorisation."""
+        inside = core[:, None].to(self.mean)
+        deviation = value - self.mean
+        pull = inside * self._times((1 - inside) * deviation)
+        is_core = self._rows(inside.repeat(1, 3))[:, :, 0]
+        block = is_core[:, :, None] * self._precision() * is_core[:, None, :]
+        factor = torch.linalg.cholesky_ex(block + torch.diag_embed(1 - is_core)).L
+        answer = self._beads(torch.cholesky_solve(self._rows(pull), factor)).to(deviation)
+        squared = self.squared_norm(inside * deviation + answer)
+        n_degrees = 3 * total_per_graph(inside[:, 0], self.batch, self.n_graphs)
+        return -0.5 * (squared - self._log_det_of(factor) + LOG_2PI * n_degrees)
+
+    @property
+    def _cholesky(self) -> Tensor:
+        """Unchecked: the networks' bounds leave no precision that is not positive definite."""
+        return torch.linalg.cholesky_ex(self._precision()).L
+
+    def _log_det_of(self, factor: Tensor) -> Tensor:
+        """``log det`` of the matrix that has this Cholesky factor, for all columns [n_graphs]."""
+        diagonal = factor.diagonal(dim1=1, dim2=2)
+        return 2 * self.n_alike * diagonal.log().sum(dim=1).to(self.diagonal)
+
+    def _rows(self, vector: Tensor) -> Tensor:
+        """A vector per bead [n, 3] as rows of the matrix [n_graphs, n_rows, n_alike], float64."""
+        return self.layout.padded(vector).double().reshape(self.n_graphs, -1, self.n_alike)
+
+    def _beads(self, rows: Tensor) -> Tensor:
+        """The inverse of `_rows`."""
+        return self.layout.unpadded(rows.reshape(self.n_graphs, -1, 3))
 
     def squared_norm(self, vector: Tensor) -> Tensor:
         """``sum_i d_i |v_i|^2 + sum_{i<j} (v_i - v_j) . pull_ij``, of each system [n_graphs]."""
@@ -212,6 +285,8 @@ class CorrelatedGaussian(PairField):
     mixes beads, not components (Rue & Held, Gaussian Markov Random Fields, 2005).
     """
 
+    n_alike = 3
+
     def pull(self, stretch: Tensor) -> Tensor:
         """``w_ij (v_i - v_j)`` [n_pairs, 3]."""
         return self.weight[:, None] * stretch
@@ -225,35 +300,14 @@ class CorrelatedGaussian(PairField):
         """``w_ij`` [n_pairs]."""
         return self.weight
 
-    def log_det(self) -> Tensor:
-        """``log det P`` of each system [n_graphs], by dense Cholesky factorisation."""
-        return 6 * self._cholesky.diagonal(dim1=1, dim2=2).log().sum(dim=1).to(self.diagonal)
-
     def deviation(self, generator: torch.Generator | None = None) -> Tensor:
         """A random deviation [n, 3]: triangular solve for small systems, else perturb-and-solve."""
         if self.layout.width <= DENSE_SOLVE_LIMIT:
-            return self._solve(randn_like(self.mean, generator), self._cholesky)
+            return self.deviation_of(randn_like(self.mean, generator))
         return self._perturb_and_solve(generator)
 
-    def deviation_of(self, noise: Tensor) -> Tensor:
-        """``L^-T z`` [n, 3] with the factor computed anew: nothing is stored on the way."""
-        return self._solve(noise, torch.linalg.cholesky_ex(self._precision()).L)
-
-    def _solve(self, noise: Tensor, factor: Tensor) -> Tensor:
-        """``L^-T z`` [n, 3], of the covariance ``(L L^T)^-1``."""
-        right = self.layout.padded(noise).double()
-        solved = torch.linalg.solve_triangular(factor.mT, right, upper=True)
-        return self.layout.unpadded(solved).to(noise)
-
-    @cached_property
-    def _cholesky(self) -> Tensor:
-        return torch.linalg.cholesky(self._precision())
-
     def _precision(self) -> Tensor:
-        """The precision of each system [n_graphs, width, width]; padding is the identity.
-
-        In double precision: stiff bonds between beads that hardly move alone need it.
-        """
+        """See `PairField`, [n_graphs, width, width]."""
         width, (first, second) = self.layout.width, self.pairs
         weight = self.weight.double()
         size = self.n_graphs * width
@@ -269,10 +323,15 @@ def is_plausible(field: GaussianField, deviation: Tensor) -> Tensor:
     """Whether a deviation from the mean [n, 3] may come from such a Gaussian [n_graphs].
 
     ``d^T P d`` of 3 n degrees of freedom has the mean 3 n and the variance 6 n; farther out than
-    `FARTHEST_REFINED` standard deviations, or not a number, is implausible.
+    `FARTHEST_REFINED` standard deviations, or not a number, is implausible. Half the mean is not
+    far, however: of 10^5 beads six standard deviations are 1.5 % of it, and what a refinement is
+    for is to differ from the Gaussian.
     """
     n_degrees = 3 * field.counts.to(deviation)
-    return field.squared_norm(deviation) <= n_degrees + FARTHEST_REFINED * (2 * n_degrees).sqrt()
+    excess = FARTHEST_REFINED * (2 * n_degrees).sqrt()
+    return field.squared_norm(deviation) <= n_degrees + excess.clamp(
+        min=SMALLEST_EXCESS * n_degrees
+    )
 
 
 def conjugate_gradients(

@@ -25,13 +25,18 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from cgsim.accumulation import AccumulatedLoss
+from cgsim.compiled_loss import Loss, choose_loss
 from cgsim.config import Hardware, TrainingConfig
-from cgsim.data import CGData, WindowDataset
-from cgsim.sampling import ReplayDataset, WindowSampler
+from cgsim.data import CGData
+from cgsim.sampling import ReplayDataset, TrajectoryWindows, WindowSampler
 from cgsim.simulator import Simulator
 from cgsim.threads import cpu_threads
+from cgsim.windows import Perturbation
 
 N_VALIDATION_BATCHES = 10
+
+TensorList = list[Tensor] | tuple[Tensor, ...]
 
 
 class TrainingModule(lightning.LightningModule):
@@ -40,17 +45,20 @@ class TrainingModule(lightning.LightningModule):
     def __init__(self, simulator: Simulator, config: TrainingConfig) -> None:
         super().__init__()
         self.simulator, self.config = simulator, config
+        self.loss: Loss = simulator.loss
+        self.accumulated = AccumulatedLoss(simulator, self._total)
 
     def training_step(self, batch: CGData, batch_index: int) -> Tensor:
         """Return the loss of one batch; noise is drawn from (seed, step, process)."""
         generator = torch.Generator(self.device)
         generator.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)) % 2**63)
-        losses = self.simulator.loss(
-            batch, generator=generator, history_noise=self.config.history_noise
+        perturbation = Perturbation(self.config.history_noise, self.config.embedding_dropout)
+        total, losses = self.accumulated(
+            self.loss, batch, generator=generator, perturbation=perturbation
         )
         self._log("train", losses, batch)
         self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
-        return self._total(losses)
+        return total
 
     def _total(self, losses: dict[str, Tensor]) -> Tensor:
         return losses["nll"] + self.config.score_weight * losses.get("score", torch.zeros(()))
@@ -85,6 +93,7 @@ class TrainingModule(lightning.LightningModule):
             self.simulator.parameters(),
             lr=self.config.learning_rate,
             weight_decay=self.config.weight_decay,
+            fused=self.trainer.precision == "32-true",  # Lightning clips no other in mixed
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -100,8 +109,8 @@ def optimise(
     module: TrainingModule,
     directory: Path,
     *,
-    train: WindowDataset | ReplayDataset,
-    validation: WindowDataset,
+    train: TrajectoryWindows | ReplayDataset,
+    validation: TrajectoryWindows,
     hardware: Hardware,
     patience: "Patience | None" = None,
 ) -> int:
@@ -131,6 +140,7 @@ def optimise(
         rank=trainer.global_rank,
         world_size=trainer.world_size,
     )
+    module.loss = choose_loss(module.simulator, train.trajectories, module.config)
     n_beads = module.config.batch_size * max(system.n_beads for system in train.trajectories)
     with cpu_threads(n_beads), _quiet_lightning(), _interruptible(trainer):
         trainer.fit(
@@ -146,7 +156,7 @@ def optimise(
 
 
 @torch.no_grad()
-def validation_nll(module: TrainingModule, validation: WindowDataset) -> float:
+def validation_nll(module: TrainingModule, validation: TrajectoryWindows) -> float:
     """NLL of the windows that every validation looks at (nats as in `Simulator.loss`)."""
     batches = list(_validation_loader(module, validation))
     generator = torch.Generator()
@@ -257,6 +267,7 @@ def _trainer(
             accelerator=hardware.accelerator,
             devices=hardware.n_devices,
             num_nodes=hardware.n_nodes,
+            precision=hardware.precision,
             strategy="ddp" if hardware.n_devices * hardware.n_nodes > 1 else "auto",
             max_epochs=n_epochs,
             gradient_clip_val=config.clip,
@@ -269,7 +280,7 @@ def _trainer(
                 TensorBoardLogger(directory, name="", version=""),
             ],
             callbacks=[
-                WeightAveraging(use_buffers=False, avg_fn=moving_average(config.ema_decay)),
+                WeightAveraging(use_buffers=False, multi_avg_fn=moving_average(config.ema_decay)),
                 _checkpoint(directory, "best", monitor="validation_nll"),
                 _checkpoint(directory, "last", monitor=None),
                 TQDMProgressBar(refresh_rate=20),
@@ -280,16 +291,17 @@ def _trainer(
         raise ValueError(f"{hardware}: {error}") from error
 
 
-def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+def moving_average(decay: float) -> Callable[[TensorList, TensorList, Tensor], None]:
     """The exponential moving average of n + 1 values: ``d = min(decay, (1 + n) / (10 + n))``.
 
     Without the ramp the untrained weights, and what the warm-up made of them, weigh on short
     trainings: 600 steps on a Rouse chain end 0.04 nats too high.
     """
 
-    def average(mean: Tensor, value: Tensor, n_averaged: Tensor) -> Tensor:
-        ramp = (1 + n_averaged) / (10 + n_averaged)
-        return mean.lerp(value, (1 - ramp.clamp(max=decay)).to(mean))
+    @torch.no_grad()
+    def average(means: TensorList, values: TensorList, n_averaged: Tensor) -> None:
+        ramp = (1 + float(n_averaged)) / (10 + float(n_averaged))
+        torch._foreach_lerp_(means, values, 1 - min(ramp, decay))
 
     return average
 
@@ -305,7 +317,7 @@ def _checkpoint(directory: Path, name: str, *, monitor: str | None) -> ModelChec
     )
 
 
-def _validation_loader(module: TrainingModule, validation: WindowDataset) -> DataLoader:
+def _validation_loader(module: TrainingModule, validation: TrajectoryWindows) -> DataLoader:
     """The same batches at every validation, of all trajectories alike."""
     sampler = WindowSampler(
         validation,

@@ -1,10 +1,11 @@
 """Roll out a simulator: systems and replicas in batches, in memory or in files, restartable."""
 
+import sys
 import time
 import warnings
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from cgsim.compiled import EagerStepper, Stepper, choose_stepper
+from cgsim.batches import Batches
+from cgsim.compiled import EagerStepper
 from cgsim.data import MappedTrajectory
+from cgsim.memory import fitting_edges
 from cgsim.reporters import FileReporter, MemoryReporter, Reporter, Restart, numbered
 from cgsim.simulator import Simulator
-from cgsim.starts import choose_starts, start_batch
-from cgsim.state import State
+from cgsim.starts import choose_starts
 from cgsim.units import PS_PER_NS
 
 LONGEST_BOND = 10.0  # mean bond lengths: a bead bond beyond this is an explosion
 FARTHEST = 1e5  # nm from the origin: an explosion as well, and more than an XTC file should hold
 FLUSH_SECONDS = 60.0  # longest time between two writes
-FLUSH_EVERY = 200  # recorded frames between two writes
+FLUSH_EVERY = 200  # recorded frames between two writes, or fewer of large batches:
+FLUSH_BYTES = 2**28  # of recorded frames that may wait
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def simulate(
     every: int = 1,
     output: str | Path | None = None,
 ) -> Rollout:
-    """Simulate every molecule of ``start``, each with several replicas, in one batch.
+    """Simulate every molecule of ``start``, each with several replicas, in batches.
 
     Parameters
     ----------
@@ -105,7 +108,8 @@ def simulate(
         that ends in ``*.dcd`` (such as ``runs/*.dcd``) chooses DCD. Without it, frames are kept in
         memory.
 
-    The step is compiled where that pays (see `cgsim.compiled`).
+    The step is compiled where that pays (see `cgsim.compiled`). Many systems step in
+    several batches (see `cgsim.batches`), smaller ones where memory runs out.
 
     Returns
     -------
@@ -116,6 +120,8 @@ def simulate(
     ------
     ValueError
         If a number is not positive, an atom type is unknown, or the output holds another roll-out.
+    MemoryError
+        If there is not enough for a single system.
     """
     for name, value in (("n_steps", n_steps), ("n_replicas", n_replicas), ("every", every)):
         if value < 1:
@@ -127,11 +133,8 @@ def simulate(
         if output is None
         else FileReporter(systems, simulator.timestep * every, output=Path(output))
     )
-    device = next(simulator.parameters()).device
-    state = simulator.start(
-        start_batch(simulator, systems).to(device), torch.Generator(device).manual_seed(seed)
-    )
-    return _Run(simulator, systems, reporter, every=every, seed=seed).to(state, n_steps)
+    run = _Run(simulator, systems, reporter, settings={"every": every, "seed": seed})
+    return run.to(n_steps)
 
 
 class _Run:
@@ -143,58 +146,67 @@ class _Run:
         systems: Sequence[MappedTrajectory],
         reporter: Reporter,
         *,
-        every: int,
-        seed: int,
+        settings: dict[str, int],
     ) -> None:
-        self.simulator, self.systems, self.reporter, self.every = (
-            simulator,
-            systems,
-            reporter,
-            every,
-        )
+        self.simulator, self.systems, self.reporter = simulator, systems, reporter
+        self.device = next(simulator.parameters()).device
+        self.every = settings["every"]
         self.settings: dict[str, int | str] = {
-            "every": every,
-            "seed": seed,
+            **settings,
             "simulator": _fingerprint(simulator),
             "start": zlib.crc32(b"".join(system.pos.tobytes() for system in systems)),
-            "device": next(simulator.parameters()).device.type,
+            "device": self.device.type,
         }
-        n_beads = sum(system.n_beads for system in systems)
-        self.stepper: Stepper = EagerStepper(simulator, n_beads)
         self.alive = [True] * len(systems)
         self.failures: list[Failure] = []
         self.seconds_before = 0.0
         self.last_flush = time.perf_counter()
         self.labels = [(system.name, replica) for system, replica in numbered(systems)]
-        device = next(simulator.parameters()).device
-        self.bonds, self.bond_system = (part.to(device) for part in _all_bonds(systems))
+        self.bonds, self.bond_system = (part.to(self.device) for part in _all_bonds(systems))
+        counts = torch.tensor([system.n_beads for system in systems], device=self.device)
+        self.system = torch.repeat_interleave(counts)
 
-    def to(self, state: State, n_steps: int) -> Rollout:
+    def to(self, n_steps: int) -> Rollout:
         """Run until ``n_steps`` steps have been done, the ones before a restart included."""
-        safe = state
-        first, state, before = self._resume(state)
-        if first < n_steps:
-            self.stepper = choose_stepper(self.simulator, state, n_steps, before=before)
-        with self.stepper.threads():
-            return self._run(state, first, n_steps, safe=safe)
+        restart = self.reporter.restart(self.settings)
+        batches = self._batches(restart)
+        safe, first, before = batches.pos, 0, None
+        if restart is not None:
+            first, before = restart.step, str(restart.settings.get("stepper", EagerStepper.name))
+            self._resume(restart, batches)
+        if first >= n_steps:
+            return self._run(batches, first, n_steps, safe=safe)
+        with batches.prepare(n_steps, before=before):
+            return self._run(batches, first, n_steps, safe=safe)
 
-    def _run(self, state: State, first: int, n_steps: int, *, safe: State) -> Rollout:
+    def _batches(self, restart: Restart | None) -> Batches:
+        """All systems at their start, in the batches of the roll-out that is continued."""
+        config = self.simulator.config
+        widths = [network.n_channels for network in (config.dynamics, config.score) if network]
+        most_edges = fitting_edges(self.device, n_channels=max(widths))
+        if restart is not None:  # an old one has them all in one
+            most_edges = int(restart.settings.get("most_edges", sys.maxsize))
+        generator = torch.Generator(self.device).manual_seed(int(self.settings["seed"]))
+        return Batches(self.simulator, self.systems, generator=generator, most_edges=most_edges)
+
+    def _run(self, batches: Batches, first: int, n_steps: int, *, safe: Tensor) -> Rollout:
         if first == 0:
-            self._flush(state, 0, 0.0)
+            self._flush(batches, 0, 0.0)
         seconds, started = self.seconds_before, time.perf_counter()
         with tqdm(
             total=n_steps, initial=first, unit="step", desc="roll-out", mininterval=0.5
         ) as bar:
             step = first
             while step < n_steps and any(self.alive):
-                step += 1
-                state = self._guard(self.stepper(state), step, safe)
+                step, most_edges = step + 1, batches.most_edges
+                self._guard(batches, step, safe)
                 if step % self.every == 0:
-                    self.reporter.record(state.pos[:, -1], self.alive)
+                    self.reporter.record(batches.pos[:, -1], self.alive)
                 bar.update()
-                if step == n_steps or not any(self.alive) or self._flush_is_due(step):
+                is_last = step == n_steps or not any(self.alive)
+                if is_last or self._flush_is_due(step) or batches.most_edges != most_edges:
                     seconds = self.seconds_before + time.perf_counter() - started
-                    self._flush(state, step, seconds)
+                    self._flush(batches, step, seconds)
                     self._show_speed(bar, step, seconds)
         return Rollout(
             trajectories=self.reporter.trajectories(),
@@ -207,48 +219,47 @@ class _Run:
     def _flush_is_due(self, step: int) -> bool:
         """Enough frames, or enough time, since the last write."""
         waited = time.perf_counter() - self.last_flush
-        return step % (self.every * FLUSH_EVERY) == 0 or waited > FLUSH_SECONDS
+        frame = 24 * len(self.system)  # bytes
+        n_frames = max(1, min(FLUSH_EVERY, FLUSH_BYTES // frame))
+        return step % (self.every * n_frames) == 0 or waited > FLUSH_SECONDS
 
-    def _resume(self, state: State) -> tuple[int, State, str | None]:
-        """Step and state to go on from, and the name of the stepper that went so far."""
-        restart = self.reporter.restart(self.settings)
-        if restart is None:
-            return 0, state, None
+    def _resume(self, restart: Restart, batches: Batches) -> None:
+        """Go on from there."""
         self.failures = [Failure(**failure) for failure in restart.failures]
         stopped = {(failure.name, failure.replica) for failure in self.failures}
         self.alive = [label not in stopped for label in self.labels]
         self.seconds_before = restart.seconds
-        state.generator.set_state(restart.generator)
-        state = replace(state, pos=restart.pos.to(state.pos.device))
-        return restart.step, state, str(restart.settings.get("stepper", EagerStepper.name))
+        batches.generator.set_state(restart.generator)
+        batches.put(restart.pos)
 
-    def _flush(self, state: State, step: int, seconds: float) -> None:
+    def _flush(self, batches: Batches, step: int, seconds: float) -> None:
         self.last_flush = time.perf_counter()
+        now: dict[str, int | str] = {"stepper": batches.stepper, "most_edges": batches.most_edges}
         self.reporter.flush(
             Restart(
                 step=step,
-                pos=state.pos.cpu(),
-                generator=state.generator.get_state(),
+                pos=batches.pos.cpu(),
+                generator=batches.generator.get_state(),
                 failures=[asdict(failure) for failure in self.failures],
                 seconds=seconds,
-                settings=self.settings | {"stepper": self.stepper.name},
+                settings=self.settings | now,
             )
         )
 
-    def _guard(self, state: State, step: int, safe: State) -> State:
-        """Stop exploded or non-finite replicas; put them back to a safe place, unrecorded."""
-        bad = self._bad_systems(state)
+    def _guard(self, batches: Batches, step: int, safe: Tensor) -> None:
+        """Take a step; stop exploded or non-finite replicas and put them back, unrecorded."""
+        pos = batches.step()
+        bad = self._bad_systems(pos[:, -1])
         if not bad.any():
-            return state
+            return
         for index in bad.nonzero()[:, 0].tolist():
             if self.alive[index]:
                 self._stop(index, step)
-        return replace(state, pos=torch.where(bad[state.batch][:, None, None], safe.pos, state.pos))
+        batches.put(torch.where(bad[self.system][:, None, None], safe, pos))
 
-    def _bad_systems(self, state: State) -> Tensor:
-        pos = state.pos[:, -1]
-        bad = torch.zeros(state.n_graphs, dtype=torch.bool, device=pos.device)
-        bad[state.batch[~(pos.abs() < FARTHEST).all(dim=1)]] = True
+    def _bad_systems(self, pos: Tensor) -> Tensor:
+        bad = torch.zeros(len(self.systems), dtype=torch.bool, device=pos.device)
+        bad[self.system[~(pos.abs() < FARTHEST).all(dim=1)]] = True
         first, second = self.bonds
         limit = LONGEST_BOND * self.simulator.statistics.length_scale
         long = ~((pos[first] - pos[second]).norm(dim=1) < limit)

@@ -6,7 +6,10 @@ from itertools import chain
 import numpy as np
 import torch
 
+from cgsim.cutouts import CutoutDataset
 from cgsim.data import CGData, WindowDataset, join
+
+TrajectoryWindows = WindowDataset | CutoutDataset
 
 
 class ReplayDataset(torch.utils.data.Dataset):
@@ -20,7 +23,7 @@ class ReplayDataset(torch.utils.data.Dataset):
         Share of the windows that are old, 0 to 1.
     """
 
-    def __init__(self, new: WindowDataset, old: WindowDataset, *, share: float) -> None:
+    def __init__(self, new: TrajectoryWindows, old: TrajectoryWindows, *, share: float) -> None:
         self.new, self.old, self.share = new, old, share
         self.trajectories = [*new.trajectories, *old.trajectories]
 
@@ -60,7 +63,7 @@ class WindowSampler(torch.utils.data.Sampler[list[int]]):
 
     def __init__(
         self,
-        dataset: WindowDataset | ReplayDataset,
+        dataset: TrajectoryWindows | ReplayDataset,
         *,
         batch_size: int,
         n_batches: int,

@@ -3,7 +3,6 @@
 ``loss(batch)`` trains it, ``step(state)`` runs it.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -19,10 +18,19 @@ from cgsim.embedding import GraphEmbedding
 from cgsim.integrators import acceleration_target, euler_step, velocity_from_history
 from cgsim.nn.layout import Layout
 from cgsim.nn.neighbours import BeadGraph, bead_graph
-from cgsim.noise import GaussianField, is_plausible, randn_like
+from cgsim.nn.skin import SkinList, skin_width
+from cgsim.noise import GaussianField, is_plausible
 from cgsim.score import Score
 from cgsim.state import State, centred
 from cgsim.statistics import Statistics, shared_frame_interval
+from cgsim.windows import (
+    UNPERTURBED,
+    Perturbation,
+    Windows,
+    count_graphs,
+    dropped,
+    noisy_windows,
+)
 
 
 class Simulator(nn.Module):
@@ -137,7 +145,11 @@ class Simulator(nn.Module):
     # ---------------------------------------------------------------- training
 
     def loss(
-        self, batch: CGData, *, generator: torch.Generator | None = None, history_noise: float = 0.0
+        self,
+        batch: CGData,
+        *,
+        generator: torch.Generator | None = None,
+        perturbation: Perturbation = UNPERTURBED,
     ) -> dict[str, Tensor]:
         """Negative log-likelihood and denoising score-matching loss of a batch of windows.
 
@@ -145,8 +157,8 @@ class Simulator(nn.Module):
         ----------
         batch
             Windows (see `cgsim.data.CGData`).
-        history_noise
-            Largest noise on the past frames, in root-mean-square displacements.
+        perturbation
+            What is changed at random.
 
         Returns
         -------
@@ -155,21 +167,41 @@ class Simulator(nn.Module):
         denoiser in units of the predicted Gaussian, 1 for an untrained one on a well-calibrated
         Gaussian (absent without a score network).
         """
-        pos, level = self._with_noise(batch.pos.to(self.dtype), batch, generator, history_noise)
-        graph = self._graph(pos[:, -1], batch)
-        prediction = self._predict(
-            pos, self._embed(batch), mass=batch.mass, noise_level=level, graph=graph
+        drawn = self.draw(batch, generator=generator, perturbation=perturbation)
+        return self.losses(*drawn)
+
+    def draw(
+        self, batch: CGData, *, generator: torch.Generator | None, perturbation: Perturbation
+    ) -> tuple[Windows, Tensor, BeadGraph]:
+        """What the `losses` of a batch are a function of; all that is random is drawn here."""
+        windows = noisy_windows(
+            batch,
+            step_scale=self.statistics.step_scale,
+            dtype=self.dtype,
+            generator=generator,
+            largest=perturbation.history,
         )
-        next_pos = batch.next_pos.to(self.dtype)
+        embedding = self.embed(batch, generator, dropout=perturbation.embedding)
+        return windows, embedding, self._graph(windows.pos[:, -1], batch)
+
+    def losses(self, windows: Windows, embedding: Tensor, graph: BeadGraph) -> dict[str, Tensor]:
+        """`loss`, a pure function of tensors.
+
+        Parameters
+        ----------
+        embedding : [n, n_channels]
+            Of every bead.
+        """
+        pos, next_pos = windows.pos, windows.next_pos
+        prediction = self._predict(
+            pos, embedding, mass=windows.mass, noise_level=windows.noise_level, graph=graph
+        )
         target = self.reduced_acceleration(pos, next_pos)
-        n_degrees = 3 * len(target)
-        losses = {"nll": -prediction.acceleration.log_prob(target).sum() / n_degrees}
+        field, core = prediction.acceleration, windows.core
+        log_prob = field.log_prob(target) if core is None else field.core_log_prob(target, core)
+        losses = {"nll": -log_prob.sum() / windows.n_degrees}
         if self.score is not None:
-            scaled = (next_pos - pos[:, -1]) / self.statistics.step_scale
-            residual = scaled - prediction.displacement.detach()
-            losses["score"] = self._score_loss(
-                residual, pos[:, -1], prediction, graph=graph, generator=generator
-            )
+            losses["score"] = self._score_loss(windows, prediction, graph=graph)
         return losses
 
     def reduced_acceleration(self, history: Tensor, next_pos: Tensor) -> Tensor:
@@ -182,55 +214,36 @@ class Simulator(nn.Module):
         level = pos.new_zeros(len(pos))
         graph = self._graph(pos[:, -1], batch)
         return self._predict(
-            pos, self._embed(batch), mass=batch.mass, noise_level=level, graph=graph
+            pos, self.embed(batch), mass=batch.mass, noise_level=level, graph=graph
         )
 
-    def _with_noise(
-        self, pos: Tensor, batch: CGData, generator: torch.Generator | None, largest: float
-    ) -> tuple[Tensor, Tensor]:
-        """Noise of a random level per window on all past frames; half of the windows stay clean."""
-        if largest == 0:
-            return pos, pos.new_zeros(len(pos))
-        drawn = torch.rand(
-            count_graphs(batch), generator=generator, device=pos.device, dtype=pos.dtype
-        )
-        level = (largest * (2 * drawn - 1).clamp(min=0))[batch.batch]
-        noise = randn_like(pos, generator)
-        return pos + self.statistics.step_scale * level[:, None, None] * noise, level
-
-    def _score_loss(
-        self,
-        residual: Tensor,
-        pos: Tensor,
-        prediction: Prediction,
-        *,
-        graph: BeadGraph,
-        generator: torch.Generator | None,
-    ) -> Tensor:
-        """``|G(y_theta, theta) - dy/dtheta|^2_P / 3n`` at a random angle per window."""
-        field = prediction.acceleration
+    def _score_loss(self, windows: Windows, prediction: Prediction, *, graph: BeadGraph) -> Tensor:
+        """``|G(y_theta, theta) - dy/dtheta|^2_P / 3n`` at the angle of each window."""
+        field, pos = prediction.acceleration, windows.pos[:, -1]
+        scaled = (windows.next_pos - pos) / self.statistics.step_scale
+        residual = scaled - prediction.displacement.detach()
         with torch.no_grad():
-            noise = field.deviation(generator)
-            drawn = torch.rand(
-                graph.n_graphs, generator=generator, device=pos.device, dtype=pos.dtype
-            )
-            angle = (math.pi / 2 * drawn)[graph.batch]
-        cos, sin = angle.cos()[:, None], angle.sin()[:, None]
+            noise = field.deviation_of(windows.noise)
+        cos, sin = windows.angle.cos()[:, None], windows.angle.sin()[:, None]
         noisy, velocity = cos * residual + sin * noise, cos * noise - sin * residual
         error = (
-            self._residual_velocity(noisy, angle, pos, prediction=prediction, graph=graph)
+            self._residual_velocity(noisy, windows.angle, pos, prediction=prediction, graph=graph)
             - velocity
         )
-        return field.detach().squared_norm(error).sum() / error.numel()
+        if windows.core is not None:
+            error = error * windows.core[:, None]
+        return field.detach().squared_norm(error).sum() / windows.n_degrees
 
     # ---------------------------------------------------------------- networks
 
-    def _embed(self, batch: CGData) -> Tensor:
+    def embed(
+        self, batch: CGData, generator: torch.Generator | None = None, *, dropout: float = 0.0
+    ) -> Tensor:
         """Embedding of every bead [n, n_channels], computed once per molecule."""
         rows = self.embedding(
             batch.atom_type, atom_edge_index=batch.atom_edge_index, bead_index=batch.bead_index
         )
-        return rows[batch.embedding_index]
+        return dropped(rows, dropout, generator)[batch.embedding_index]
 
     def _graph(self, pos: Tensor, batch: CGData) -> BeadGraph:
         return bead_graph(
@@ -287,7 +300,7 @@ class Simulator(nn.Module):
         """The state at the present frame of a batch of windows."""
         state = State(
             pos=batch.pos.double(),
-            embedding=self._embed(batch),
+            embedding=self.embed(batch),
             mass=batch.mass.to(self.dtype),
             chirality=batch.chirality,
             topology=batch.topology,
@@ -298,26 +311,25 @@ class Simulator(nn.Module):
         counts = state.layout.counts
         if state.cell is not None or len(batch.edge_hop) < int((counts * (counts - 1)).sum()):
             return state
-        graph = self._present_graph(state, centred(state.pos, state.layout).to(self.dtype))
+        local = centred(state.pos, state.layout).to(self.dtype)
+        graph = state.search(local[:, -1], cutoff=self.cutoff)
         return replace(state, fixed_graph=graph)  # all pairs
 
-    def _present_graph(self, state: State, local: Tensor) -> BeadGraph:
-        """The bead graph of the present frame."""
-        if state.fixed_graph is not None:
-            return state.fixed_graph
-        return bead_graph(
-            local[:, -1],
-            cutoff=self.cutoff,
-            topology=state.topology,
-            batch=state.batch,
-            n_graphs=state.n_graphs,
-            cell=None if state.cell is None else state.cell.to(self.dtype),
-            chirality=state.chirality,
-        )
+    def _listed(self, state: State) -> State:
+        """The state with a list of neighbours that holds, where a skin pays."""
+        skin = skin_width(self.statistics.step_scale, cutoff=self.cutoff)
+        if state.fixed_graph is not None or skin == 0:
+            return state
+        local = centred(state.pos, state.layout).to(self.dtype)
+        if state.skin_list is not None and state.skin_list.holds_at(local[:, -1]):
+            return state
+        candidates = state.search(local[:, -1], cutoff=self.cutoff + skin)
+        return replace(state, skin_list=SkinList(candidates, local[:, -1], self.cutoff, skin))
 
     @torch.no_grad()
     def step(self, state: State) -> State:
         """One time step: predict the accelerations, sample, refine, integrate."""
+        state = self._listed(state)
         pos = self._next_pos(state.pos, lambda field: field.deviation(state.generator), state=state)
         return replace(state, pos=torch.cat([state.pos[:, 1:], pos[:, None]], dim=1))
 
@@ -344,7 +356,7 @@ class Simulator(nn.Module):
         self, history: Tensor, deviation: Callable[[GaussianField], Tensor], *, state: State
     ) -> Tensor:
         local = centred(history, state.layout).to(self.dtype)
-        graph = self._present_graph(state, local)
+        graph = state.graph_at(local[:, -1], cutoff=self.cutoff)
         level = local.new_zeros(len(local))
         prediction = self._predict(
             local, state.embedding, mass=state.mass, noise_level=level, graph=graph
@@ -377,8 +389,3 @@ class Simulator(nn.Module):
             residual = residual + (then - now) * slope
         trusted = is_plausible(prediction.acceleration, residual)[graph.batch]
         return torch.where(trusted[:, None], residual, sample)
-
-
-def count_graphs(batch: CGData) -> int:
-    """Number of windows in a batch."""
-    return int(batch.batch[-1]) + 1

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from cgsim.nn.layout import Layout
-from cgsim.nn.neighbours import BeadGraph, Topology
+from cgsim.nn.neighbours import BeadGraph, Topology, bead_graph
+from cgsim.nn.skin import SkinList
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class State:
         Periodic cells, nm.
     fixed_graph
         The bead graph, where it is the same at every step: all pairs of small systems.
+    skin_list
+        Pairs to look for neighbours among, where that is faster than to search.
     """
 
     pos: Tensor
@@ -45,6 +48,7 @@ class State:
     generator: torch.Generator
     cell: Tensor | None = None
     fixed_graph: BeadGraph | None = None
+    skin_list: SkinList | None = None
 
     @property
     def batch(self) -> Tensor:
@@ -55,6 +59,26 @@ class State:
     def n_graphs(self) -> int:
         """Number of systems."""
         return len(self.layout.counts)
+
+    def graph_at(self, pos: Tensor, *, cutoff: float) -> BeadGraph:
+        """The bead graph at centred positions [n, 3]: a known one, or of the list that holds."""
+        if self.fixed_graph is not None:
+            return self.fixed_graph
+        if self.skin_list is not None and self.skin_list.holds_at(pos):
+            return self.skin_list.graph_at(pos)
+        return self.search(pos, cutoff=cutoff)
+
+    def search(self, pos: Tensor, *, cutoff: float) -> BeadGraph:
+        """The bead graph at centred positions [n, 3], searched for."""
+        return bead_graph(
+            pos,
+            cutoff=cutoff,
+            topology=self.topology,
+            batch=self.batch,
+            n_graphs=self.n_graphs,
+            cell=None if self.cell is None else self.cell.to(pos.dtype),
+            chirality=self.chirality,
+        )
 
 
 def centred(pos: Tensor, layout: Layout) -> Tensor:

@@ -7,6 +7,8 @@ import numpy as np
 
 from cgsim.data import MappedTrajectory
 
+LARGEST_SAMPLE = 10**7  # positions that are held in memory to measure one trajectory
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -66,7 +68,7 @@ class Statistics:
 def measure(
     trajectories: Sequence[MappedTrajectory], *, stride: int, n_samples: int = 2000
 ) -> Statistics:
-    """Measure the scales on evenly spaced frames of every trajectory.
+    """Measure the scales on evenly spaced frames of every trajectory, fewer of large systems.
 
     Raises
     ------
@@ -82,7 +84,8 @@ def measure(
                 f"{trajectory.name}: {len(trajectory.pos)} frames, a stride of {stride} needs at "
                 f"least {stride + 1}"
             )
-        rows = np.unique(np.linspace(0, n_starts - 1, min(n_samples, n_starts)).astype(int))
+        n_frames = min(n_samples, n_starts, max(2, LARGEST_SAMPLE // trajectory.n_beads))
+        rows = np.unique(np.linspace(0, n_starts - 1, n_frames).astype(int))
         now = np.asarray(trajectory.pos[rows], dtype=np.float64)
         later = np.asarray(trajectory.pos[rows + stride], dtype=np.float64)
         first, second = trajectory.edge_index

@@ -10,9 +10,11 @@ import torch
 
 from cgsim.checkpoint import Provenance, load_simulator, save_simulator
 from cgsim.config import Hardware, ModelConfig, TrainingConfig, to_dict
+from cgsim.cutouts import CutoutDataset
 from cgsim.data import MappedTrajectory, atom_types_of, split_by_time
 from cgsim.io import read_json, write_atomic_json
 from cgsim.optimisation import TrainingModule, optimise
+from cgsim.sampling import TrajectoryWindows
 from cgsim.simulator import Simulator
 from cgsim.statistics import measure, shared_frame_interval
 
@@ -87,7 +89,10 @@ def fit(
     torch.manual_seed(training.seed)
     statistics = measure(trajectories, stride=training.stride)
     simulator = network(model, atom_types=atom_types_of(trajectories), statistics=statistics)
-    train, held_out = (simulator.windows(part) for part in (trajectories, validation))
+    train, held_out = (
+        training_windows(simulator, part, n_beads=training.n_window_beads)
+        for part in (trajectories, validation)
+    )
     write_atomic_json(directory / RUN_FILE, settings)
     optimise(
         TrainingModule(simulator, training),
@@ -99,6 +104,26 @@ def fit(
     provenance = Provenance(trajectories[0].recipe, to_dict(training), data)
     save_simulator(simulator, final, provenance=provenance)
     return load_simulator(final, network=network)
+
+
+def training_windows(
+    simulator: Simulator, trajectories: Sequence[MappedTrajectory], *, n_beads: int | None
+) -> TrajectoryWindows:
+    """Windows to learn from, or to validate on: cut out of systems of more than ``n_beads`` beads.
+
+    The shell around the core is as thick as the cutoff for every convolution of the dynamics
+    network and for the step from a bead to its neighbour, where the window is large enough.
+    """
+    windows = simulator.windows(trajectories)
+    if n_beads is None:
+        return windows
+    n_reached = simulator.config.dynamics.n_layers + 1
+    return CutoutDataset(
+        windows,
+        n_beads=n_beads,
+        shell=n_reached * simulator.cutoff,
+        n_bonds=simulator.config.embedding.n_layers,
+    )
 
 
 def check_alike(trajectories: Sequence[MappedTrajectory]) -> None:
@@ -183,8 +208,15 @@ def check_claim(directory: Path, settings: dict[str, Any]) -> None:
             f"{directory} holds a {SIMULATOR_FILE} without the {file.name} that says what it is: "
             "choose another directory"
         )
-    if file.exists() and read_json(file) != json.loads(json.dumps(settings)):
+    if file.exists() and _completed(read_json(file)) != json.loads(json.dumps(settings)):
         raise ValueError(
             f"{directory} holds a run with other settings or data (see {file.name}): "
             "choose another directory"
         )
+
+
+def _completed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a run begun before some of the training configuration was there: its defaults."""
+    if "training" in settings:
+        settings["training"] = {**to_dict(TrainingConfig()), **settings["training"]}
+    return settings

@@ -3,18 +3,25 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.speed import PARTS, main
+from benchmarks.melt import random_melt
+from benchmarks.memory_case import TASKS, held_bytes, measure, peak_bytes
+from benchmarks.speed import PARTS, main, make_parser
 from benchmarks.speed_floor import floor_seconds, operations, shares
 from benchmarks.speed_md import correlation_time
+from benchmarks.speed_memory import cases, memory
 from benchmarks.speed_tables import (
     ceiling_table,
     floor_table,
+    large_table,
     md_speed_table,
+    memory_table,
+    precision_table,
     speed_table,
     training_speed_table,
 )
@@ -103,6 +110,89 @@ def test_table_against_md() -> None:
 
 
 def test_md_must_be_there(tmp_path: Path) -> None:
-    assert set(PARTS) == {"rollout", "training", "floor", "md"}
-    with pytest.raises(FileNotFoundError, match=r"no mapped MD .*--data"):
-        main(["--only", "md", "--data", str(tmp_path / "none"), "--output", str(tmp_path)])
+    assert set(PARTS) == {"rollout", "training", "floor", "md", "memory", "precision", "large"}
+    for part in ("md", "precision"):
+        with pytest.raises(FileNotFoundError, match=r"no mapped MD .*--data"):
+            main(["--only", part, "--data", str(tmp_path / "none"), "--output", str(tmp_path)])
+
+
+# ------------------------------------------------------------------ memory
+
+
+def test_a_peak_is_seen_after_it_is_over() -> None:
+    before = peak_bytes("cpu")
+    size = held_bytes("cpu") + 2**27
+    large = np.ones(size, dtype=np.uint8)
+    del large
+    assert peak_bytes("cpu") >= max(before, size)
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_memory_of_a_case(task: str) -> None:
+    case = {"task": task, "n_beads": 5, "size": 2, "n_steps": 1, "device": "cpu"}
+    row = measure(case)
+    assert row == row | case
+    assert row["program_bytes"] > 0
+    assert row["peak_bytes"] >= 0
+
+
+def test_cases_and_their_table() -> None:
+    words = ["--beads", "9", "100", "--memory-replicas", "40", "1000", "--device", "cpu"]
+    chosen = cases(make_parser().parse_args(words))
+    assert [tuple(case[name] for name in ("task", "n_beads", "size")) for case in chosen] == [
+        *(("training", n_beads, 64) for n_beads in (9, 100)),
+        *(("rollout", n_beads, size) for n_beads, size in ((9, 40), (9, 1000), (100, 40))),
+        *(("one_batch", n_beads, size) for n_beads, size in ((9, 40), (9, 1000), (100, 40))),
+        *[("rollout", 9, 40)] * 2,
+    ]
+    rows = [case | {"peak_bytes": 1e6 * number} for number, case in enumerate(chosen, 1)]
+    table = memory_table({"rows": rows}).splitlines()[2:]
+    assert table[0] == "| training | 9 | 64 | 2 | 1 | – |"
+    assert table[3] == "| roll-out, into files | 9 | 1,000 | 2 | 4 | 7 |"
+    assert table[-1] == "| roll-out, into files | 9 | 40 | 1,000 | 10 | 6 |"
+    assert len(table) == 7
+
+
+def test_a_failed_case_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "subprocess.run", lambda *words, **settings: SimpleNamespace(returncode=1, stderr="killed")
+    )
+    with pytest.raises(RuntimeError, match=r"training.*killed"):
+        memory(make_parser().parse_args(["--beads", "5", "--device", "cpu"]))
+
+
+def test_table_of_precisions() -> None:
+    row = {"precision": "32-true", "nll": 1.25, "nll_difference": 0.0, "nll_difference_error": 0.0}
+    row |= {"score": 1.0, "windows_per_second": 500.0}
+    mixed = row | {"nll_difference": 1.2e-5, "nll_difference_error": 2e-6}
+    table = precision_table({"rows": [row, mixed]}).splitlines()
+    assert table[2] == "| `32-true` | 1.25000 | – | 1.0000 | 500 |"
+    assert "± 0.000002" in table[3]
+
+
+def test_a_melt_is_dense_and_whole() -> None:
+    melt = random_melt(200, step=0.02, n_frames=4)
+    assert melt.cell is not None
+    assert 200 / np.linalg.det(melt.cell[0]) == pytest.approx(0.85)
+    first, second = melt.edge_index
+    assert len(first) == 180  # twenty chains of ten
+    assert np.linalg.norm(melt.pos[0, first] - melt.pos[0, second], axis=1) == pytest.approx(
+        1.0, abs=0.15
+    )
+    assert np.diff(melt.pos, axis=0).std() == pytest.approx(0.02, rel=0.05)
+    assert np.array_equal(np.unique(melt.bead_index), np.arange(200))
+    chain = melt.bead_index[melt.atom_bonds] // 10
+    assert np.array_equal(*chain)
+    assert np.array_equal(random_melt(200, step=0.02, n_frames=4).pos, melt.pos)
+
+
+def test_large_systems_are_measured_in_processes_of_their_own(tmp_path: Path) -> None:
+    main(["--only", "large", "--large-beads", "40", "--device", "cpu", "--output", str(tmp_path)])
+    metrics = json.loads((tmp_path / "speed_cpu.json").read_text())["metrics"]["large"]
+    assert [row["score"] for row in metrics["rows"]] == [False, True]
+    for row in metrics["rows"]:
+        assert 1 <= row["n_searches"] < row["n_steps"]
+        assert row["peak_bytes"] > 1e8
+    lines = large_table(metrics).splitlines()
+    assert lines[2].startswith("| 40 | ")
+    assert len({line.count("|") for line in lines}) == 1

@@ -14,13 +14,13 @@ import torch
 from safetensors import safe_open
 
 import cgsim.compiled
+from cgsim.compilation import has_compiler
 from cgsim.compiled import (
     CompiledStepper,
     EagerStepper,
     choose_stepper,
     compiled_step,
     compiling_pays,
-    has_compiler,
 )
 from cgsim.config import ScoreConfig
 from cgsim.data import MappedTrajectory
@@ -144,7 +144,7 @@ def _never(*arguments: Any, **settings: Any) -> Any:
 
 
 def _wrong(function: Callable[..., torch.Tensor], **settings: Any) -> Any:
-    return lambda history, noise: function(history, noise) + 0.1
+    return lambda *arguments: function(*arguments) + 0.1
 
 
 @pytest.mark.parametrize(

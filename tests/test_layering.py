@@ -10,20 +10,22 @@ PACKAGE = Path(__file__).parents[1] / "cgsim"
 # Bottom to top. A module imports from lower rows only; modules of one row are siblings and do not
 # import each other. A new module gets a place here.
 LAYERS = (
-    ("units", "version", "threads", "parser"),
+    ("units", "version", "threads", "parser", "compilation", "memory"),
     ("config", "io"),
     ("nn", "mapping"),
     ("data",),
+    ("cutouts",),
     ("store", "sampling", "statistics", "embedding", "noise", "integrators", "exact"),
     ("elastic", "score"),
     ("dynamics",),
-    ("state",),
+    ("state", "windows"),
     ("simulator",),
-    ("checkpoint", "testing", "baselines", "compiled"),
-    ("reporters", "optimisation", "pretrained", "starts"),
+    ("checkpoint", "testing", "baselines", "compiled", "compiled_loss", "starts"),
+    ("reporters", "batches", "accumulation", "pretrained"),
+    ("optimisation",),
     ("one_step", "rollout", "training"),
     ("ancestor",),
-    ("arguments", "finetuning", "pulling", "quickstart", "restore"),
+    ("arguments", "finetuning", "pulling", "quickstart", "restore", "rigid_motion"),
     ("cluster",),
     ("cli",),
 )

@@ -114,6 +114,28 @@ def test_squared_norm(field: GaussianField) -> None:
     torch.testing.assert_close(field.squared_norm(vector), torch.stack(expected))
 
 
+@pytest.mark.parametrize("counts", [COUNTS, [6, 6]], ids=["padded", "full"])
+@pytest.mark.parametrize("make", [independent, correlated, elastic])
+def test_log_prob_of_a_core_is_that_of_the_conditional_normal(
+    make: Callable[[list[int]], GaussianField], counts: list[int]
+) -> None:
+    field, n_beads = make(counts), sum(counts)
+    value = torch.randn(n_beads, 3, dtype=torch.float64)
+    core = torch.arange(n_beads) % 3 != 1
+    inside = core.repeat_interleave(3)
+    precision = dense_precision(field)
+    rest = (value - field.mean).flatten()[~inside]
+    own, coupling = precision[inside][:, inside], precision[inside][:, ~inside]
+    mean = field.mean.flatten()[inside] - torch.linalg.solve(own, coupling @ rest)
+    expected = MultivariateNormal(mean, precision_matrix=own).log_prob(value.flatten()[inside])
+    torch.testing.assert_close(field.core_log_prob(value, core).sum(), expected)
+    whole = field.core_log_prob(value, torch.ones_like(core))
+    torch.testing.assert_close(whole, field.log_prob(value))
+    torch.testing.assert_close(
+        field.core_log_prob(value, torch.zeros_like(core)), torch.zeros_like(whole)
+    )
+
+
 def test_log_prob_has_the_gradient_of_the_dense_normal() -> None:
     """The parameters are trained through the factorisation."""
     field = correlated(COUNTS)

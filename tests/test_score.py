@@ -22,6 +22,7 @@ from cgsim.testing import (
     random_rotation,
     random_simulator,
 )
+from cgsim.windows import UNPERTURBED
 
 
 class GaussianVelocity(nn.Module):
@@ -132,20 +133,18 @@ def test_exact_velocity_has_the_least_loss(spread: float) -> None:
     simulator = random_simulator([chain]).double()
     batch = simulator.windows([chain])[[4] * 1500]
     prediction = simulator.predict(batch)
-    graph = simulator._graph(batch.pos[:, -1].double(), batch)
+    windows, _, graph = simulator.draw(
+        batch, generator=torch.Generator().manual_seed(0), perturbation=UNPERTURBED
+    )
+    drawn = spread * prediction.acceleration.deviation(torch.Generator().manual_seed(1))
+    shown = (prediction.displacement + drawn) * simulator.statistics.step_scale
+    windows = windows._replace(next_pos=windows.pos[:, -1] + shown)
 
     def loss(assumed: float) -> float:
         simulator.score = GaussianVelocity(  # type: ignore[assignment]
             assumed, n_evaluations=1, start_level=1.0
         )
-        generator = torch.Generator().manual_seed(0)
-        return simulator._score_loss(
-            spread * prediction.acceleration.deviation(generator),
-            batch.pos[:, -1].double(),
-            prediction,
-            graph=graph,
-            generator=generator,
-        ).item()
+        return simulator._score_loss(windows, prediction, graph=graph).item()
 
     angle = math.pi / 2 * (torch.arange(10_000) + 0.5) / 10_000
     expected = (spread**2 / ((angle.cos() * spread) ** 2 + angle.sin() ** 2)).mean().item()

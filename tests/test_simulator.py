@@ -12,7 +12,7 @@ from torch import Tensor
 from cgsim.config import DynamicsConfig, ModelConfig
 from cgsim.data import CGData, MappedTrajectory
 from cgsim.noise import CorrelatedGaussian, GaussianField, IndependentGaussian, is_plausible
-from cgsim.simulator import Simulator, count_graphs
+from cgsim.simulator import Simulator
 from cgsim.state import centred
 from cgsim.statistics import measure
 from cgsim.testing import (
@@ -28,6 +28,7 @@ from cgsim.testing import (
     random_simulator,
     transformed,
 )
+from cgsim.windows import UNPERTURBED, Perturbation, count_graphs
 
 EXACT = torch.float64
 
@@ -115,11 +116,12 @@ def test_equivariant_in_a_periodic_cell() -> None:
 def fixed_deviation(monkeypatch: pytest.MonkeyPatch, value: Tensor) -> None:
     """Let every Gaussian draw this deviation."""
 
-    def deviation(self: GaussianField, generator: torch.Generator | None = None) -> Tensor:
+    def deviation(self: GaussianField, _source: torch.Generator | Tensor | None = None) -> Tensor:
         return value.to(self.mean)
 
-    monkeypatch.setattr(IndependentGaussian, "deviation", deviation)
-    monkeypatch.setattr(CorrelatedGaussian, "deviation", deviation)
+    for field in (IndependentGaussian, CorrelatedGaussian):
+        monkeypatch.setattr(field, "deviation", deviation)
+        monkeypatch.setattr(field, "deviation_of", deviation)
 
 
 @pytest.mark.parametrize("history", [1, 3])
@@ -277,9 +279,11 @@ def test_history_noise() -> None:
     simulator = random_simulator([chain], config_of(history=3)).double()
     batch = simulator.windows([chain])[[2] * 1000]
     pos = batch.pos.double()
-    noisy, level = simulator._with_noise(pos, batch, torch.Generator().manual_seed(0), 0.4)
-    noise = ((noisy - pos) / simulator.statistics.step_scale).view(1000, 4, 3, 3)
-    level = level.view(1000, 4)
+    windows, *_ = simulator.draw(
+        batch, generator=torch.Generator().manual_seed(0), perturbation=Perturbation(history=0.4)
+    )
+    noise = ((windows.pos - pos) / simulator.statistics.step_scale).view(1000, 4, 3, 3)
+    level = windows.noise_level.view(1000, 4)
     assert (level == level[:, :1]).all()
     clean = level[:, 0] == 0
     assert 0.45 < clean.double().mean() < 0.55
@@ -290,9 +294,9 @@ def test_history_noise() -> None:
     torch.testing.assert_close(
         relative.std(dim=(0, 1, 3)), torch.ones(3, dtype=EXACT), rtol=0.05, atol=0
     )
-    same, none = simulator._with_noise(pos, batch, None, 0.0)
-    assert torch.equal(same, pos)
-    assert none.abs().max() == 0
+    same, *_ = simulator.draw(batch, generator=None, perturbation=UNPERTURBED)
+    assert torch.equal(same.pos, pos)
+    assert same.noise_level.abs().max() == 0
 
 
 def test_losses_are_reproducible() -> None:
@@ -304,7 +308,9 @@ def test_losses_are_reproducible() -> None:
         generator = torch.Generator().manual_seed(seed)
         return [
             loss.item()
-            for loss in simulator.loss(batch, generator=generator, history_noise=0.3).values()
+            for loss in simulator.loss(
+                batch, generator=generator, perturbation=Perturbation(history=0.3)
+            ).values()
         ]
 
     assert losses(1) == losses(1)
@@ -445,6 +451,10 @@ def test_plausible() -> None:
     deviation = torch.zeros(4, 3)
     deviation[:, 1] = torch.tensor([0.0, limit - 1e-3, limit + 1e-3, math.nan])
     assert is_plausible(field, deviation).tolist() == [True, True, False, False]
+    many = torch.zeros(4000).long()
+    large = IndependentGaussian(torch.zeros(4000, 3), torch.ones(4000), many, 1)
+    for squared, expected in ((1.49, True), (1.51, False)):  # over three per bead
+        assert is_plausible(large, torch.full((4000, 3), squared**0.5)).tolist() == [expected]
 
 
 def test_mistakes() -> None:

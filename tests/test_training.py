@@ -1,7 +1,9 @@
 """Training: it learns, it can be killed at any time, and it never mixes two runs."""
 
 import csv
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,12 +21,13 @@ import cgsim
 from cgsim.baselines import CompositionSimulator
 from cgsim.checkpoint import load_provenance, load_simulator
 from cgsim.config import Hardware, ModelConfig, TrainingConfig
-from cgsim.data import MappedTrajectory, split_by_molecule
+from cgsim.cutouts import CutoutDataset
+from cgsim.data import CGData, MappedTrajectory, WindowDataset, split_by_molecule
 from cgsim.optimisation import TrainingModule, moving_average
 from cgsim.simulator import Simulator
 from cgsim.store import save_mapped
-from cgsim.testing import TINY, random_chain
-from cgsim.training import fit
+from cgsim.testing import TINY, random_chain, random_simulator
+from cgsim.training import fit, training_windows
 
 CHAINS = [
     replace(random_chain(6, n_frames=80, seed=seed, name=f"c{seed}"), frame_interval=1.0)
@@ -157,6 +160,47 @@ def test_the_last_steps_are_validated_too(
     assert validated == expected
 
 
+def test_large_systems_are_learnt_from_cut_outs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the longer chain; in training and in validation; the loss falls."""
+    sizes: list[set[int]] = []
+    original = Simulator.loss
+
+    def watched(self: Simulator, batch: CGData, **options: Any) -> dict[str, torch.Tensor]:
+        sizes.append(set(torch.bincount(batch.batch).tolist()))
+        assert ("core" in batch) == (25 in sizes[-1])
+        return original(self, batch, **options)
+
+    monkeypatch.setattr(Simulator, "loss", watched)
+    chains = [random_chain(n, n_frames=60, seed=n, name=str(n)) for n in (20, 40)]
+    training = replace(SHORT, n_window_beads=25)
+    simulator = train(tmp_path, chains, training)
+    assert set().union(*sizes) == {20, 25}
+    assert simulator.dtype == torch.float32
+    assert json.loads((tmp_path / "run.json").read_text())["training"]["n_window_beads"] == 25
+
+
+def test_thickness_of_the_shell() -> None:
+    simulator = random_simulator(CHAINS)
+    found = training_windows(simulator, CHAINS, n_beads=4)
+    assert isinstance(found, CutoutDataset)
+    assert found.shell == 3 * simulator.cutoff  # two convolutions
+    assert isinstance(training_windows(simulator, CHAINS, n_beads=None), WindowDataset)
+
+
+def test_a_run_from_before_cut_outs_is_known_again(finished: Path, tmp_path: Path) -> None:
+    directory = tmp_path / "older"
+    shutil.copytree(finished, directory)
+    settings = json.loads((directory / "run.json").read_text())
+    assert settings["training"].pop("n_window_beads", 0) is None
+    (directory / "run.json").write_text(json.dumps(settings))
+    before = weights(load_simulator(directory / "simulator.safetensors"))
+    assert_same_weights(train(directory), before)
+    with pytest.raises(ValueError, match="other settings"):
+        train(directory, CHAINS, replace(SHORT, n_window_beads=3))
+
+
 def test_logs_and_provenance_are_there(finished: Path) -> None:
     lines = log(finished)
     for column in ("train_nll", "train_score", "validation_nll", "validation_loss"):
@@ -246,7 +290,7 @@ def command(folder: Path, preamble: str, data: Sequence[Path], *more: str) -> li
     arguments += ["--output", str(folder / "out"), "--hardware.accelerator", "cpu"]
     for part, config in (("model", TINY), ("training", SHORT)):
         for key, value in flat(config).items():
-            arguments += [f"--{part}.{key}", str(value)]
+            arguments += [f"--{part}.{key}", "null" if value is None else str(value)]
     return arguments + list(more)
 
 
@@ -443,5 +487,5 @@ def test_moving_average() -> None:
     for n, value in enumerate((4.0, -2.0, 3.0, 8.0, 1.0, 5.0, 2.0, 9.0, 7.0, 6.0, 0.0, 3.0)):
         decay = min(0.6, (1 + n) / (10 + n))
         expected = decay * mean + (1 - decay) * value
-        mean = average(mean, torch.tensor(value), torch.tensor(n))
+        average([mean], [torch.tensor(value)], torch.tensor(n))
         torch.testing.assert_close(mean, expected)

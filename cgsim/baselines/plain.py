@@ -27,8 +27,9 @@ from cgsim.nn.mlp import mlp, zero_init
 from cgsim.nn.neighbours import BeadGraph
 from cgsim.nn.precision import BeadPrecision, PairPrecision
 from cgsim.noise import randn_like
-from cgsim.simulator import Simulator, count_graphs
+from cgsim.simulator import Simulator
 from cgsim.statistics import Statistics
+from cgsim.windows import UNPERTURBED, Perturbation, count_graphs
 
 
 def normalised_mlp(n_in: int, width: int) -> nn.Sequential:
@@ -165,12 +166,16 @@ class PlainSimulator(Simulator):
         super().__init__(config, atom_types=atom_types, statistics=statistics)
 
     def loss(
-        self, batch: CGData, *, generator: torch.Generator | None = None, history_noise: float = 0.0
+        self,
+        batch: CGData,
+        *,
+        generator: torch.Generator | None = None,
+        perturbation: Perturbation = UNPERTURBED,
     ) -> dict[str, Tensor]:
         """Negative log-likelihood as of `Simulator.loss`, in training mode of turned windows."""
         if self.training:
             batch = turned(batch, random_rotations(batch, generator))
-        return super().loss(batch, generator=generator, history_noise=history_noise)
+        return super().loss(batch, generator=generator, perturbation=perturbation)
 
 
 def random_rotations(batch: CGData, generator: torch.Generator | None = None) -> Tensor:

@@ -39,12 +39,15 @@ def ideal_distances(
     squared = np.zeros(pairs.shape[1])
     known = (owner[pairs[0]] >= 0) & (owner[pairs[0]] == owner[pairs[1]])
     order = np.flatnonzero(known)[np.argsort(owner[pairs[0, known]], kind="stable")]
+    by_part = np.argsort(part, kind="stable")  # so that a component is one range of atoms
+    bounds = np.searchsorted(part[by_part], np.arange(part.max() + 2))
+    bonds = bonds[by_part][:, by_part]
     for rows in np.split(order, np.flatnonzero(np.diff(owner[pairs[0, order]])) + 1):
         if len(rows):
-            atoms = np.flatnonzero(part == owner[pairs[0, rows[0]]])
-            beads, local = np.unique(bead_index[atoms], return_inverse=True)
+            own = slice(*bounds[owner[pairs[0, rows[0]]] :][:2])
+            beads, local = np.unique(bead_index[by_part[own]], return_inverse=True)
             squared[rows] = _squared(
-                csc_array(bonds[atoms][:, atoms]), local, np.searchsorted(beads, pairs[:, rows])
+                csc_array(bonds[own, own]), local, np.searchsorted(beads, pairs[:, rows])
             )
     return np.sqrt(squared)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from e3nn import o3
 from torch import Tensor, nn
 
+from cgsim.nn.blocks import in_blocks, rows_joined
 from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.gate import Gate
 from cgsim.nn.handedness import ChiralSum
@@ -43,17 +44,24 @@ class EquivariantConvolution(nn.Module):
 
     def forward(self, parts: Sequence[Tensor], edges: EdgeFeatures) -> list[Tensor]:
         """Update the features of every bead."""
-        total = self.neighbour_sum(parts, edges, self.edge_weight(parts[0][:, 0], edges))
-        degree = edges.total(edges.grid(edges.envelope), len(parts[0]))
-        norm = (1 + degree).rsqrt()[:, None, None]
+        parts = [part.contiguous() for part in parts]
+        ends = self.ends(parts[0][:, 0])
+        blocks = [self.messages(parts, ends, block) for block in in_blocks(edges, len(ends))]
         own = self.from_self(parts)
-        received = self.from_messages([part * norm for part in total])
+        received = self.from_messages(blocks[0] if len(blocks) == 1 else rows_joined(blocks))
         gated = self.gate([a + b for a, b in zip(own, received, strict=True)])
         return [part + change for part, change in zip(parts, gated, strict=True)]
 
-    def edge_weight(self, scalars: Tensor, edges: EdgeFeatures) -> Tensor:
+    def messages(self, parts: Sequence[Tensor], ends: Tensor, edges: EdgeFeatures) -> list[Tensor]:
+        """What arrives over some edges at the beads that they lead to."""
+        total = self.neighbour_sum(parts, edges, self.edge_weight(ends, edges))
+        degree = edges.total(edges.grid(edges.envelope), len(ends))
+        norm = (1 + degree).rsqrt()[:, None, None]
+        return [part * norm for part in total]
+
+    def edge_weight(self, ends: Tensor, edges: EdgeFeatures) -> Tensor:
         """Weights of every edge, channel and path [*grid, weight_numel]."""
-        at_source, at_destination = self.ends(scalars).chunk(2, dim=1)
+        at_source, at_destination = ends.chunk(2, dim=1)
         invariants = edges.grid(self.edge(edges.attr)) + edges.source(at_source)
         invariants = invariants + edges.destination(at_destination)
         weight = self.weight(nn.functional.silu(invariants))

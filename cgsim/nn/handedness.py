@@ -73,14 +73,15 @@ class HandedVectorSum(nn.Module):
 
     def forward(self, parts: Sequence[Tensor], edges: EdgeFeatures, weight: Tensor) -> list[Tensor]:
         """Return what every bead receives."""
-        scalars, vectors = parts
+        vectors = parts[1]
         sent = edges.source(vectors.contiguous())
         direction = math.sqrt(1 / 2) * handedness(edges) * edges.harmonics[:, 1:]
         first, second, third = sent.unbind(dim=-2)
         x, y, z = edges.grid(direction)[..., None].unbind(dim=-2)
         crossed = [second * z - third * y, third * x - first * z, first * y - second * x]
         messages = weight.unsqueeze(-2) * torch.stack(crossed, dim=-2)
-        return [scalars[:, :, :0], edges.total(messages, len(vectors))]
+        total = edges.total(messages, len(vectors))
+        return [total[:, :1, :0], total]
 
 
 def handedness(edges: EdgeFeatures) -> Tensor:

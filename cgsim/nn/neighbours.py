@@ -37,7 +37,7 @@ class Topology(NamedTuple):
 
 @dataclass(frozen=True)
 class BeadGraph(Incidence):
-    """Directed edges of a batch of systems, sorted by destination.
+    """Directed edges of a batch of systems, sorted by destination, then by source.
 
     Attributes
     ----------
@@ -198,22 +198,28 @@ def bead_graph(
         near, shift = _dense_pairs(pos, cutoff, counts)
     else:
         near, shift = _listed_pairs(pos, cutoff, counts, cell)
-    n = len(pos)
-    keep = torch.isin(near[1] * n + near[0], pairs[1] * n + pairs[0], invert=True) | (
-        shift != 0
-    ).any(dim=1)
-    near, shift = near[:, keep], shift[keep]
+    image = torch.cat([shift.new_zeros(pairs.shape[1], 3), shift])
     edge_index = torch.cat([pairs, near], dim=1)
-    order = torch.argsort(edge_index[1], stable=True)
+    key = edge_index[1] * len(pos) + edge_index[0]
+    order = torch.argsort(key, stable=True)
+    order = order[~_repeated(key[order], order < pairs.shape[1], image[order])]
     return BeadGraph(
         edge_index=edge_index[:, order],
         hop=torch.cat([hop, hop.new_zeros(near.shape[1])])[order],
-        shift=torch.cat([shift.new_zeros(pairs.shape[1], 3), shift])[order],
+        shift=image[order],
         batch=batch,
         n_graphs=n_graphs,
         reach=torch.cat([reach, reach.new_zeros(near.shape[1])])[order],
         chirality=chirality,
     )
+
+
+def _repeated(key: Tensor, is_topological: Tensor, shift: Tensor) -> Tensor:
+    """Which edges, sorted by pair, are a topological one found again in space [n_edges]."""
+    is_first = torch.ones_like(is_topological)
+    is_first[1:] = key[1:] != key[:-1]
+    of_pair = is_topological[is_first][is_first.cumsum(0) - 1]
+    return of_pair & ~is_topological & (shift == 0).all(dim=1)
 
 
 def _grid(hop: Tensor, reach: Tensor, batch: Tensor, *, n_graphs: int, apart: Tensor) -> BeadGraph:
@@ -281,8 +287,11 @@ def _listed_pairs(
         points = pos[start : start + count].detach().cpu().double().numpy()
         box = np.zeros((3, 3)) if cell is None else cell[graph].detach().cpu().double().numpy()
         i, j, image = search.compute(points, box, periodic=cell is not None, quantities="ijS")
+        if cell is not None:  # images of one pair, if it has several, in an order of their own
+            order = np.lexsort(image.T)
+            i, j, image = i[order], j[order], image[order]
         pairs.append(np.stack([j, i]).astype(np.int64) + start)
-        shifts.append(image @ box)
+        shifts.append((image[:, :, None] * box).sum(axis=1))  # each rounded alike in every list
         start += count
     joined = torch.from_numpy(np.concatenate(pairs, axis=1)).to(pos.device)
     return joined, torch.from_numpy(np.concatenate(shifts)).to(pos)

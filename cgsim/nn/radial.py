@@ -7,7 +7,8 @@ from torch import Tensor, nn
 def polynomial_envelope(distance: Tensor, cutoff: Tensor) -> Tensor:
     """Smooth step from 1 at zero to 0 at the cutoff; first and second derivative vanish there.
 
-    ``1 - 10 u^3 + 15 u^4 - 6 u^5`` with ``u = r / r_cut``.
+    ``1 - 10 u^3 + 15 u^4 - 6 u^5 = (1 - u)^3 (1 + 3 u + 6 u^2)`` with ``u = r / r_cut``: as a
+    product, rounding never makes it negative.
 
     Parameters
     ----------
@@ -15,7 +16,7 @@ def polynomial_envelope(distance: Tensor, cutoff: Tensor) -> Tensor:
         nm.
     """
     u = (distance / cutoff).clamp(max=1.0)
-    return 1 - u**3 * (10 - 15 * u + 6 * u**2)
+    return (1 - u) ** 3 * (1 + u * (3 + 6 * u))
 
 
 class GaussianBasis(nn.Module):

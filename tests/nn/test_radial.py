@@ -31,6 +31,12 @@ def test_envelope_falls() -> None:
     assert ((value >= 0) & (value <= 1)).all()
 
 
+def test_envelope_is_not_negative_by_rounding() -> None:
+    """It multiplies variances, whose roots are taken."""
+    value = polynomial_envelope(torch.linspace(1.69, 1.7, 10_000), CUTOFF.float())
+    assert (value >= 0).all()
+
+
 def test_gaussian_basis() -> None:
     basis = GaussianBasis(3.0, n_radial=4).double()
     distance = torch.tensor([0.2, 1.0, 7.0], dtype=torch.float64)

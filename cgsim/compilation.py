@@ -1,0 +1,50 @@
+"""How functions are compiled: for one shape, each apart from all others."""
+
+import shutil
+import textwrap
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, TypeVar, cast
+
+import torch
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler for PyTorch to use."""
+    from torch._inductor import config
+
+    candidates = config.cpp.cxx if isinstance(config.cpp.cxx, tuple) else (config.cpp.cxx,)
+    return any(name and shutil.which(name) for name in candidates)
+
+
+def compiled(function: F, *, as_cuda_graph: bool = False) -> F:
+    """A function that is compiled at its first call, for arguments of those shapes and types.
+
+    Later calls must be alike: nothing of that is checked, which would take longer than some
+    functions do.
+    """
+    options: dict[str, Any] = {"triton.cudagraphs": True} if as_cuda_graph else {}
+    if hasattr(torch.compiler, "skip_all_guards_unsafe"):  # PyTorch 2.9 and later
+        options["guard_filter_fn"] = torch.compiler.skip_all_guards_unsafe
+    apart = _apart(cast(FunctionType, function))
+    return cast(F, torch.compile(apart, fullgraph=True, dynamic=False, options=options))
+
+
+def _apart(function: FunctionType) -> FunctionType:
+    """The same function with code of its own, which is what PyTorch remembers compilations by.
+
+    Without it, a second one would have to be told from the first at every call.
+    """
+    return FunctionType(
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        closure=function.__closure__,
+    )
+
+
+def in_short(error: Exception) -> str:
+    """Kind and message of an error in a line."""
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 200)

@@ -1,0 +1,113 @@
+"""A batch of windows as tensors, with all that is random in their loss."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cgsim.data import CGData
+from cgsim.noise import randn_like
+
+
+class Perturbation(NamedTuple):
+    """What training changes at random in what the networks are shown; nothing by default.
+
+    Attributes
+    ----------
+    history
+        Largest noise on the past frames, in root-mean-square displacements.
+    embedding
+        Share of the numbers of an embedding that are left out (dropout).
+    """
+
+    history: float = 0.0
+    embedding: float = 0.0
+
+
+UNPERTURBED = Perturbation()
+
+
+class Windows(NamedTuple):
+    """What the loss is a function of, but for the bead graph and the weights of the networks.
+
+    Attributes
+    ----------
+    pos : [n, k, 3]
+        The past frames, with noise, nm.
+    next_pos : [n, 3]
+        The frame to predict, nm.
+    mass : [n]
+        Da.
+    noise_level : [n]
+        Of the noise on the past frames, in root-mean-square displacements.
+    noise : [n, 3]
+        Standard normal numbers for a sample of the predicted Gaussian.
+    angle : [n]
+        Noise angle at which the score network is asked, the same for a whole window.
+    core : [n] or None
+        Which beads are learnt from, where some are there as surroundings only.
+    """
+
+    pos: Tensor
+    next_pos: Tensor
+    mass: Tensor
+    noise_level: Tensor
+    noise: Tensor
+    angle: Tensor
+    core: Tensor | None = None
+
+    @property
+    def n_degrees(self) -> Tensor | int:
+        """Degrees of freedom that are learnt from."""
+        return self.next_pos.numel() if self.core is None else 3 * self.core.sum()
+
+
+def noisy_windows(
+    batch: CGData,
+    *,
+    step_scale: float,
+    dtype: torch.dtype,
+    generator: torch.Generator | None,
+    largest: float,
+) -> Windows:
+    """Draw noise on the past frames, of half of the windows, and what the losses are drawn with.
+
+    Parameters
+    ----------
+    step_scale
+        Root-mean-square displacement of a step, nm.
+    largest
+        Noise on the past frames, in root-mean-square displacements.
+    """
+    pos, next_pos = batch.pos.to(dtype), batch.next_pos.to(dtype)
+    level = pos.new_zeros(len(pos))
+    if largest:
+        drawn = _uniform(batch, pos, generator)
+        level = largest * (2 * drawn - 1).clamp(min=0)
+        pos = pos + step_scale * level[:, None, None] * randn_like(pos, generator)
+    noise = randn_like(next_pos, generator)
+    angle = math.pi / 2 * _uniform(batch, pos, generator)
+    core = batch.core if "core" in batch else None
+    return Windows(pos, next_pos, batch.mass.to(dtype), level, noise, angle, core)
+
+
+def dropped(rows: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """Rows [n, n_channels] with a share of their numbers zero, the others larger to make up."""
+    if not share:
+        return rows
+    drawn = torch.rand(rows.shape, generator=generator, device=rows.device)
+    return rows * (drawn >= share) / (1 - share)
+
+
+def _uniform(batch: CGData, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """A number between 0 and 1 for every window, at each of its beads [n]."""
+    drawn = torch.rand(
+        count_graphs(batch), generator=generator, device=like.device, dtype=like.dtype
+    )
+    return drawn[batch.batch]
+
+
+def count_graphs(batch: CGData) -> int:
+    """Number of windows in a batch."""
+    return int(batch.batch[-1]) + 1

@@ -1,0 +1,133 @@
+"""The compiled loss: the eager one to round-off, chosen by a fixed rule, never a reason to fail."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import torch
+
+import cgsim.compiled_loss
+from cgsim.baselines.plain import PlainSimulator
+from cgsim.compilation import has_compiler
+from cgsim.compiled_loss import CompiledLoss, choose_loss
+from cgsim.config import ModelConfig, ScoreConfig, TrainingConfig
+from cgsim.data import MappedTrajectory
+from cgsim.simulator import Simulator
+from cgsim.statistics import measure
+from cgsim.testing import ATOM_TYPES, TINY, perturb_parameters, random_chain
+from cgsim.training import fit
+from cgsim.windows import UNPERTURBED, Perturbation
+
+CHAINS = [random_chain(4, n_frames=40, seed=seed, name=f"chain{seed}") for seed in (1, 2, 3)]
+LONG = TrainingConfig(n_steps=10**9)  # everything pays
+needs_compiler = pytest.mark.skipif(not has_compiler(), reason="there is no C++ compiler")
+
+
+def model(noise: Literal["correlated", "elastic"] = "correlated") -> ModelConfig:
+    return replace(
+        TINY,
+        dynamics=replace(TINY.dynamics, n_layers=1, noise=noise),
+        score=ScoreConfig(n_channels=4, n_layers=1, n_evaluations=1),
+    )
+
+
+def simulator_of(config: ModelConfig, network: type[Simulator] = Simulator) -> Simulator:
+    torch.manual_seed(0)
+    simulator = network(config, atom_types=ATOM_TYPES, statistics=measure(CHAINS, stride=1))
+    perturb_parameters(simulator, scale=0.1)
+    return simulator
+
+
+@needs_compiler
+@pytest.mark.parametrize("noise", ["correlated", "elastic"])
+def test_losses_and_gradients_are_those_of_the_simulator(
+    noise: Literal["correlated", "elastic"],
+) -> None:
+    """Of batches of different molecules, also after the weights have changed."""
+    simulator = simulator_of(model(noise))
+    loss, windows = CompiledLoss(simulator), simulator.windows(CHAINS)
+    for batch in (windows[[0, 1, 5, 30]], windows[[20, 21, 80, 81]]):
+        results = []
+        for function in (loss, simulator.loss):
+            simulator.zero_grad()
+            losses = function(
+                batch,
+                generator=torch.Generator().manual_seed(4),
+                perturbation=Perturbation(history=0.3),
+            )
+            (losses["nll"] + losses["score"]).backward()
+            gradient = {
+                name: weight.grad.clone()
+                for name, weight in simulator.named_parameters()
+                if weight.grad is not None
+            }
+            results.append((losses, gradient))
+        torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
+        assert loss.is_compiled
+        perturb_parameters(simulator, scale=0.1)
+
+
+def test_only_batches_of_equal_small_systems_are_compiled() -> None:
+    simulator = simulator_of(model())
+    long = random_chain(17, n_frames=20)
+
+    def is_compiled(*molecules: MappedTrajectory, training: TrainingConfig = LONG) -> bool:
+        return isinstance(choose_loss(simulator, molecules, training), CompiledLoss)
+
+    assert is_compiled(*CHAINS) == has_compiler()
+    assert not is_compiled(*CHAINS, training=TrainingConfig(n_steps=10))
+    assert not is_compiled(CHAINS[0], random_chain(5, n_frames=20))
+    assert not is_compiled(long)
+
+
+def test_a_network_with_a_loss_of_its_own_keeps_it() -> None:
+    plain = simulator_of(replace(model(), score=None), PlainSimulator)
+    assert choose_loss(plain, CHAINS, LONG) == plain.loss
+
+
+def test_what_cannot_be_compiled_is_computed_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(function: object) -> object:
+        raise RuntimeError("no compiler today")
+
+    monkeypatch.setattr(cgsim.compiled_loss, "compiled", broken)
+    simulator = simulator_of(model())
+    batch = simulator.windows(CHAINS)[[0, 7, 40]]
+    loss = CompiledLoss(simulator)
+    with pytest.warns(UserWarning, match="no compiler today"):
+        found = loss(
+            batch,
+            generator=torch.Generator().manual_seed(2),
+            perturbation=Perturbation(history=0.1),
+        )
+    expected = simulator.loss(
+        batch, generator=torch.Generator().manual_seed(2), perturbation=Perturbation(history=0.1)
+    )
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert not loss.is_compiled
+
+
+@needs_compiler
+def test_a_function_that_differs_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(function):  # type: ignore[no-untyped-def]
+        return lambda *inputs: {name: 2 * value for name, value in function(*inputs).items()}
+
+    monkeypatch.setattr(cgsim.compiled_loss, "compiled", wrong)
+    simulator = simulator_of(model())
+    loss = CompiledLoss(simulator)
+    with pytest.warns(UserWarning, match="gradient differs"):
+        loss(simulator.windows(CHAINS)[[0]], generator=torch.Generator(), perturbation=UNPERTURBED)
+    assert not loss.is_compiled
+
+
+@needs_compiler
+def test_a_compiled_training_ends_as_an_eager_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = TrainingConfig(n_steps=6, steps_per_epoch=3, batch_size=4, stride=1)
+    eager = fit(CHAINS, tmp_path / "eager", model=model(), training=training)
+    monkeypatch.setattr(cgsim.compiled_loss, "WORTH", 0.0)
+    compiled = fit(CHAINS, tmp_path / "compiled", model=model(), training=training)
+    weights = dict(eager.named_parameters())
+    for name, weight in compiled.named_parameters():
+        torch.testing.assert_close(weight, weights[name], rtol=1e-3, atol=1e-4)
