@@ -8,6 +8,7 @@ from cgsim.evaluate import Estimate
 from cgsim.evaluate.table import format_estimate
 
 Numbers = Mapping[str, Any]
+MISSING = "*Not measured yet.*"
 
 
 def markdown_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -11,7 +11,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.baseline_tables import claim_table, forecast_table, language_table, rollout_table
+from benchmarks.baseline_tables import (
+    claim_table,
+    dihedral_table,
+    forecast_table,
+    language_table,
+    rollout_table,
+)
 from benchmarks.environment import RESULTS
 from benchmarks.fidelity_tables import (
     ablation_table,
@@ -22,21 +28,33 @@ from benchmarks.fidelity_tables import (
     seed_table,
     target_table,
 )
+from benchmarks.peptide_tables import (
+    finetune_table,
+    one_step_table,
+    peptide_table,
+    timescale_table,
+    verdict_table,
+)
 from benchmarks.speed_tables import (
     ceiling_table,
     floor_table,
     job_table,
+    large_table,
     md_speed_table,
+    memory_table,
+    precision_table,
     speed_table,
     training_speed_table,
     worker_table,
 )
-from benchmarks.table_cells import Numbers
+from benchmarks.table_cells import MISSING, Numbers
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = tuple(DOCS / f"{page}.md" for page in ("fidelity", "baselines", "scaling", "performance"))
+PAGES = tuple(
+    DOCS / f"{page}.md"
+    for page in ("fidelity", "baselines", "scaling", "performance", "your_protein")
+)
 BLOCK = re.compile(r"(?<=<!-- table: )(?P<name>\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
-MISSING = "*Not measured yet.*"
 
 #: Block of a page -> (result, or result/section of its metrics; table of them).
 TABLES: dict[str, tuple[str, Callable[[Numbers], str]]] = {
@@ -52,12 +70,21 @@ TABLES: dict[str, tuple[str, Callable[[Numbers], str]]] = {
     "baseline_forecast": ("baselines/forecast", forecast_table),
     "baseline_claims": ("baselines/forecast", claim_table),
     "baseline_language_model": ("baselines/language_model", language_table),
+    "baseline_dihedral": ("baselines/language_model", dihedral_table),
     "baseline_rollout": ("baselines/rollout", rollout_table),
     "speed_rollout": ("speed_cpu/rollout", speed_table),
     "speed_training": ("speed_cpu/training", training_speed_table),
     "speed_ceilings": ("speed_cpu/floor", ceiling_table),
     "speed_floor": ("speed_cpu/floor", floor_table),
+    "speed_large": ("speed_cpu/large", large_table),
+    "speed_memory": ("speed_cpu/memory", memory_table),
+    "speed_precision": ("speed_cpu/precision", precision_table),
     "speed_md": ("speed_cpu/md", md_speed_table),
+    "peptides": ("peptides", peptide_table),
+    "peptide_timescales": ("peptides", timescale_table),
+    "peptide_steps": ("peptides", one_step_table),
+    "finetune": ("finetune", finetune_table),
+    "finetune_verdict": ("finetune", verdict_table),
     "workers": ("cluster", worker_table),
     "jobs": ("cluster", job_table),
 }

@@ -1,0 +1,303 @@
+"""Fine-tuning on a little MD of a new peptide, against training on it alone and against that MD.
+
+    python -m benchmarks.finetune --train-duration 3 --unseen-duration 10
+
+The simulator of `benchmarks.peptides` is fine-tuned on the first 1 %, 5 % and 25 % of the first MD
+run of each unseen peptide, with old data replayed. Scored on what nothing has seen: the last three
+quarters of that run and all of the second one, on which TICA is fitted. Every piece is kept in the
+folder, so a second call goes on. Writes `benchmarks/results/finetune.json`.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.ablations import plain
+from benchmarks.environment import write_result
+from benchmarks.peptide_runs import Panel, joined, prepare, roll_out
+from benchmarks.peptide_scores import (
+    LAG_TIME,
+    SUMMARY,
+    Ruler,
+    better,
+    ruler_of,
+    score_row,
+    summary_of,
+    unknown_row,
+)
+from benchmarks.peptide_tables import FINETUNED
+from benchmarks.peptides import (
+    MODEL,
+    N_REPLICAS,
+    TRAINING,
+    PanelSimulator,
+    add_options,
+    roll_out_unseen,
+    train_panel,
+)
+from benchmarks.polymer_runs import Data
+from benchmarks.table_cells import estimate
+from cgsim.config import FinetuningConfig, TrainingConfig, to_dict
+from cgsim.data import MappedTrajectory
+from cgsim.ensembles import ensembles_of
+from cgsim.evaluate import Ensemble
+from cgsim.finetuning import finetune, load_report
+from cgsim.io import read_json, write_atomic_json
+from cgsim.simulator import Simulator
+from cgsim.training import fit
+
+FRACTIONS = (0.01, 0.05, 0.25)
+HEADLINE = 0.05  # the fraction that the targets speak of
+ENOUGH = 4  # peptides of the five
+FINETUNING = FinetuningConfig()
+SCRATCH = replace(TRAINING, n_steps=1000, batch_size=FINETUNING.batch_size)
+FEWEST_HELD_OUT, MOST_HELD_OUT = 0.2, 0.5  # of the new MD, to choose the epoch by
+JUDGED = ("js_tic0", "timescale_error")
+UNITS = {
+    "timescale": "ps",
+    "duration": "ps",
+    "seconds": "s",
+    "new": "nats per degree of freedom",
+    "old": "nats per degree of freedom",
+}
+
+
+Maker = Callable[[], tuple[Simulator, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One unseen peptide and the part of its MD that may be learnt from.
+
+    Parameters
+    ----------
+    start
+        First part of the first run.
+    duration
+        Of the roll-outs, ps.
+    folder
+        Where everything of it is kept.
+    """
+
+    start: MappedTrajectory
+    duration: float
+    folder: Path
+
+
+def held_out_reference(data: Data, index: int) -> Ensemble:
+    """What no row has seen of one peptide: the end of the first run and the second run."""
+    first, second = data.reference[index], data.floor[index]
+    seen = round(max(FRACTIONS) * first.n_frames)
+    return joined(first.frames(seen, first.n_frames), second)
+
+
+def validation_fraction(n_frames: int, n_needed: int) -> float:
+    """A fifth of the frames, or as much more as a few windows need, but never more than half."""
+    return min(MOST_HELD_OUT, max(FEWEST_HELD_OUT, 2 * n_needed / n_frames))
+
+
+def n_window(simulator: Simulator) -> int:
+    """Frames that one window spans."""
+    return simulator.config.history * simulator.statistics.stride + 1
+
+
+def check_long_enough(runs: Sequence[MappedTrajectory], simulator: Simulator) -> None:
+    """Raise SystemExit unless half of the smallest piece of every run holds a window."""
+    n_frames = min(round(min(FRACTIONS) * own.n_frames) for own in runs)
+    if n_frames < (needed := 2 * n_window(simulator)):
+        raise SystemExit(
+            f"the first {100 * min(FRACTIONS):g} % of the MD are {n_frames} frames, fewer than the "
+            f"{needed} of two windows: give a longer --unseen-duration"
+        )
+
+
+def tuned(
+    piece: Piece, trained: PanelSimulator, replay: Sequence[MappedTrajectory]
+) -> tuple[Simulator, dict[str, Any]]:
+    """The simulator of the panel fine-tuned, and what it learnt and forgot."""
+    folder = piece.folder / "finetuned"
+    share = validation_fraction(piece.start.n_frames, n_window(trained.simulator))
+    simulator = finetune(
+        trained.file,
+        [piece.start],
+        folder,
+        finetuning=replace(FINETUNING, validation_fraction=share),
+        replay=replay,
+    )
+    return simulator, to_dict(load_report(folder))
+
+
+def from_scratch(piece: Piece, trained: PanelSimulator) -> tuple[Simulator, dict[str, Any]]:
+    """A simulator that has seen nothing but the piece."""
+    share = validation_fraction(piece.start.n_frames, n_window(trained.simulator))
+    training: TrainingConfig = replace(SCRATCH, validation_fraction=share)
+    return fit([piece.start], piece.folder / "scratch", model=MODEL, training=training), {}
+
+
+def score_piece(
+    piece: Piece, ruler: Ruler, trained: PanelSimulator, replay: Sequence[MappedTrajectory]
+) -> dict[str, dict[str, Any]]:
+    """All rows of one piece."""
+    makers: dict[str, Maker] = {
+        "finetuned": lambda: tuned(piece, trained, replay),
+        "scratch": lambda: from_scratch(piece, trained),
+    }
+    (md,) = ensembles_of([piece.start])
+    made = {row: _kept(piece, ruler, row, make) for row, make in makers.items()}
+    return made | {"md": score_row(ruler, md)}
+
+
+def _kept(piece: Piece, ruler: Ruler, row: str, make: Maker) -> dict[str, Any]:
+    """The scores of a simulator, made unless they are there."""
+    note = piece.folder / row / "scores.json"
+    settings = {"duration": piece.duration, "lag_time": LAG_TIME, "n_replicas": N_REPLICAS}
+    known = read_json(note) if note.exists() else {}
+    if known.get("settings") != settings:
+        known = plain(_score_simulator(piece, ruler, row, make) | {"settings": settings})
+        write_atomic_json(note, known)
+    return known
+
+
+def _score_simulator(piece: Piece, ruler: Ruler, row: str, make: Maker) -> dict[str, Any]:
+    """Train, roll out from the frames that were learnt from, score."""
+    begun = time.perf_counter()
+    simulator, learnt = make()
+    seconds = time.perf_counter() - begun
+    rolled = roll_out(
+        simulator,
+        [piece.start],
+        piece.duration,
+        n_replicas=N_REPLICAS,
+        folder=piece.folder / row / "rollout",
+    )
+    return score_rolled(ruler, rolled.ensembles) | {
+        "learnt": learnt,
+        "training_seconds": seconds,
+        "rollout_seconds": rolled.seconds,
+        "failures": rolled.n_failures,
+    }
+
+
+def score_rolled(ruler: Ruler, ensembles: Sequence[Ensemble]) -> dict[str, Any]:
+    """The scores of one peptide among those that were rolled out; unknown if it is not there."""
+    name = ruler.reference.name
+    for own in ensembles:
+        if own.name == name:
+            return score_row(ruler, own)
+    return unknown_row(name)
+
+
+def verdict(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What the issue asks of one fraction: of how many peptides is the fine-tuned row better.
+
+    Parameters
+    ----------
+    rows
+        Of `FINETUNED`, each as of `summary_of`.
+    """
+    tuned_row = rows["finetuned"]["peptides"]
+    beaten = {
+        name: {row: better(tuned_row, rows[row]["peptides"], name) for row in ("scratch", "md")}
+        for name in JUDGED
+    }
+    in_all = set.intersection(*(won for by_row in beaten.values() for won in by_row.values()))
+    return {
+        "better": {
+            name: {row: len(won) for row, won in by_row.items()} for name, by_row in beaten.items()
+        },
+        "better_in_all": len(in_all),
+        "within": rows["finetuned"]["n_within"],
+        "n_peptides": len(tuned_row),
+        "holds": min(len(won) for by_row in beaten.values() for won in by_row.values()) >= ENOUGH,
+    }
+
+
+def change_of_nll(peptides: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """What fine-tuning learnt of new and forgot of old peptides: change of the NLL, mean of all."""
+    changes = {
+        which: [own["learnt"][which]["after"] - own["learnt"][which]["before"] for own in peptides]
+        for which in ("new", "old")
+    }
+    return {which: float(np.mean(values)) for which, values in changes.items()}
+
+
+def show(fractions: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the summary of every row, and the verdicts."""
+    console = Console(width=140)
+    table = Table("first part", "row", *(name.replace("_", " ") for name in SUMMARY), "within 1.5x")
+    for label, own in fractions.items():
+        for row, title in FINETUNED.items():
+            scores = own["rows"][row]
+            cells = (estimate(scores[name], scores["errors"][name]) for name in SUMMARY)
+            table.add_row(label, title, *cells, str(scores["n_within"]))
+    console.print(table)
+    for label, own in fractions.items():
+        console.print(label, own["verdict"])
+
+
+def run(panel: Panel, folder: Path) -> dict[str, Any]:
+    """All pieces: what the simulator of the panel makes of more and more MD of new peptides."""
+    data = prepare(panel, folder)
+    trained = train_panel(panel, data, folder)
+    check_long_enough(data.reference, trained.simulator)
+    rulers = [ruler_of(held_out_reference(data, index)) for index in range(len(data.reference))]
+    zero_shot = roll_out_unseen(trained, data, panel).ensembles
+    duration = panel.md(panel.unseen_duration, n_replicas=1).duration
+    home = trained.folder.parent / f"finetune-{panel.unseen_duration:g}ns"
+    fractions = {}
+    for fraction in FRACTIONS:
+        scored = []
+        for ruler, first in zip(rulers, data.reference, strict=True):
+            start = first.frames(0, round(fraction * first.n_frames))
+            own = home / f"{first.name}-{100 * fraction:g}"
+            Console().rule(f"{first.name}, {100 * fraction:g} % of its MD")
+            piece = Piece(start, duration, own)
+            scored.append(score_piece(piece, ruler, trained, data.train))
+        rows = {row: summary_of([own[row] for own in scored]) for row in FINETUNED}
+        fractions[f"{100 * fraction:g} %"] = {
+            "rows": rows,
+            "verdict": verdict(rows),
+            "change_of_nll": change_of_nll(rows["finetuned"]["peptides"]),
+            "duration": fraction * duration,
+        }
+    unseen = summary_of([score_rolled(ruler, zero_shot) for ruler in rulers])
+    return {"fractions": fractions, "zero_shot": unseen}
+
+
+def main() -> None:
+    """Make what is missing, print, write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_options(parser)
+    options = parser.parse_args()
+    start = time.perf_counter()
+    panel = Panel(options.train_duration, options.unseen_duration)
+    metrics = run(panel, options.output)
+    headline = metrics["fractions"][f"{100 * HEADLINE:g} %"]["verdict"]
+    path = write_result(
+        "finetune",
+        f"python -m benchmarks.finetune {panel.options}",
+        {
+            "units": UNITS,
+            **metrics,
+            "headline": headline,
+            "lag_time": LAG_TIME,
+            "finetuning": asdict(FINETUNING),
+            "scratch": asdict(SCRATCH),
+            "panel": asdict(panel),
+        },
+        wall_clock=time.perf_counter() - start,
+        seed=0,
+    )
+    show(metrics["fractions"])
+    print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Peptides of sequences never seen: train on a panel, roll out others, compare their kinetics.
+
+    python -m benchmarks.peptides --train-duration 3 --unseen-duration 10
+
+Durations are ns of MD of each peptide. MD that is there and as long is only read, also while it
+grows; what is missing is simulated, which takes hours. Every stage is kept in the folder. Writes
+`benchmarks/results/peptides.json`; the report is in the folder.
+"""
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.calibration import score_all, summary
+from benchmarks.environment import write_result
+from benchmarks.peptide_runs import (
+    TRAIN,
+    UNSEEN,
+    Panel,
+    RolledOut,
+    md_speed,
+    prepare,
+    roll_out,
+)
+from benchmarks.peptide_scores import (
+    LAG_TIME,
+    SUMMARY,
+    labelled,
+    ruler_of,
+    score_row,
+    summary_of,
+)
+from benchmarks.polymer_runs import Data, train, training_seconds
+from benchmarks.polymer_scores import only, row_metrics
+from benchmarks.table_cells import estimate
+from cgsim.config import DynamicsConfig, ModelConfig, ScoreConfig, TrainingConfig
+from cgsim.evaluate import Comparison, Ensemble
+from cgsim.evaluate.comparison import ROWS
+from cgsim.judgement import Rows, judge_rollout
+from cgsim.quickstart import first_part
+from cgsim.simulator import Simulator
+
+MODEL = ModelConfig(dynamics=DynamicsConfig(noise="elastic"), score=ScoreConfig(n_evaluations=5))
+TRAINING = TrainingConfig(stride=5, n_steps=8000, embedding_dropout=0.2)
+N_REPLICAS = 8  # of every roll-out
+N_WINDOWS, N_SAMPLES = 100, 30  # of the energy score of one step, per MD run
+FOLDER = Path("runs/peptides")
+SIZES = ("js_rg", "mape_rg", "js_bond", "js_pair", "collisions_per_million")
+UNITS = {
+    "timescale": "ps",
+    "timescales": "ps",
+    "duration": "ps",
+    "lag_time": "ps",
+    "timestep": "ps",
+    "equal_time": "ps of MD of each peptide",
+    "md_speed": "ps/s, all peptides together",
+    "training_seconds": "s",
+    "rollout_seconds": "s",
+    "one_step": "energy scores in nm",
+    "mape_rg": "%",
+}
+
+
+@dataclass(frozen=True)
+class PanelSimulator:
+    """The simulator of the panel, and where it was trained."""
+
+    simulator: Simulator
+    folder: Path
+
+    @property
+    def file(self) -> Path:
+        """Its checkpoint."""
+        return self.folder / "simulator.safetensors"
+
+
+def train_panel(panel: Panel, data: Data, folder: Path) -> PanelSimulator:
+    """Train the simulator of the panel, or load it. It stays on the CPU: the batches are small."""
+    own = folder / f"panel-{panel.train_duration:g}ns" / "model"
+    simulator = train(data, own, model=MODEL, training=TRAINING).to("cpu")
+    return PanelSimulator(simulator, own)
+
+
+def roll_out_unseen(trained: PanelSimulator, data: Data, panel: Panel) -> RolledOut:
+    """Roll out the unseen peptides, as long as their MD, all replicas from its first frames."""
+    simulator = trained.simulator
+    n_first = simulator.statistics.stride * simulator.config.history
+    return roll_out(
+        simulator,
+        [own.frames(0, n_first) for own in data.reference],
+        panel.md(panel.unseen_duration, n_replicas=1).duration,
+        n_replicas=N_REPLICAS,
+        folder=trained.folder.parent / f"zero-shot-{panel.unseen_duration:g}ns",
+    )
+
+
+def make_rows(data: Data, learned: Sequence[Ensemble], *, affordable: float) -> Rows:
+    """The rows of the comparison, of all peptides of which a replica did not explode.
+
+    Raises
+    ------
+    SystemExit
+        If there is none.
+    """
+    names = {own.name for own in learned}
+    if not names:
+        raise SystemExit("every roll-out exploded: there is nothing to score")
+    reference, floor = (only(ensembles, names) for ensembles in data.test_ensembles())
+    return Rows(
+        reference=reference,
+        learned=only(learned, names),
+        floor=floor,
+        md_equal_time=[first_part(own, affordable) for own in floor],
+        md_10x_shorter=[first_part(own, own.duration / 10) for own in floor],
+    )
+
+
+def kinetics(rows: Rows) -> dict[str, dict[str, Any]]:
+    """Slow motions of every row, peptide by peptide and in summary."""
+    rulers = {own.name: ruler_of(own) for own in rows.reference}
+    return {
+        key: summary_of([score_row(rulers[own.name], own) for own in ensembles])
+        for key, ensembles in labelled(rows).items()
+    }
+
+
+def sizes(comparison: Comparison) -> dict[str, dict[str, Any]]:
+    """Sizes and distances of every row, in summary."""
+    result = {}
+    for key in ROWS:
+        if (score := getattr(comparison, key)) is not None:
+            metrics = row_metrics(score)
+            errors = {name: metrics["errors"][name] for name in SIZES}
+            result[key] = {name: metrics[name] for name in SIZES} | {"errors": errors}
+    return result
+
+
+def one_step(simulator: Simulator, data: Data) -> dict[str, Any]:
+    """Energy scores of single steps, on the second half of every run; the others saw the first."""
+    runs = list(zip(data.reference, data.floor, strict=True))
+    scores = score_all(simulator, runs, n_windows=N_WINDOWS, n_samples=N_SAMPLES, seed=0)
+    kept = ("energy_score_configuration", "energy_score_bead", "skill_configuration")
+    return {label: {name: own[name] for name in kept} for label, own in summary(scores).items()}
+
+
+def show(rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the summary, a column for every row."""
+    table = Table("score", *(ROWS[key] for key in rows), title="against the first MD run")
+    for name in SUMMARY:
+        cells = (estimate(own[name], own["errors"][name]) for own in rows.values())
+        table.add_row(name.replace("_", " "), *cells)
+    table.add_row("slowest timescale within 1.5x", *(str(own["n_within"]) for own in rows.values()))
+    Console(width=140).print(table)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """How much MD, and where everything is."""
+    for name in ("train", "unseen"):
+        parser.add_argument(
+            f"--{name}-duration", type=float, required=True, help="MD of each peptide, ns"
+        )
+    parser.add_argument("--output", type=Path, default=FOLDER, help="a folder")
+
+
+def main() -> None:
+    """Run every stage, print, write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_options(parser)
+    options = parser.parse_args()
+    start = time.perf_counter()
+    panel = Panel(options.train_duration, options.unseen_duration)
+    command = f"python -m benchmarks.peptides {panel.options}"
+    data = prepare(panel, options.output)
+    trained = train_panel(panel, data, options.output)
+    rolled = roll_out_unseen(trained, data, panel)
+    speed = md_speed(options.output)
+    affordable = rolled.seconds * speed / len(UNSEEN)
+    rows = make_rows(data, rolled.ensembles, affordable=affordable)
+    comparison = judge_rollout(
+        rows,
+        trained.folder.parent / f"report-{panel.unseen_duration:g}ns",
+        title="Peptides of sequences never seen",
+        lead=f"Trained on {len(TRAIN)} capped tripeptides, then asked for {len(UNSEEN)} others.",
+        run=trained.folder,
+        provenance={"command": command},
+    )
+    scored = kinetics(rows)
+    metrics = {
+        "units": UNITS,
+        "rows": scored,
+        "sizes": sizes(comparison),
+        "one_step": one_step(trained.simulator, data),
+        "failures": rolled.n_failures,
+        "n_scored": len(rows.reference),
+        "n_replicas": N_REPLICAS,
+        "lag_time": LAG_TIME,
+        "timestep": trained.simulator.timestep,
+        "equal_time": affordable,
+        "md_speed": speed,
+        "rollout_seconds": rolled.seconds,
+        "training_seconds": training_seconds(trained.folder),
+        "panel": asdict(panel) | {"train": TRAIN, "unseen": UNSEEN},
+        "model": asdict(MODEL),
+        "training": asdict(TRAINING),
+    }
+    path = write_result(
+        "peptides", command, metrics, wall_clock=time.perf_counter() - start, seed=0
+    )
+    show(scored)
+    print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main()
