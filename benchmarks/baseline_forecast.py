@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,29 +11,38 @@ from rich.console import Console
 from rich.table import Table
 
 from cgsim.baselines.forecast import superposed
-from cgsim.baselines.forecast_table import forecast_table
+from cgsim.baselines.forecast_table import forecast_grid, forecast_table
 from cgsim.store import load_mapped
 
 Rows = list[dict[str, Any]]
+
+# Training steps of 256 series: with 120 forecasters some minutes for each trajectory.
+FULL, QUICK = 300, 5
 
 
 def forecast(options: argparse.Namespace) -> dict[str, Any]:
     """The table of every trajectory and the claims about it."""
     if not options.data:
         raise SystemExit("forecast needs trajectories: --data NAME.cg (made by `cgsim map`)")
+    n_steps = QUICK if options.quick else FULL
+    grid = [replace(config, n_steps=n_steps) for config in forecast_grid()]
     found = {}
     for folder in options.data:
         trajectory = load_mapped(folder)
         if not options.as_is:
             trajectory = superposed(trajectory)
-        rows = forecast_table(
-            trajectory, options.output / "forecast" / trajectory.name, seed=options.seed
-        )
+        target = options.output / "forecast" / f"{trajectory.name}-{n_steps}"
+        rows = forecast_table(trajectory, target, grid=grid, seed=options.seed)
         Console(width=140).print(forecast_rows(rows))
         held = claims(rows)
         print(json.dumps(held, indent=2))
-        found[trajectory.name] = {"rows": rows, "claims": held, "superposed": not options.as_is}
-    return {"trajectories": found}
+        found[trajectory.name] = {
+            "rows": rows,
+            "claims": held,
+            "superposed": not options.as_is,
+            "frame_interval": trajectory.frame_interval,
+        }
+    return {"trajectories": found, "n_steps": n_steps}
 
 
 def claims(rows: Rows) -> dict[str, Any]:

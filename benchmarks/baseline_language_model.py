@@ -1,4 +1,4 @@
-"""The language model of Tsai, Kuo and Tiwary on the four-well potential."""
+"""The language model of Tsai, Kuo and Tiwary: four wells, and a dihedral angle of a peptide."""
 
 import argparse
 import json
@@ -9,14 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from cgsim.baselines.language_model import LanguageModelConfig, fit_language_model
+from benchmarks.baseline_dihedral import BASINS, N_STATES, basin_of_bin, dihedral_states
+from cgsim.baselines.language_model import (
+    LanguageModel,
+    LanguageModelConfig,
+    fit_language_model,
+)
 from cgsim.baselines.states import NearestState
-from cgsim.evaluate.states import compare_states, measure_states
+from cgsim.evaluate.states import StateStatistics, compare_states, measure_states
+from cgsim.evaluate.statistics import js_distance
 from cgsim.exact.four_well import FourWell
 from cgsim.io import write_atomic_json
 
-STRIDE = 10  # Euler steps per frame: a running mean of 5 units of time, excursions of up to 10
-KEPT = 10  # of the discretised frames every tenth is kept: one per unit of time
+STRIDE = 20  # steps per frame: a running mean of 10 units of time, excursions of up to 20
+KEPT = 25  # of the discretised frames, so that one is kept every 5 units of time
 N_PROMPT = 50  # frames that a sampled sequence begins with
 
 
@@ -27,11 +33,12 @@ class Size:
     Parameters
     ----------
     n_walkers, n_frames
-        Of the four wells; frames of 0.1 units of time. Half of the walkers are held out.
+        Of the four wells; frames of 0.2 units of time. Half of the walkers are held out.
     n_chains, n_sampled
-        Of the language model; frames of a unit of time, the first half discarded.
-    n_steps
-        Of training.
+        Of the language model; frames of 5 units of time, the first half discarded.
+    n_steps, n_dihedral
+        Of training, with the four wells and with a dihedral angle, of which there is less MD: with
+        more steps the model learns it by heart.
     """
 
     n_walkers: int
@@ -39,54 +46,131 @@ class Size:
     n_chains: int
     n_sampled: int
     n_steps: int
+    n_dihedral: int
 
 
-FULL = Size(n_walkers=1000, n_frames=20_000, n_chains=500, n_sampled=40_000, n_steps=2000)
-QUICK = Size(n_walkers=200, n_frames=5000, n_chains=50, n_sampled=500, n_steps=100)
+FULL = Size(
+    n_walkers=2000,
+    n_frames=20_000,
+    n_chains=500,
+    n_sampled=8000,
+    n_steps=5000,
+    n_dihedral=300,
+)
+QUICK = Size(n_walkers=200, n_frames=5000, n_chains=50, n_sampled=500, n_steps=100, n_dihedral=10)
 
 
 def language_model(options: argparse.Namespace) -> dict[str, Any]:
-    """Train on the four wells; sample; compare with held-out walkers.
+    """The four wells, and a dihedral angle where there is MD of a peptide."""
+    size = QUICK if options.quick else FULL
+    found = {"four_wells": four_wells(size, options.output / "language_model", options.seed)}
+    if options.dihedral is not None:
+        found["dihedral"] = dihedral(options.dihedral, size, seed=options.seed)
+    return found
+
+
+def four_wells(size: Size, folder: Path, seed: int) -> dict[str, Any]:
+    """Train on half of the walkers; sample; compare with the others.
 
     The slowest motion, between A and C on one side and B and D on the other, takes about ten
     thousand units of time: sampled chains are longer, and their first half does not count.
     """
-    size = QUICK if options.quick else FULL
-    config = replace(LanguageModelConfig(), n_steps=size.n_steps)
-    folder, seed, system = options.output / "language_model", options.seed, FourWell()
-    interval, n_states = STRIDE * KEPT * system.timestep, len(system.centres)
-    settings = {"size": asdict(size), "config": asdict(config), "seed": seed}
+    system, n_states = FourWell(), len(FourWell().centres)
+    settings = {
+        "n_walkers": size.n_walkers,
+        "n_frames": size.n_frames,
+        "system": asdict(system),
+        "stride": STRIDE,
+        "kept": KEPT,
+        "seed": seed,
+    }
     series = cached(folder / "reference", settings, lambda: four_well_states(size, seed))
     train, held_out = np.array_split(series, 2)
-    model = fit_language_model(list(train), n_states, config, seed=seed)
+    model = trained(list(train), n_states, size.n_steps, seed=seed)
     rows = np.random.default_rng(seed).integers(len(train), size=size.n_chains)
-    prompt = train[rows, :N_PROMPT]
-    sampled = cached(
-        folder / "sampled", settings, lambda: model.sample(prompt, size.n_sampled, seed=seed)
-    )[:, size.n_sampled // 2 :]
-    reference, learned = (
+    sampled = model.sample(train[rows, :N_PROMPT], size.n_sampled, seed=seed)
+    interval = STRIDE * KEPT * system.timestep
+    trained_on, reference, learned = (
         measure_states(list(part), n_states, frame_interval=interval)
-        for part in (held_out, sampled)
+        for part in (train, held_out, sampled[:, size.n_sampled // 2 :])
     )
-    against = compare_states(reference, learned)
     exact = system.populations
     error = float(np.abs(learned.populations - exact).max())
+    found = compared(reference, learned)
     print(f"populations {learned.populations.round(3)}, exact {exact.round(4)}")
-    print(f"largest error {error:.3f}; worst rate off by {against.largest_rate_factor:.2f}")
-    return settings | {
+    print(f"largest error {error:.3f}; worst rate off by {found['largest_rate_factor']:.2f}")
+    return (
+        settings
+        | found
+        | {
+            "size": asdict(size),
+            "frame_interval": interval,
+            "exact_populations": exact,
+            "trained_on": asdict(trained_on),
+            "against_trained_on": compared(trained_on, learned)["comparison"],
+            "largest_population_error": error,
+            "held_out_cross_entropy": model.cross_entropy(list(held_out)).mean(),
+        }
+    )
+
+
+def dihedral(topology: Path, size: Size, *, seed: int) -> dict[str, Any]:
+    """Train on phi of half of the replicas of a peptide; sample; compare with the others."""
+    series, interval = dihedral_states(topology)
+    train, held_out = series[: len(series) // 2], series[len(series) // 2 :]
+    model = trained(train, N_STATES, size.n_dihedral, seed=seed)
+    rows = np.random.default_rng(seed).integers(len(train), size=size.n_chains)
+    prompt = np.stack([train[row][:N_PROMPT] for row in rows])
+    n_sampled = min(size.n_sampled, 4 * len(train[0]))
+    sampled = list(model.sample(prompt, n_sampled, seed=seed)[:, n_sampled // 2 :])
+    bins = [
+        np.bincount(np.concatenate(part), minlength=N_STATES).astype(float)
+        for part in (held_out, train, sampled)
+    ]
+    known, own, learned_bins = (counts / counts.sum() for counts in bins)
+    reference, learned, again = (
+        measure_states(
+            [basin_of_bin()[states] for states in part], len(BASINS), frame_interval=interval
+        )
+        for part in (held_out, sampled, train)
+    )
+    found = compared(reference, learned)
+    print(f"{topology.stem}: basins {learned.populations.round(3)}, MD {reference.populations}")
+    return found | {
+        "name": topology.stem,
         "frame_interval": interval,
-        "exact_populations": exact,
+        "duration": interval * sum(map(len, series)),
+        "n_replicas": len(series),
+        "basins": list(BASINS),
+        "trained_on": asdict(again),
+        "bin_populations": {"reference": known, "trained_on": own, "learned": learned_bins},
+        "js_bins": {
+            "learned": float(js_distance(learned_bins, known)),
+            "trained_on": float(js_distance(own, known)),
+        },
+        "held_out_cross_entropy": model.cross_entropy(held_out).mean(),
+    }
+
+
+def trained(series: list[np.ndarray], n_states: int, n_steps: int, *, seed: int) -> LanguageModel:
+    """The published model after some steps of training, half of them with less and less effect."""
+    config = replace(LanguageModelConfig(), n_steps=n_steps, n_decay=n_steps // 2)
+    return fit_language_model(series, n_states, config, seed=seed)
+
+
+def compared(reference: StateStatistics, learned: StateStatistics) -> dict[str, Any]:
+    """Both, and the one against the other."""
+    against = compare_states(reference, learned)
+    return {
         "reference": asdict(reference),
         "learned": asdict(learned),
-        "largest_population_error": error,
-        "largest_rate_factor": against.largest_rate_factor,
         "comparison": asdict(against),
-        "held_out_cross_entropy": model.cross_entropy(list(held_out)).mean(),
+        "largest_rate_factor": against.largest_rate_factor,
     }
 
 
 def four_well_states(size: Size, seed: int) -> np.ndarray:
-    """States of the walkers in the four wells, one per unit of time, [n_walkers, n]."""
+    """States of the walkers in the four wells, one every 5 units of time, [n_walkers, n]."""
     system = FourWell()
     x = system.sample(size.n_walkers, size.n_frames, stride=STRIDE, seed=seed)
     discretise = NearestState(tuple(system.centres.tolist()))

@@ -18,7 +18,7 @@ from benchmarks.baseline_tables import ROLLED_OUT
 from benchmarks.polymer_runs import SIZES, Data, PolymerSizes
 from benchmarks.polymer_scores import molecule_rows, only, row_metrics, scored_names
 from benchmarks.table_cells import score_cell
-from cgsim.data import MappedTrajectory
+from cgsim.data import MappedTrajectory, split_by_time
 from cgsim.ensembles import ensembles_of
 from cgsim.evaluate import Ensemble
 from cgsim.evaluate.profile import Profile
@@ -30,6 +30,7 @@ from cgsim.store import load_mapped, load_mapped_folders
 FULL = Budget(n_steps=1200, n_network=1000, n_recurrent=4000, n_language=300)
 QUICK = Budget(n_steps=60, n_network=2, n_recurrent=20, n_language=5)
 POLYMER_STRIDE = 5
+VALIDATION_FRACTION = 0.1  # of the frames of a peptide
 #: Scores of structures, which a row that knows only Rg has not.
 OF_STRUCTURE = ("js_bond", "js_pair", "rmse_contact", "collisions_per_million")
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "baselines.png"
@@ -117,18 +118,21 @@ def newest_simulator(folder: Path) -> Path | None:
 
 
 def peptide_data(replicas: Sequence[MappedTrajectory]) -> Data:
-    """Replicas of one peptide: the last two to compare with, the one before them to validate on.
+    """Replicas of one peptide: the last one to compare with, the others to learn from.
+
+    The ends of those validate; the last of them is also the second run of MD.
 
     Raises
     ------
     SystemExit
-        If there are fewer than four, or several molecules.
+        If there are fewer than two, or several molecules.
     """
-    if len(replicas) < 4 or len({own.name for own in replicas}) > 1:
+    if len(replicas) < 2 or len({own.name for own in replicas}) > 1:
         names = sorted(own.name for own in replicas)
-        raise SystemExit(f"four or more replicas of one peptide are needed, got {names}")
-    *learn, validation, reference, floor = replicas
-    return Data(learn, [validation], [reference], [floor])
+        raise SystemExit(f"two or more replicas of one peptide are needed, got {names}")
+    *known, reference = replicas
+    learn, validation = split_by_time(known, fraction=VALIDATION_FRACTION)
+    return Data(learn, validation, [reference], known[-1:])
 
 
 def scores_of(

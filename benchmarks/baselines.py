@@ -1,14 +1,15 @@
 """The baselines of our forerunners: forecasters, a language model of states, and roll-outs.
 
     python -m benchmarks.baselines [--only forecast language_model rollout] [--quick]
-        [--data NAME.cg ...] [--peptide FOLDER] [--rows ROW ...]
+        [--data NAME.cg ...] [--dihedral NAME.pdb] [--peptide FOLDER] [--rows ROW ...]
 
 `forecast` makes the table of Gupta et al. for every mapped trajectory given by `--data` and says
 which of their claims hold; `language_model` trains the model of Tsai, Kuo and Tiwary on the
-four-well potential; `rollout` lets simple propagators, a network without equivariance and cgsim go
-on with the same molecules and measures all in the same way. What is made lies in folders under
-`runs/baselines`, where a second call goes on; `benchmarks/results/baselines.json` keeps the
-sections that are not made. With `--quick` it is written to that folder instead.
+four-well potential and, where `--dihedral` names a peptide with its MD, on phi of that; `rollout`
+lets simple propagators, a network without equivariance and cgsim go on with the same molecules and
+measures all in the same way. What is made lies in folders under `runs/baselines`, where a second
+call goes on; `benchmarks/results/baselines.json` keeps the sections that are not made. With
+`--quick` it is written to that folder instead.
 """
 
 import argparse
@@ -40,6 +41,8 @@ def command(section: str, options: argparse.Namespace) -> str:
     words = ["python -m benchmarks.baselines --only", section]
     if section == "forecast":
         words += ["--data", *map(str, options.data)] + (["--as-is"] if options.as_is else [])
+    elif section == "language_model" and options.dihedral is not None:
+        words += ["--dihedral", str(options.dihedral)]
     elif section == "rollout" and options.peptide is not None:
         words += ["--peptide", str(options.peptide)]
         words += ["--peptide-stride", str(options.peptide_stride)]
@@ -59,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
     parser.add_argument("--data", nargs="+", type=Path, default=[], help="mapped trajectories")
     parser.add_argument("--as-is", action="store_true", help="do not superpose the frames")
+    parser.add_argument("--dihedral", type=Path, help="NAME.pdb, with NAME-r0.xtc ... beside it")
     parser.add_argument("--polymers", type=Path, default=Path("runs/polymer_mini"), help="their MD")
     parser.add_argument("--peptide", type=Path, help="a folder of mapped replicas of one peptide")
     parser.add_argument("--peptide-stride", type=int, default=5, help="frames per step")

@@ -26,7 +26,7 @@ from cgsim.simulator import Simulator
 from cgsim.store import load_mapped, map_to_folder
 
 TRAIN_FRAMES_OF_TRIAL, TEST_FRAMES_OF_TRIAL = 40, 120
-ENOUGH = 110  # relaxation times in a run of a test chain: 100 and a margin for their error
+ENOUGH = 250  # relaxation times in a run of a test chain that need not be longer
 BEST_SETUPS = RESULTS / "md_speed.json"
 
 

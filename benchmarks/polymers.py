@@ -51,8 +51,10 @@ from cgsim.simulator import Simulator
 
 MODEL = {"mini": ModelConfig(), "paper": ModelConfig()}
 TRAINING = {
-    "mini": TrainingConfig(stride=5, n_steps=8000),
-    "paper": TrainingConfig(stride=5, n_steps=50_000, batch_size=256, steps_per_epoch=1000),
+    "mini": TrainingConfig(stride=5, n_steps=12_000, embedding_dropout=0.2),
+    "paper": TrainingConfig(
+        stride=5, n_steps=50_000, batch_size=256, steps_per_epoch=1000, embedding_dropout=0.2
+    ),
 }
 TRIAL_STEPS = 20
 PICTURES = Path(__file__).parents[1] / "docs" / "images"

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
+from benchmarks.baseline_dihedral import N_STATES, basin_of_bin, dihedral_states, phi_bins
 from benchmarks.baseline_forecast import claims
-from benchmarks.baseline_language_model import cached
+from benchmarks.baseline_language_model import QUICK, cached, dihedral
 from benchmarks.baseline_picture import plot
 from benchmarks.baseline_rollout import (
     judge,
@@ -34,15 +35,23 @@ from benchmarks.baseline_rows import (
     fit_autoregression,
     propagated,
 )
-from benchmarks.baseline_tables import claim_table, forecast_table, language_table, rollout_table
+from benchmarks.baseline_tables import (
+    claim_table,
+    dihedral_table,
+    forecast_table,
+    language_table,
+    rollout_table,
+)
 from benchmarks.baselines import command, main
 from benchmarks.polymer_runs import SIZES, Data
+from benchmarks.table_cells import MISSING
 from cgsim.baselines import PlainSimulator
 from cgsim.data import MappedTrajectory
 from cgsim.ensembles import ensembles_of
 from cgsim.evaluate.profile import Profile
 from cgsim.evaluate.propagators import LinearPropagator
-from cgsim.md import PolymerRun
+from cgsim.io import append_frames
+from cgsim.md import PolymerRun, build_peptide
 from cgsim.statistics import measure
 from cgsim.store import save_mapped
 from cgsim.testing import random_chain
@@ -94,6 +103,40 @@ def test_arrays_are_made_once_for_the_same_settings(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cached(tmp_path / "states", {"seed": 0}, never), made)
     other = cached(tmp_path / "states", {"seed": 1}, lambda: np.ones((1, 1), dtype=int))
     assert other.shape == (1, 1)
+
+
+def test_bins_of_phi_go_around_and_fall_into_basins(tmp_path: Path) -> None:
+    bins, basin = phi_bins(), basin_of_bin()
+    assert bins.n_states == len(basin) == N_STATES
+    angles = np.array([-179.0, -60.0, -1.0, 1.0, 60.0, 125.0, 127.0, 179.0])
+    assert basin[bins(angles)].tolist() == [1, 1, 1, 0, 0, 0, 1, 1]
+    with pytest.raises(SystemExit, match=r"A-r0\.xtc"):
+        dihedral_states(tmp_path / "A.pdb")
+
+
+def test_a_dihedral_angle_is_read_from_md_and_learned(tmp_path: Path) -> None:
+    topology = peptide_md(tmp_path)
+    series, interval = dihedral_states(topology)
+    assert interval == 2.0
+    assert basin_of_bin()[series[0]].tolist() == [1, 0] * 100
+    found = dihedral(topology, replace(QUICK, n_chains=4, n_sampled=400), seed=0)
+    assert found["duration"] == 4 * 200 * 2.0
+    assert found["reference"]["populations"].tolist() == pytest.approx([0.5, 0.5], abs=0.01)
+    assert found["reference"]["residence_times"].tolist() == pytest.approx([2.0, 2.0])
+    assert found["js_bins"]["trained_on"] == pytest.approx(0.0, abs=1e-6)
+    assert len(found["bin_populations"]["learned"]) == N_STATES
+
+
+def peptide_md(folder: Path) -> Path:
+    """Four replicas of capped alanine whose phi alternates between -60 and 60 degrees."""
+    right, left = (
+        build_peptide("A", name="A", dihedrals=(angle, 45.0)).to_mdtraj() for angle in (-60, 60)
+    )
+    right.save_pdb(folder / "A.pdb")
+    frames = np.concatenate([right.xyz, left.xyz] * 100)
+    for replica in range(4):
+        append_frames(folder / f"A-r{replica}.xtc", frames, time=2.0 * np.arange(200))
+    return folder / "A.pdb"
 
 
 def test_forecasts_need_data() -> None:
@@ -207,11 +250,13 @@ def test_md_of_polymers_is_read_and_never_made(tmp_path: Path) -> None:
 
 
 def test_a_peptide_needs_replicas() -> None:
-    replicas = [md("a", seed=seed) for seed in range(5)]
+    replicas = [md("a", seed=seed) for seed in range(3)]
     data = peptide_data(replicas)
-    assert len(data.train) == 2
-    assert [data.validation, data.reference, data.floor] == [[own] for own in replicas[2:]]
-    for wrong in (replicas[:3], [*replicas, md("b")]):
+    assert [own.n_frames for own in (*data.train, *data.validation)] == [360, 360, 40, 40]
+    np.testing.assert_array_equal(data.validation[1].pos, replicas[1].pos[360:])
+    assert data.reference == [replicas[2]]
+    assert data.floor == [replicas[1]]
+    for wrong in (replicas[:1], [*replicas, md("b")]):
         with pytest.raises(SystemExit, match="replicas of one peptide"):
             peptide_data(wrong)
 
@@ -283,22 +328,36 @@ def test_states_are_a_line_each() -> None:
     }
     ratio = [[None] * 4 for _ in range(4)]
     ratio[0][2] = 1.0  # type: ignore[call-overload]
-    metrics = {
+    wells = {
         "exact_populations": [0.25] * 4,
+        "trained_on": side,
         "reference": side,
         "learned": side,
         "comparison": {"rate_ratio": ratio},
     }
-    lines = language_table(metrics).splitlines()
+    lines = language_table({"four_wells": wells}).splitlines()
     assert len(lines) == 2 + 4 + 4 + 1 + 1
-    assert any(line.startswith("| rate A → C (10⁻⁴) | – | 5.0 ± 1.0 |") for line in lines)
+    assert "| population of B | 0.2500 | 0.250 ± 0.010 |" in lines[3]
+    assert lines[6].startswith("| residence in A | 1,402 | 100.0 ± 1.0 |")
+    assert any(line.startswith("| rate A → C (10⁻⁴) | 6.8 | 5.0 ± 1.0 |") for line in lines)
+    assert dihedral_table({"four_wells": wells}) == MISSING
+    basins = wells | {"basins": ["left", "rest"], "js_bins": {"trained_on": 0.1, "learned": 0.2}}
+    lines = dihedral_table({"dihedral": basins}).splitlines()
+    assert len(lines) == 2 + 2 + 2 + 1 + 1
+    assert lines[4].startswith("| residence in left (ps) | – | 100.0 ± 1.0 |")
+    assert lines[-1].endswith("| 0.1 | 0 | 0.2 |")
 
 
 def test_commands_say_what_makes_a_section_again() -> None:
     options = Namespace(
-        data=[Path("a.cg")], as_is=True, quick=False, peptide=Path("p"), peptide_stride=3
+        data=[Path("a.cg")],
+        as_is=True,
+        quick=False,
+        dihedral=Path("A.pdb"),
+        peptide=Path("p"),
+        peptide_stride=3,
     )
     start = "python -m benchmarks.baselines --only"
     assert command("forecast", options) == f"{start} forecast --data a.cg --as-is"
     assert command("rollout", options) == f"{start} rollout --peptide p --peptide-stride 3"
-    assert command("language_model", options) == f"{start} language_model"
+    assert command("language_model", options) == f"{start} language_model --dihedral A.pdb"

@@ -54,6 +54,27 @@ def test_walkers_stay_in_equilibrium() -> None:
     assert (nearest[:, 0] != nearest[:, -1]).mean() > 0.2
 
 
+def test_walkers_fly_at_first() -> None:
+    """They have inertia: at short times ``<(x_t - x_0)^2> = t^2 / (beta m)``, not ``2 D t``."""
+    for mass in (1.0, 4.0):
+        system = FourWell(mass=mass, friction=0.2)
+        x = system.sample(4000, 5, stride=5, seed=0)
+        found = ((x[:, 1:] - x[:, :1]) ** 2).mean(axis=0)
+        time = 5 * system.timestep * np.arange(1, 5)
+        np.testing.assert_allclose(found, time**2 / (system.beta * mass), rtol=0.12)
+
+
+def test_velocities_are_forgotten_at_the_rate_of_friction() -> None:
+    """Free flight: ``<(x_t - x_0)^2> = 2 / (beta m g^2) (g t - 1 + e^(-g t))``."""
+    system = FourWell(beta=1e-4, mass=2e6, friction=3.0, wall=0.0)
+    x = system.sample(4000, 6, stride=20, seed=1)
+    found = ((x[:, 1:] - x[:, :1]) ** 2).mean(axis=0)
+    decay = system.friction * 20 * system.timestep * np.arange(1, 6)
+    expected = 2 * (decay - 1 + np.exp(-decay))
+    expected /= system.beta * system.mass * system.friction**2
+    np.testing.assert_allclose(found, expected, rtol=0.08)
+
+
 def test_stride_leaves_frames_out() -> None:
     system = FourWell()
     every, third = system.sample(5, 7, seed=1), system.sample(5, 3, stride=3, seed=1)

@@ -33,6 +33,14 @@ class LanguageModelConfig:
         Training steps.
     learning_rate
         Of Adam.
+    n_decay
+        Of the training steps the last ones, in which the learning rate falls linearly to zero: rare
+        transitions need it. None as published.
+
+    Raises
+    ------
+    ValueError
+        If it is to fall for more steps than there are.
     """
 
     n_embedding: int = 8
@@ -41,6 +49,15 @@ class LanguageModelConfig:
     batch_size: int = 64
     n_steps: int = 4000
     learning_rate: float = 1e-3
+    n_decay: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.n_decay <= self.n_steps:
+            raise ValueError(f"n_decay must be 0 to n_steps ({self.n_steps}), got {self.n_decay}")
+
+    def rate_factor(self, step: int) -> float:
+        """What the learning rate is multiplied by at a step, from 0 on."""
+        return min(1.0, (self.n_steps - step) / max(self.n_decay, 1))
 
 
 class LanguageModel(nn.Module):
@@ -143,6 +160,7 @@ def fit_language_model(
     torch.manual_seed(seed)
     model = LanguageModel(n_states, config)
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, config.rate_factor)
     memory = (torch.zeros(1, config.batch_size, config.n_units),) * 2
     with tqdm(total=config.n_steps, unit="step", desc="language model") as bar:
         for tokens, is_new in consecutive_sequences(series, config, seed=seed):
@@ -152,6 +170,7 @@ def fit_language_model(
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+            schedule.step()
             memory = (after[0].detach(), after[1].detach())
             bar.set_postfix(nats=f"{loss.item():.4f}", refresh=False)
             bar.update()

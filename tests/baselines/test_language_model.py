@@ -1,5 +1,6 @@
 """The language model: a known Markov chain, memory, order of sequences."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -90,6 +91,29 @@ def test_same_seed_same_weights() -> None:
     one, other = (fit_language_model(series, 3, config, seed=2) for _ in range(2))
     for first, second in zip(one.parameters(), other.parameters(), strict=True):
         assert torch.equal(first, second)
+
+
+def test_the_learning_rate_falls_at_the_end() -> None:
+    config = LanguageModelConfig(n_steps=10, n_decay=4)
+    factors = [config.rate_factor(step) for step in range(11)]
+    assert factors == [1.0] * 7 + [0.75, 0.5, 0.25, 0.0]
+    assert {LanguageModelConfig(n_steps=10).rate_factor(step) for step in range(10)} == {1.0}
+    with pytest.raises(ValueError, match=r"n_decay must be 0 to n_steps \(10\), got 11"):
+        LanguageModelConfig(n_steps=10, n_decay=11)
+
+
+def test_what_has_stopped_learning_stays_as_it_is() -> None:
+    series = markov_chain(3, 100, seed=0)
+    config = LanguageModelConfig(n_units=4, n_sequence=20, n_steps=3, learning_rate=0.5)
+    plain, slowed = (
+        fit_language_model(series, 3, replace(config, n_decay=n_decay), seed=0)
+        for n_decay in (0, 3)
+    )
+    start = fit_language_model(series, 3, replace(config, learning_rate=1e-9), seed=0)
+    moved, less = (
+        (model.readout.weight - start.readout.weight).norm() for model in (plain, slowed)
+    )
+    assert less < 0.9 * moved
 
 
 def test_wrong_states_are_refused() -> None:
