@@ -18,7 +18,6 @@ from cgsim.io import load_molecule, read_json, read_sidecar, write_atomic_json
 from cgsim.mapping import build_mapping
 from cgsim.md import PeptideRun, build_peptide, generate_peptides
 from cgsim.quickstart import recorded_md_speed
-from cgsim.rigid_motion import without_rigid_motion
 from cgsim.rollout import simulate
 from cgsim.simulator import Simulator
 from cgsim.store import load_mapped, map_to_folder
@@ -27,6 +26,7 @@ from cgsim.units import PS_PER_NS
 TRAIN = ("VVA", "LSS", "LLF", "GAA", "VVS", "AFG", "LVF", "ALG", "GFF", "GLA", "SVF", "SSG")
 UNSEEN = ("SGL", "SGV", "SFV", "ALV", "GLV")
 MD = PeptideRun(duration=1.0, equilibration=200.0, temperature=350.0)  # the panel says how long
+RECIPE = {"method": "residues", "rigid_motion": False}
 HELD_OUT = 0.1  # last part of the MD of every training peptide, to choose the epoch by
 
 
@@ -44,7 +44,9 @@ class Panel:
 
     train_duration: float
     unseen_duration: float
-    recipe: dict[str, Any] = field(default_factory=lambda: {"method": "residues"})
+    recipe: dict[str, Any] = field(
+        default_factory=lambda: {"method": "residues", "rigid_motion": False}
+    )
 
     @property
     def options(self) -> str:
@@ -100,12 +102,10 @@ def _mapped(
     ]
     if any(n_frames_of(file) < run.n_frames for file in files):
         generate_peptides([build_peptide(name, name=name) for name in names], folder / "md", run)
-    label = "-".join(map(str, panel.recipe.values()))
+    label = panel.recipe["method"]
     return [
-        without_rigid_motion(mapped.frames(0, run.n_frames))
-        for mapped in (
-            _map(file, panel.recipe, folder / f"mapped-{label}", run.n_frames) for file in files
-        )
+        _map(file, panel.recipe, folder / f"mapped-{label}", run.n_frames).frames(0, run.n_frames)
+        for file in files
     ]
 
 

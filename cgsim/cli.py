@@ -94,6 +94,7 @@ def map_(
     atoms_per_bead: float = 10.0,
     assignment: Path | None = None,
     frame_interval: float | None = None,
+    without_rigid_motion: bool = False,
 ) -> None:
     """Map atoms to beads: one folder NAME.cg per trajectory.
 
@@ -113,6 +114,8 @@ def map_(
         atoms_per_bead: For metis.
         assignment: For user: a JSON file of the bead of each atom, or of the atoms of each bead.
         frame_interval: Time between frames, ps; only for formats that store no times (DCD).
+        without_rigid_motion: Superpose every frame on the one before, so that diffusion and
+            tumbling of one small free molecule are not learnt.
     """
     from cgsim.io import load_molecule
     from cgsim.mapping import build_mapping, map_user
@@ -128,6 +131,8 @@ def map_(
         mapping = build_mapping(
             molecule, recipe | {"atoms_per_bead": atoms_per_bead} if method == "metis" else recipe
         )
+    if without_rigid_motion:
+        mapping = mapping.without_rigid_motion()
     for file in trajectories:
         folder = output / f"{file.stem}.cg"
         mapped = map_to_folder(

@@ -21,6 +21,7 @@ from cgsim.io import (
     write_atomic_json,
 )
 from cgsim.mapping import Mapping, bead_chirality, bead_names, write_bead_structure
+from cgsim.superposition import Superposition
 from cgsim.units import UNITS
 
 FORMAT = "cgsim mapped trajectory 1"
@@ -302,14 +303,23 @@ def _mapped_chunks(
     With them the handedness of the beads [n] in the first frame, None where no bead has any.
     """
     unwrap = Unwrapper(molecule)
+    superpose = None if mapping.keeps_rigid_motion else Superposition(mapping.bead_mass)
     chirality = None
     for number, chunk in enumerate(iter_frames(files, molecule, frame_interval=frame_interval)):
         xyz, cell = unwrap(chunk), chunk.unitcell_vectors
         if number == 0:
             handed = bead_chirality(molecule, mapping, xyz[0])
             chirality = handed if handed.any() else None
+        pos = mapping(xyz)
+        if superpose is not None:
+            if cell is not None:
+                raise ValueError(
+                    f"{molecule.name}: the trajectory has a periodic cell; rigid motion can be "
+                    "taken out of one free molecule only"
+                )
+            pos = superpose(pos)
         yield (
-            mapping(xyz).astype(np.float32),
+            pos.astype(np.float32),
             None if cell is None else cell.astype(np.float32),
             chirality,
         )

@@ -18,7 +18,6 @@ from cgsim.data import MappedTrajectory
 from cgsim.finetuning import load_report, print_report
 from cgsim.md import PeptideRun, build_peptide, generate_peptides
 from cgsim.pretrained import find_checkpoint
-from cgsim.rigid_motion import without_rigid_motion
 
 SEQUENCE = "GAV"
 SCORES = ("js_rg", "js_bond", "js_pair")
@@ -31,8 +30,7 @@ def make_md(folder: Path, checkpoint: Path, run: PeptideRun) -> MappedTrajectory
     recipe = cgsim.load_simulator(checkpoint).recipe
     if recipe is None:
         raise ValueError(f"{checkpoint} does not say how its atoms became beads")
-    mapped = cgsim.map_trajectory(file, molecule, cgsim.build_mapping(molecule, recipe))
-    return without_rigid_motion(mapped)  # as the data of the packaged simulator
+    return cgsim.map_trajectory(file, molecule, cgsim.build_mapping(molecule, recipe))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

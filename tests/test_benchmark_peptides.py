@@ -203,7 +203,7 @@ def test_md_is_made_once_and_then_only_read(simulated: list[str], tmp_path: Path
     assert [own.name for own in (*found.reference, *found.floor)] == ["SG", "SG"]
     assert found.reference[0].n_frames == 20
     assert not np.array_equal(found.reference[0].pos, found.floor[0].pos)
-    assert found.reference[0].n_beads == 5  # a cap, two of serine, glycine, a cap
+    assert found.reference[0].n_beads == 4  # two residues and their caps
     assert found.reference[0].temperature == 350.0
     assert md_speed(tmp_path) == pytest.approx(4.0)
     shorter = prepare(Panel(0.02, 0.01), tmp_path)

@@ -155,6 +155,12 @@ def test_other_mappings(path: Path, tmp_path: Path, method: str) -> None:
     (trajectory, *_) = sorted((path / "md").glob(f"{structure.stem}-r*.xtc"))
     run("map", structure, trajectory, "--output", tmp_path, "--method", method)
     assert load_mapped(tmp_path / f"{trajectory.stem}.cg").recipe == {"method": method}
+    still = ("--method", method, "--without_rigid_motion", "--output", tmp_path / "still")
+    run("map", structure, trajectory, *still)
+    mapped = load_mapped(tmp_path / "still" / f"{trajectory.stem}.cg")
+    assert mapped.recipe == {"method": method, "rigid_motion": False}
+    centre = np.average(mapped.pos, axis=1, weights=mapped.bead_mass)
+    np.testing.assert_allclose(centre, 0.0, atol=1e-4)
 
 
 def test_no_score_network(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "cgsim"
 # Bottom to top. A module imports from lower rows only; modules of one row are siblings and do not
 # import each other. A new module gets a place here.
 LAYERS = (
-    ("units", "version", "threads", "parser", "compilation", "memory"),
+    ("units", "version", "threads", "parser", "compilation", "superposition", "memory"),
     ("config", "io"),
     ("nn", "mapping"),
     ("data",),
@@ -25,7 +25,7 @@ LAYERS = (
     ("optimisation",),
     ("one_step", "rollout", "training"),
     ("ancestor",),
-    ("arguments", "finetuning", "pulling", "quickstart", "restore", "rigid_motion"),
+    ("arguments", "finetuning", "pulling", "quickstart", "restore"),
     ("cluster",),
     ("cli",),
 )
@@ -36,7 +36,7 @@ BESIDE = {
     "evaluate": {"units", "io"},
     "ensembles": {"data", "store", "evaluate"},
     "judgement": {"io", "evaluate"},
-    "backmapping": {"io", "mapping", "md", "evaluate"},
+    "backmapping": {"superposition", "io", "mapping", "md", "evaluate"},
 }
 
 # Third-party packages that a part must do without.

@@ -14,8 +14,9 @@ import pytest
 from cgsim import store
 from cgsim.data import MappedTrajectory
 from cgsim.io import Molecule, molecule_from_topology
-from cgsim.mapping import Mapping, map_user
+from cgsim.mapping import Mapping, build_mapping, map_user
 from cgsim.store import load_mapped, map_to_folder, map_trajectory, save_mapped
+from cgsim.superposition import Superposition
 from cgsim.testing import random_chain
 
 N_ATOMS, N_FRAMES = 6, 1203  # more than two chunks
@@ -269,3 +270,28 @@ def test_mistakes_in_the_trajectory_are_named(
     with pytest.raises(ValueError, match=r"run\.xtc"):
         map_to_folder(file, molecule, mapping, folder=tmp_path / "x.cg")
     assert [path.name for path in tmp_path.iterdir()] == ["run.xtc"]
+
+
+def test_rigid_motion_is_taken_out_chunk_by_chunk(
+    molecule: Molecule, mapping: Mapping, tmp_path: Path
+) -> None:
+    file = write_xtc(tmp_path / "chain.xtc", molecule)
+    kept = map_trajectory(file, molecule, mapping)
+    still = map_trajectory(file, molecule, mapping.without_rigid_motion())
+    expected = Superposition(mapping.bead_mass)(map_trajectory(file, molecule, mapping).pos)
+    np.testing.assert_allclose(still.pos, expected, atol=1e-5)
+    assert (
+        np.square(np.diff(still.pos, axis=0)).mean() < np.square(np.diff(kept.pos, axis=0)).mean()
+    )
+    rebuilt = build_mapping(molecule, still.recipe)
+    assert not rebuilt.keeps_rigid_motion
+    stored = map_to_folder(file, molecule, rebuilt, folder=tmp_path / "chain.cg")
+    assert_same(stored, still)
+
+
+def test_rigid_motion_in_a_cell_is_refused(
+    molecule: Molecule, mapping: Mapping, tmp_path: Path
+) -> None:
+    file = write_xtc(tmp_path / "chain.xtc", molecule, box=5.0)
+    with pytest.raises(ValueError, match="hexane: the trajectory has a periodic cell"):
+        map_trajectory(file, molecule, mapping.without_rigid_motion())

@@ -45,6 +45,19 @@ class Mapping:
         """Number of beads."""
         return len(self.bead_mass)
 
+    @property
+    def keeps_rigid_motion(self) -> bool:
+        """Whether trajectories are mapped as they are (see `without_rigid_motion`)."""
+        return bool(self.recipe.get("rigid_motion", True))
+
+    def without_rigid_motion(self) -> "Mapping":
+        """The same mapping; of trajectories that it maps, each frame is superposed on the last.
+
+        For one small molecule without a cell: its diffusion and tumbling are taken out of what is
+        learnt (see `cgsim.superposition.Superposition`).
+        """
+        return replace(self, recipe=self.recipe | {"rigid_motion": False})
+
     def __call__(self, xyz: np.ndarray) -> np.ndarray:
         """Return the positions of the beads: weighted means of those of their atoms.
 

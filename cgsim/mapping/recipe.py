@@ -68,13 +68,16 @@ def build_mapping(molecule: Molecule, recipe: dict[str, Any]) -> Mapping:
         ``{"method": "metis", "atoms_per_bead": 10}``, ``{"method": "residues"}``,
         ``{"method": "calpha"}``, ``{"method": "backbone-sidechain"}``, ``{"method": "atoms"}`` or
         ``{"method": "user", "bead_index": [...]}``; the last one fits only molecules with as many
-        atoms.
+        atoms. With ``"rigid_motion": False``: `Mapping.without_rigid_motion`.
 
     Raises
     ------
     ValueError
         If the method is unknown, or its parameters are wrong or do not fit to the molecule.
     """
+    if recipe.get("rigid_motion") is False:
+        rest = {key: value for key, value in recipe.items() if key != "rigid_motion"}
+        return build_mapping(molecule, rest).without_rigid_motion()
     parameters = {key: value for key, value in recipe.items() if key != "method"}
     method = recipe.get("method")
     expected = {"metis": {"atoms_per_bead"}, "user": {"bead_index"}}

@@ -48,3 +48,34 @@ def _decompose(
     covariance = np.swapaxes(mobile * weight[:, None], -1, -2) @ target
     u, singular, vh = np.linalg.svd(covariance)
     return u, singular, vh, np.sign(np.linalg.det(u) * np.linalg.det(vh))
+
+
+class Superposition:
+    """Every frame of a molecule superposed on the one before it: the shapes without rigid motion.
+
+    A small molecule in implicit solvent tumbles by tens of degrees in a ps. What it looks like does
+    not depend on that, but a step that is Gaussian in Cartesian coordinates cannot turn a bond far
+    without stretching it. The first frame is centred and else stays as it is; chunks of a
+    trajectory, one after the other, give the same as the whole.
+
+    Parameters
+    ----------
+    mass
+        ``[n_points]``, the weights.
+    """
+
+    def __init__(self, mass: np.ndarray) -> None:
+        self.mass = mass
+        self._last: tuple[np.ndarray, np.ndarray] | None = None  # shape and rotation of a frame
+
+    def __call__(self, pos: np.ndarray) -> np.ndarray:
+        """Return the next frames ``[n_frames, n_points, 3]``, superposed."""
+        shape, _ = centred(np.asarray(pos, dtype=np.float64), self.mass)
+        before, rotation = self._last or (shape[0], np.eye(3))
+        previous = np.concatenate([before[None], shape[:-1]])
+        found = np.empty_like(shape)
+        for frame, step in enumerate(best_rotation(shape, previous, self.mass)):
+            rotation = step @ rotation
+            found[frame] = shape[frame] @ rotation
+        self._last = shape[-1], rotation
+        return found
