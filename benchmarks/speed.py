@@ -21,11 +21,12 @@ from typing import Any
 import torch
 
 from benchmarks.environment import RESULTS, write_result
-from benchmarks.speed_floor import ceilings, floor_seconds, operations, shares, timed, wait
+from benchmarks.speed_floor import ceilings, floor_seconds, operations, shares, wait
 from benchmarks.speed_large import large
 from benchmarks.speed_md import against_md
 from benchmarks.speed_memory import memory
 from benchmarks.speed_precision import precision
+from benchmarks.speed_training import training_rows
 from cgsim.compilation import has_compiler
 from cgsim.compiled import (
     CompiledStepper,
@@ -34,15 +35,13 @@ from cgsim.compiled import (
     compiled_step,
     compiled_threads,
 )
-from cgsim.config import ModelConfig, TrainingConfig
-from cgsim.sampling import WindowSampler
+from cgsim.config import ModelConfig
+from cgsim.data import MappedTrajectory
 from cgsim.simulator import Simulator
 from cgsim.starts import choose_starts, start_batch
 from cgsim.state import State
 from cgsim.statistics import measure
 from cgsim.testing import ATOM_TYPES, random_chain
-from cgsim.threads import cpu_threads
-from cgsim.windows import Perturbation
 
 N_ROUNDS = 3  # in turn, of which the median counts
 FEWEST_STEPS = 1  # of a round
@@ -148,41 +147,11 @@ def floors(options: argparse.Namespace) -> dict[str, Any]:
 
 def training(options: argparse.Namespace) -> dict[str, Any]:
     """Windows per second of the optimisation, and of the loader alone."""
-    settings, rows = TrainingConfig(), []
-    for n_beads in options.beads:
-        simulator, starts = untrained(n_beads, score=True, device=options.device)
-        windows = simulator.train().windows(starts)
-        n_batches = options.training_batches
-        sampler = WindowSampler(
-            windows, batch_size=settings.batch_size, n_batches=n_batches, seed=0
-        )
-        optimiser = torch.optim.AdamW(simulator.parameters(), lr=1e-4)
 
-        def learn(batch: Any) -> None:
-            losses = simulator.loss(batch, perturbation=Perturbation(settings.history_noise))  # noqa: B023
-            (losses["nll"] + settings.score_weight * losses["score"]).backward()
-            optimiser.step()  # noqa: B023
-            optimiser.zero_grad()  # noqa: B023
+    def make(n_beads: int) -> tuple[Simulator, list[MappedTrajectory]]:
+        return untrained(n_beads, score=True, device=options.device)
 
-        loading, learning = [], []
-        with cpu_threads(settings.batch_size * n_beads):
-            for rows_of_batch in sampler:
-                with timed(options.device) as seconds:
-                    batch = windows[rows_of_batch].to(options.device)
-                loading.append(seconds[0])
-                with timed(options.device) as seconds:
-                    learn(batch)
-                learning.append(seconds[0])
-        rows.append(
-            {
-                "n_beads": n_beads,
-                "batch_size": settings.batch_size,
-                "windows_per_second": settings.batch_size / statistics.median(learning),
-                "loader_windows_per_second": settings.batch_size / statistics.median(loading),
-            }
-        )
-        print(json.dumps(rows[-1]), flush=True)
-    return {"rows": rows}
+    return {"rows": training_rows(make, options)}
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {

@@ -50,9 +50,17 @@ def speed_table(metrics: Numbers) -> str:
 
 def training_speed_table(metrics: Numbers) -> str:
     """Windows per second of training, one line per size."""
-    names = ("n_beads", "batch_size", "windows_per_second", "loader_windows_per_second")
-    lines = [[number(row[name]) for name in names] for row in metrics["rows"]]
-    return markdown_table(["beads", "batch", "windows/s", "loader alone, windows/s"], lines)
+    kinds = list(dict.fromkeys(k for row in metrics["rows"] for k in row["windows_per_second"]))
+    lines = [
+        [
+            str(row["n_beads"]),
+            str(row["batch_size"]),
+            *(number(row["windows_per_second"].get(kind)) for kind in kinds),
+            number(row["loader_windows_per_second"]),
+        ]
+        for row in metrics["rows"]
+    ]
+    return markdown_table(["beads", "batch", *kinds, "loader alone"], lines)
 
 
 def floor_table(metrics: Numbers) -> str:
