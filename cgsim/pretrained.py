@@ -45,7 +45,9 @@ def load_pretrained(name: str) -> Simulator:
     ----------
     name
         ``"polymer-mini"``: class-I chains of the benchmark polymers (`cgsim.md.sample_chains`) of
-        120 atoms, in beads of ten; it simulates every chain of this family.
+        120 atoms, in beads of ten; it simulates every chain of this family. ``"peptides"``: capped
+        tripeptides of A, F, G, L, S and V at 350 K, a bead per residue and cap, without rigid
+        motion (`python -m benchmarks.peptides`); to be fine-tuned on others (`cgsim.finetune`).
 
     Raises
     ------

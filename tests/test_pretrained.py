@@ -1,6 +1,7 @@
 """Packaged weights: what is there, what it says of itself, and polymers from nothing but units."""
 
 import json
+import re
 import shutil
 import tomllib
 from fnmatch import fnmatch
@@ -16,14 +17,26 @@ from benchmarks import publish as publishing
 from benchmarks.publish import MAX_BYTES, machine_paths, publish
 from cgsim.checkpoint import Provenance, load_provenance, read_header, save_simulator
 from cgsim.cli import main
-from cgsim.md import BEADS_PER_CHAIN, PolymerRun, build_chain, sample_chains, write_chain
+from cgsim.md import (
+    BEADS_PER_CHAIN,
+    PolymerRun,
+    build_chain,
+    build_peptide,
+    sample_chains,
+    write_chain,
+)
 from cgsim.pretrained import WEIGHTS, pretrained_file
 from cgsim.quickstart import PretrainedConfig, quickstart_pretrained
 from cgsim.simulator import Simulator
 from cgsim.statistics import Statistics
 from cgsim.testing import TINY
 
-NAMES = ("polymer-mini",)
+RECIPES: dict[str, dict[str, Any]] = {
+    "peptides": {"method": "residues", "rigid_motion": False},
+    "polymer-mini": {"method": "metis", "atoms_per_bead": 10},
+}
+LEARNED = {"peptides": r"[AFGLSV]{3}", "polymer-mini": r"mini-I-.*"}  # names of trajectories
+NAMES = tuple(RECIPES)
 ROOT = Path(__file__).parents[1]
 DATA = {"trajectories": [{"name": "a", "n_frames": 10, "frame_interval": 1.0}]}
 
@@ -55,7 +68,9 @@ def test_names() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"no pretrained simulator 'protein'.*'polymer-mini'"):
+    with pytest.raises(
+        ValueError, match=r"no .* 'protein'.*'peptides', 'polymer-mini'"
+    ):
         cgsim.load_pretrained("protein")
 
 
@@ -64,9 +79,10 @@ def test_weights_are_small_and_say_where_they_come_from(name: str) -> None:
     file = pretrained_file(name)
     assert file.stat().st_size < MAX_BYTES
     provenance = load_provenance(file)
-    assert provenance.recipe == {"method": "metis", "atoms_per_bead": 10}
+    assert provenance.recipe == RECIPES[name]
     assert provenance.training["n_steps"] > 0
-    assert all(known["name"].startswith("mini-I-") for known in provenance.data["trajectories"])
+    learned = [known["name"] for known in provenance.data["trajectories"]]
+    assert all(re.fullmatch(LEARNED[name], known) for known in learned)
     assert provenance.data["command"].startswith("python -m benchmarks.")
     assert machine_paths(json.dumps(read_header(file), ensure_ascii=False)) == []
 
@@ -90,6 +106,18 @@ def test_a_chain_that_was_never_simulated_rolls_out(size: str, tmp_path: Path) -
     assert np.isfinite(made.pos).all()
     assert rollout.failures == []
     assert not np.allclose(made.pos[-1], start.pos[0], atol=1e-2)
+
+
+def test_a_peptide_that_was_never_simulated_rolls_out(tmp_path: Path) -> None:
+    simulator = cgsim.load_pretrained("peptides")
+    structure = tmp_path / "VGS.pdb"
+    build_peptide("VGS", name="VGS").to_mdtraj().save_pdb(str(structure))
+    start = cgsim.map_structure(structure, simulator)
+    assert start.n_beads == 5
+    rollout = cgsim.simulate(simulator, start, 5)
+    assert np.isfinite(rollout.trajectories[0].pos).all()
+    assert rollout.failures == []
+    assert not np.allclose(rollout.trajectories[0].pos[-1], start.pos[0], atol=1e-2)
 
 
 def test_a_structure_is_mapped_as_the_training_data_were(
