@@ -241,7 +241,7 @@ class Hardware:
         Machines.
     precision
         ``bf16-mixed``: products of matrices in bfloat16, everything else in float32, the precisions
-        of the predicted Gaussians included. It is of use on GPUs only, for wide networks.
+        of the predicted Gaussians included. It is of use where the processor computes in bfloat16.
     """
 
     accelerator: str = "auto"
