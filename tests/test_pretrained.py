@@ -68,9 +68,7 @@ def test_names() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(
-        ValueError, match=r"no .* 'protein'.*'peptides', 'polymer-mini'"
-    ):
+    with pytest.raises(ValueError, match=r"no .* 'protein'.*'peptides', 'polymer-mini'"):
         cgsim.load_pretrained("protein")
 
 
