@@ -174,7 +174,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=3.0, help="per rate")
     parser.add_argument("--training-batches", type=int, default=8)
     parser.add_argument("--memory-replicas", nargs="+", type=int, default=[40, 1000, 4000])
-    parser.add_argument("--memory-steps", nargs="+", type=int, default=[100, 1000])
+    parser.add_argument("--memory-steps", nargs="+", type=int, default=[500, 2000])
     parser.add_argument("--ceiling-size", type=int, default=2048, help="rows of a large matrix")
     parser.add_argument("--data", type=Path, default=Path("runs/polymer_mini/mapped"))
     parser.add_argument("--md-replicas", type=int, default=40, help="learned chains in one batch")
