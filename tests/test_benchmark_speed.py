@@ -149,7 +149,7 @@ def test_cases_and_their_table() -> None:
     table = memory_table({"rows": rows}).splitlines()[2:]
     assert table[0] == "| training | 9 | 64 | 2 | 1 | – |"
     assert table[3] == "| roll-out, into files | 9 | 1,000 | 2 | 4 | 7 |"
-    assert table[-1] == "| roll-out, into files | 9 | 40 | 1,000 | 10 | 6 |"
+    assert table[-1] == "| roll-out, into files | 9 | 40 | 2,000 | 10 | 6 |"
     assert len(table) == 7
 
 
