@@ -8,7 +8,6 @@ quarters of that run and all of the second one, on which TICA is fitted. Every p
 folder, so a second call goes on. Writes `benchmarks/results/finetune.json`.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -38,7 +37,7 @@ from benchmarks.peptides import (
     N_REPLICAS,
     TRAINING,
     PanelSimulator,
-    add_options,
+    read_options,
     roll_out_unseen,
     train_panel,
 )
@@ -273,12 +272,9 @@ def run(panel: Panel, folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Make what is missing, print, write."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add_options(parser)
-    options = parser.parse_args()
+    panel, folder = read_options(__doc__)
     start = time.perf_counter()
-    panel = Panel(options.train_duration, options.unseen_duration)
-    metrics = run(panel, options.output)
+    metrics = run(panel, folder)
     headline = metrics["fractions"][f"{100 * HEADLINE:g} %"]["verdict"]
     path = write_result(
         "finetune",

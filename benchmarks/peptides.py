@@ -159,27 +159,27 @@ def show(rows: Mapping[str, Mapping[str, Any]]) -> None:
     Console(width=140).print(table)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """How much MD, and where everything is."""
+def read_options(about: str | None) -> tuple[Panel, Path]:
+    """What the command line says: how much MD, and where everything is."""
+    parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     for name in ("train", "unseen"):
         parser.add_argument(
             f"--{name}-duration", type=float, required=True, help="MD of each peptide, ns"
         )
     parser.add_argument("--output", type=Path, default=FOLDER, help="a folder")
+    options = parser.parse_args()
+    return Panel(options.train_duration, options.unseen_duration), options.output
 
 
 def main() -> None:
     """Run every stage, print, write."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add_options(parser)
-    options = parser.parse_args()
+    panel, folder = read_options(__doc__)
     start = time.perf_counter()
-    panel = Panel(options.train_duration, options.unseen_duration)
     command = f"python -m benchmarks.peptides {panel.options}"
-    data = prepare(panel, options.output)
-    trained = train_panel(panel, data, options.output)
+    data = prepare(panel, folder)
+    trained = train_panel(panel, data, folder)
     rolled = roll_out_unseen(trained, data, panel)
-    speed = md_speed(options.output)
+    speed = md_speed(folder)
     affordable = rolled.seconds * speed / len(UNSEEN)
     rows = make_rows(data, rolled.ensembles, affordable=affordable)
     comparison = judge_rollout(

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,22 @@ MERGED_CHAINS = 16  # per System: what `benchmarks.md_speed` found to be fast
 N_ROUNDS = 3
 
 
+def mini_polymers(folder: Path) -> list[MappedTrajectory]:
+    """Mapped MD of the mini polymers.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it was not made.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder}: no mapped MD of mini polymers; `python -m benchmarks.polymers` makes it, "
+            "`--data` tells where it is"
+        )
+    return load_mapped_folders([folder])
+
+
 def against_md(options: argparse.Namespace) -> dict[str, Any]:
     """MD of merged chains on all cores, and the learned simulator without and with refinement.
 
@@ -35,12 +52,7 @@ def against_md(options: argparse.Namespace) -> dict[str, Any]:
     FileNotFoundError
         If there are no mapped trajectories of MD.
     """
-    if not options.data.is_dir():
-        raise FileNotFoundError(
-            f"{options.data}: no mapped MD of mini polymers; `python -m benchmarks.polymers` makes "
-            "it, `--data` tells where it is"
-        )
-    reference = _same_size(load_mapped_folders([options.data]))
+    reference = _same_size(mini_polymers(options.data))
     learned = cgsim.load_pretrained(PRETRAINED).to(options.device)
     rows = {"OpenMM": _row(_md_rate(options.seconds, options.device), reference)}
     for label, simulator in {

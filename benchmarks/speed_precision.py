@@ -10,10 +10,9 @@ import torch
 
 import cgsim
 from benchmarks.speed_floor import timed
-from benchmarks.speed_md import PRETRAINED
+from benchmarks.speed_md import PRETRAINED, mini_polymers
 from cgsim.data import CGData
 from cgsim.simulator import Simulator
-from cgsim.store import load_mapped_folders
 from cgsim.threads import cpu_threads
 
 N_TRAJECTORIES = 20
@@ -30,11 +29,6 @@ def precision(options: argparse.Namespace) -> dict[str, Any]:
     FileNotFoundError
         If there are no mapped trajectories of MD.
     """
-    if not options.data.is_dir():
-        raise FileNotFoundError(
-            f"{options.data}: no mapped MD of mini polymers; `python -m benchmarks.polymers` makes "
-            "it, `--data` tells where it is"
-        )
     simulator = cgsim.load_pretrained(PRETRAINED).to(options.device)
     batches = _held_out(simulator, options)
     kinds: dict[str, AbstractContextManager[Any]] = {
@@ -54,7 +48,7 @@ def precision(options: argparse.Namespace) -> dict[str, Any]:
 
 def _held_out(simulator: Simulator, options: argparse.Namespace) -> list[CGData]:
     """Batches of random windows of the ends of some trajectories."""
-    known = load_mapped_folders([options.data])
+    known = mini_polymers(options.data)
     chosen = known[:: max(1, len(known) // N_TRAJECTORIES)][:N_TRAJECTORIES]
     late = [own.frames(round(HELD_OUT * own.n_frames), own.n_frames) for own in chosen]
     windows, random = simulator.windows(late), np.random.default_rng(0)

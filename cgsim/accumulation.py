@@ -1,6 +1,5 @@
 """Training batches that do not fit into memory: in parts, whose gradients are added up."""
 
-import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from cgsim.compiled_loss import Loss, Losses
 from cgsim.data import CGData
-from cgsim.memory import is_out_of_memory, release_memory
+from cgsim.memory import release_memory, until_it_fits
 from cgsim.simulator import Simulator
 from cgsim.windows import Perturbation, count_graphs
 
@@ -58,23 +57,17 @@ class AccumulatedLoss:
         MemoryError
             If a single window does not fit.
         """
-        random = generator.get_state()
 
         def of_part(own: CGData, loss: Loss) -> Losses:
             return loss(own, generator=generator, perturbation=perturbation)
 
-        while True:
-            try:
-                if self.n_parts == 1:
-                    return self._accumulated([batch], lambda own: of_part(own, loss))
-                parts = windows_in_parts(batch, self.n_parts)
-                return self._accumulated(parts, lambda own: of_part(own, self.simulator.loss))
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                said = textwrap.shorten(str(error), 160)
-            generator.set_state(random)
-            self._halve(batch, said)
+        def in_parts() -> tuple[Tensor, Losses]:
+            if self.n_parts == 1:
+                return self._accumulated([batch], lambda own: of_part(own, loss))
+            parts = windows_in_parts(batch, self.n_parts)
+            return self._accumulated(parts, lambda own: of_part(own, self.simulator.loss))
+
+        return until_it_fits(in_parts, lambda said: self._halve(batch, said), generator)
 
     def _accumulated(
         self, parts: Sequence[CGData], loss: Callable[[CGData], Losses]

@@ -1,7 +1,6 @@
 """The systems of a roll-out in batches that fit into memory; all of them take every step."""
 
 import math
-import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from cgsim.compiled import CompiledStepper, EagerStepper, Stepper, choose_stepper
 from cgsim.data import MappedTrajectory
-from cgsim.memory import is_out_of_memory, release_memory
+from cgsim.memory import release_memory, until_it_fits
 from cgsim.nn.neighbours import COMPLETE_LIMIT
 from cgsim.simulator import Simulator
 from cgsim.starts import start_batch
@@ -144,16 +143,7 @@ class Batches:
 
     def _fitting(self, action: Callable[[], T]) -> T:
         """Do it; each time that memory runs out, again, with batches of half the size."""
-        random = self.generator.get_state()
-        while True:
-            try:
-                return action()
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                said = textwrap.shorten(str(error), 160)
-            self.generator.set_state(random)
-            self._halve(said)
+        return until_it_fits(action, self._halve, self.generator)
 
     def _halve(self, said: str) -> None:
         """Half as many systems in a batch, from the next step on.

@@ -47,12 +47,6 @@ class ElasticGaussian(PairField):
         """``w_ij + k_ij / 3`` [n_pairs]."""
         return self.weight + self.stiffness / 3
 
-    def deviation(self, generator: torch.Generator | None = None) -> Tensor:
-        """A random deviation [n, 3]: triangular solve for small systems, else perturb-and-solve."""
-        if self.layout.width > DENSE_SOLVE_LIMIT:
-            return self._perturb_and_solve(generator)
-        return self.deviation_of(randn_like(self.mean, generator))
-
     def _precision(self) -> Tensor:
         """See `PairField`, [n_graphs, 3 width, 3 width]."""
         width, (first, second) = self.layout.width, self.layout.slot[self.pairs]

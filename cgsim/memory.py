@@ -1,6 +1,12 @@
 """Memory: how large a batch may be, and what running out looks like."""
 
+import textwrap
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
+
+T = TypeVar("T")
 
 CACHED_EDGES = 8_000  # of a batch on CPUs: larger ones leave the caches and are slower
 BUSY_EDGES = 1_000_000  # of a batch on GPUs: larger ones are no faster
@@ -38,3 +44,27 @@ def release_memory(device: torch.device) -> None:
     """Give back what PyTorch keeps for later of the memory of a GPU."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+def until_it_fits(
+    action: Callable[[], T], make_smaller: Callable[[str], None], generator: torch.Generator
+) -> T:
+    """Do it; each time that memory runs out, make it smaller and do it again.
+
+    Parameters
+    ----------
+    make_smaller
+        Is told what the error said; raises where nothing is left to be made smaller.
+    generator
+        Put back to where it was before every repetition.
+    """
+    random = generator.get_state()
+    while True:
+        try:
+            return action()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            said = textwrap.shorten(str(error), 160)
+        generator.set_state(random)
+        make_smaller(said)

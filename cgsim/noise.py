@@ -205,6 +205,12 @@ class PairField(GaussianField):
         """``log det P`` of each system [n_graphs], by dense Cholesky factorisation."""
         return self._log_det_of(self._cholesky)
 
+    def deviation(self, generator: torch.Generator | None = None) -> Tensor:
+        """A random deviation [n, 3]: triangular solve for small systems, else perturb-and-solve."""
+        if self.layout.width <= DENSE_SOLVE_LIMIT:
+            return self.deviation_of(randn_like(self.mean, generator))
+        return self._perturb_and_solve(generator)
+
     def deviation_of(self, noise: Tensor) -> Tensor:
         """``L^-T z`` [n, 3], of the covariance ``(L L^T)^-1``."""
         solved = torch.linalg.solve_triangular(self._cholesky.mT, self._rows(noise), upper=True)
@@ -299,12 +305,6 @@ class CorrelatedGaussian(PairField):
     def strength(self) -> Tensor:
         """``w_ij`` [n_pairs]."""
         return self.weight
-
-    def deviation(self, generator: torch.Generator | None = None) -> Tensor:
-        """A random deviation [n, 3]: triangular solve for small systems, else perturb-and-solve."""
-        if self.layout.width <= DENSE_SOLVE_LIMIT:
-            return self.deviation_of(randn_like(self.mean, generator))
-        return self._perturb_and_solve(generator)
 
     def _precision(self) -> Tensor:
         """See `PairField`, [n_graphs, width, width]."""

@@ -18,6 +18,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from cgsim.data import MappedTrajectory
+from cgsim.superposition import best_rotation, centred
 
 Cell = Literal["static", "linear", "feed_forward", "lstm", "gru"]
 CHUNK = 65536  # series that are predicted at once
@@ -226,8 +227,7 @@ def superposed(trajectory: MappedTrajectory) -> MappedTrajectory:
     Equal weights for all beads. The first frame is known at any time, so nothing of the future
     enters.
     """
-    pos = np.asarray(trajectory.pos, dtype=np.float64)
-    centred = pos - pos.mean(axis=1, keepdims=True)
-    left, _, right = np.linalg.svd(np.einsum("fic,id->fcd", centred, centred[0]))
-    left[:, :, 2] *= np.sign(np.linalg.det(left @ right))[:, None]  # no reflections
-    return replace(trajectory, pos=(centred @ (left @ right)).astype(np.float32), cell=None)
+    weight = np.ones(trajectory.n_beads)
+    pos, _ = centred(np.asarray(trajectory.pos, dtype=np.float64), weight)
+    turned = pos @ best_rotation(pos, pos[0], weight)
+    return replace(trajectory, pos=turned.astype(np.float32), cell=None)
