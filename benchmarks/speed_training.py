@@ -14,7 +14,7 @@ from benchmarks.speed_floor import timed
 from cgsim.compilation import has_compiler
 from cgsim.compiled_loss import CompiledLoss, Loss, choose_loss
 from cgsim.config import TrainingConfig
-from cgsim.data import CGData, MappedTrajectory
+from cgsim.data import MappedTrajectory, WindowDataset
 from cgsim.sampling import WindowSampler
 from cgsim.simulator import Simulator
 from cgsim.threads import cpu_threads
@@ -22,33 +22,44 @@ from cgsim.windows import Perturbation
 
 SETTINGS = TrainingConfig()
 LONG = TrainingConfig(n_steps=10**9)  # everything pays
-Make = Callable[[int], tuple[Simulator, list[MappedTrajectory]]]
+Make = Callable[[int, int], tuple[Simulator, list[MappedTrajectory]]]
 
 
 def training_rows(make: Make, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Windows per second of loss, gradient and optimiser, and of the loader alone.
+    """Windows per second from the trajectories to new weights, and of the loader alone.
 
     Parameters
     ----------
     make
-        From a number of beads to a simulator and trajectories.
+        From a number of beads and one of trajectories to a simulator and trajectories.
     """
     rows = []
     for n_beads in options.beads:
-        simulator, starts = make(n_beads)
-        simulator.train()
-        batches, loading = _loaded(simulator, starts, options)
-        with cpu_threads(SETTINGS.batch_size * n_beads):
-            rates = _rates(simulator, batches, learners(simulator, starts, options.device))
-        rows.append(
-            {
-                "n_beads": n_beads,
-                "batch_size": SETTINGS.batch_size,
-                "windows_per_second": rates,
-                "loader_windows_per_second": SETTINGS.batch_size / statistics.median(loading),
-            }
-        )
-        print(json.dumps(rows[-1]), flush=True)
+        for n_trajectories in options.trajectories:
+            simulator, trajectories = make(n_beads, n_trajectories)
+            simulator.train()
+            windows = simulator.windows(trajectories)
+            batches = list(
+                WindowSampler(
+                    windows,
+                    batch_size=SETTINGS.batch_size,
+                    n_batches=options.training_batches,
+                    seed=0,
+                )
+            )
+            losses = learners(simulator, trajectories, options.device)
+            with cpu_threads(SETTINGS.batch_size * n_beads):
+                rates = _rates(simulator, windows, batches, losses)
+            rows.append(
+                {
+                    "n_beads": n_beads,
+                    "n_trajectories": n_trajectories,
+                    "batch_size": SETTINGS.batch_size,
+                    "windows_per_second": rates,
+                    "loader_windows_per_second": _loader_rate(windows, batches),
+                }
+            )
+            print(json.dumps(rows[-1]), flush=True)
     return rows
 
 
@@ -56,41 +67,41 @@ Learner = tuple[Loss, AbstractContextManager[Any]]
 
 
 def learners(
-    simulator: Simulator, starts: Sequence[MappedTrajectory], device: str
+    simulator: Simulator, trajectories: Sequence[MappedTrajectory], device: str
 ) -> dict[str, Learner]:
     """The losses to compare; compiled ones where batches can be compiled."""
     mixed = torch.autocast(device, dtype=torch.bfloat16)
     found: dict[str, Learner] = {"eager": (simulator.loss, nullcontext())}
-    if has_compiler() and isinstance(choose_loss(simulator, starts, LONG), CompiledLoss):
+    if has_compiler() and isinstance(choose_loss(simulator, trajectories, LONG), CompiledLoss):
         found["compiled"] = (CompiledLoss(simulator), nullcontext())
         found["compiled, bf16-mixed"] = (CompiledLoss(simulator), mixed)
     return found
 
 
-def _loaded(
-    simulator: Simulator, starts: Sequence[MappedTrajectory], options: argparse.Namespace
-) -> tuple[list[CGData], list[float]]:
-    """Batches, and the seconds that each took to load."""
-    windows, batches, loading = simulator.windows(starts), [], []
-    sampler = WindowSampler(
-        windows, batch_size=SETTINGS.batch_size, n_batches=options.training_batches, seed=0
-    )
-    for rows in sampler:
-        with timed(options.device) as seconds:
-            batches.append(windows[rows].to(options.device))
+def _loader_rate(windows: WindowDataset, batches: Sequence[list[int]]) -> float:
+    """Windows per second of the loader alone, on one thread."""
+    loading = []
+    for rows in batches:
+        with timed("cpu") as seconds:
+            windows[rows]
         loading.append(seconds[0])
-    return batches, loading
+    return SETTINGS.batch_size / statistics.median(loading)
 
 
 def _rates(
-    simulator: Simulator, batches: Sequence[CGData], losses: dict[str, Learner]
+    simulator: Simulator,
+    windows: WindowDataset,
+    batches: Sequence[list[int]],
+    losses: dict[str, Learner],
 ) -> dict[str, float]:
-    """Windows per second, all measured in turn; each has a batch to warm up."""
+    """Windows per second, loader included, all measured in turn; each has a batch to warm up."""
     optimiser = torch.optim.AdamW(simulator.parameters(), lr=1e-4, fused=True)
     perturbation = Perturbation(SETTINGS.history_noise)
-    generator = torch.Generator(batches[0].pos.device)
+    device = next(simulator.parameters()).device
+    generator = torch.Generator(device)
 
-    def learn(own: Loss, context: AbstractContextManager[Any], batch: CGData) -> None:
+    def learn(own: Loss, context: AbstractContextManager[Any], rows: list[int]) -> None:
+        batch = windows[rows].to(str(device))
         with context:
             found = own(batch, generator=generator, perturbation=perturbation)
         total: Tensor = found["nll"] + SETTINGS.score_weight * found["score"]
@@ -99,11 +110,9 @@ def _rates(
         optimiser.zero_grad()
 
     times: dict[str, list[float]] = {name: [] for name in losses}
-    for name in losses:
-        learn(*losses[name], batches[0])
-    for batch in batches:
-        for name in losses:
-            with timed(batch.pos.device.type) as seconds:
-                learn(*losses[name], batch)
+    for rows in (batches[0], *batches):
+        for name, (own, context) in losses.items():
+            with timed(device.type) as seconds:
+                learn(own, context, rows)
             times[name].append(seconds[0])
-    return {name: SETTINGS.batch_size / statistics.median(own) for name, own in times.items()}
+    return {name: SETTINGS.batch_size / statistics.median(own[1:]) for name, own in times.items()}

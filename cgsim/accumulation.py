@@ -14,7 +14,7 @@ from cgsim.simulator import Simulator
 from cgsim.windows import Perturbation, count_graphs
 
 _OF_EDGES = ("edge_index", "edge_hop", "edge_reach")
-_OF_ATOMS = ("atom_type", "atom_edge_index", "bead_index")  # all windows share them
+_OF_ATOMS = ("atom_type", "atom_edge_index", "atom_kind", "bead_index")  # all windows share them
 
 
 class AccumulatedLoss:

@@ -149,6 +149,10 @@ class TrainingConfig:
         Share of the numbers of every bead's embedding that are left out, others in every step. With
         many molecules to learn from it keeps the network from knowing them by heart, and serves
         molecules never seen.
+    time_reversal
+        Share of the windows that are shown backwards in time. In equilibrium both directions are
+        equally likely, so with 0.5 every transition is learnt from twice, and what is learnt is as
+        reversible. Keep to 0 for data out of equilibrium, such as pulled molecules.
     validation_fraction
         Last part of every trajectory, held out in time, when no validation set is given.
     steps_per_epoch
@@ -158,6 +162,11 @@ class TrainingConfig:
     n_window_beads
         Most beads of a window: of larger systems so many are cut out around a random one, and the
         inner ones learnt from (see `cgsim.cutouts`); all by default.
+
+    Raises
+    ------
+    ValueError
+        Naming a share that is none.
     """
 
     stride: int = 1
@@ -171,10 +180,15 @@ class TrainingConfig:
     score_weight: float = 0.5
     history_noise: float = 0.1
     embedding_dropout: float = 0.0
+    time_reversal: float = 0.0
     validation_fraction: float = 0.1
     steps_per_epoch: int = 200
     seed: int = 0
     n_window_beads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("embedding_dropout", "time_reversal"):
+            _check_share(name, getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -193,6 +207,8 @@ class FinetuningConfig:
         Epochs without a lower validation NLL after which it stops.
     replay_share
         Share of the windows of every batch that are replayed, when there are old trajectories.
+    time_reversal
+        See `TrainingConfig`.
     validation_fraction
         Last part of every trajectory, new or replayed, that is held out in time; of the new ones
         only when no validation set is given.
@@ -212,6 +228,7 @@ class FinetuningConfig:
     learning_rate: float = 3e-4
     patience: int = 3
     replay_share: float = 0.5
+    time_reversal: float = 0.0
     validation_fraction: float = 0.2
     steps_per_epoch: int = 50
     seed: int = 0
@@ -223,6 +240,7 @@ class FinetuningConfig:
         for name in ("replay_share", "validation_fraction"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        _check_share("time_reversal", self.time_reversal)
         if self.learning_rate < 0:
             raise ValueError(f"learning_rate must not be negative, got {self.learning_rate}")
 
@@ -248,6 +266,11 @@ class Hardware:
     n_devices: int = 1
     n_nodes: int = 1
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must lie between 0 and 1, got {value}")
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class CutoutDataset(torch.utils.data.Dataset):
         Thickness of what surrounds the core, nm; less where the core would be smaller than a
         quarter of the window.
     n_bonds
-        Atom bonds that the embedding of a bead sees: so many atoms around come along.
+        Atom bonds that the embedding of a bead sees.
 
     Raises
     ------
@@ -145,27 +145,25 @@ class Scissors:
     graph
         Of the whole system.
     n_bonds
-        Atom bonds around the atoms of the beads, up to which atoms come along.
+        Rounds of message passing: kinds of atoms (see `cgsim.environments`) that are so many edges
+        away come along.
     """
 
     def __init__(self, graph: SystemGraph, *, n_bonds: int) -> None:
         self.graph, self.n_bonds = graph, n_bonds
-        self._bead_of = graph.bead_index.numpy()
+        self._bead_of, self._kind_of = graph.bead_index.numpy(), graph.atom_kind.numpy()
         self._atoms = np.argsort(self._bead_of, kind="stable")
         self._of_bead = _Rows(self._bead_of[self._atoms], len(graph.mass))
         self._into_bead = _Rows(graph.edge_index[1].numpy(), len(graph.mass))
-        self._into_atom = _Rows(graph.atom_edge_index[1].numpy(), len(graph.atom_type))
+        self._into_kind = _Rows(graph.atom_edge_index[1].numpy(), len(graph.atom_type))
 
     def __call__(self, beads: np.ndarray, core: np.ndarray) -> SystemGraph:
-        """The graph of some beads [n] and of the atoms that their embedding needs."""
+        """The graph of some beads [n] and of the kinds of atoms that their embedding needs."""
         graph = self.graph
-        atoms = self._atoms_around(beads)
-        around = np.setdiff1d(self._bead_of[atoms], beads)
-        rows = np.concatenate([beads, around])  # of the embedding: those of the window first
+        atoms = np.sort(self._atoms[self._of_bead(beads)])
+        kinds = self._kinds_around(atoms)
         pairs, kept = _induced(graph.edge_index, self._into_bead, beads)
-        bonds, _ = _induced(graph.atom_edge_index, self._into_atom, atoms)
-        order = np.argsort(rows)
-        bead_index = order[np.searchsorted(rows[order], self._bead_of[atoms])]
+        bonds, _ = _induced(graph.atom_edge_index, self._into_kind, kinds)
         chosen = torch.as_tensor(beads)
         return replace(
             graph,
@@ -174,19 +172,20 @@ class Scissors:
             edge_index=pairs,
             edge_hop=graph.edge_hop[kept],
             edge_reach=graph.edge_reach[kept],
-            atom_type=graph.atom_type[torch.as_tensor(atoms)],
+            atom_type=graph.atom_type[torch.as_tensor(kinds)],
             atom_edge_index=bonds,
-            bead_index=torch.as_tensor(bead_index),
+            atom_kind=torch.as_tensor(np.searchsorted(kinds, self._kind_of[atoms])),
+            bead_index=torch.as_tensor(np.searchsorted(beads, self._bead_of[atoms])),
             core=torch.as_tensor(core),
         )
 
-    def _atoms_around(self, beads: np.ndarray) -> np.ndarray:
-        """The atoms of some beads and those around them, ascending."""
-        atoms = np.sort(self._atoms[self._of_bead(beads)])
+    def _kinds_around(self, atoms: np.ndarray) -> np.ndarray:
+        """The kinds of some atoms and those that they receive from, ascending."""
+        kinds = np.unique(self._kind_of[atoms])
         source = self.graph.atom_edge_index[0].numpy()
         for _ in range(self.n_bonds):
-            atoms = np.union1d(atoms, source[self._into_atom(atoms)])
-        return atoms
+            kinds = np.union1d(kinds, source[self._into_kind(kinds)])
+        return kinds
 
 
 class _Rows:

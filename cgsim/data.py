@@ -6,6 +6,7 @@ in chunks, into a small memory-mapped array, from which windows are read at rand
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from cgsim.environments import environments
 from cgsim.mapping import ideal_distances
 from cgsim.nn.neighbours import COMPLETE_LIMIT, Topology, complete_pairs, topological_pairs
 
@@ -105,10 +107,12 @@ class CGData(Data):
         Their ideal distance (see `cgsim.mapping.ideal_distances`), 0 if unknown.
     embedding_index : [n]
         Row of the bead embedding that each bead uses.
-    atom_type : [n_atoms]
-        Index into the atom types of the simulator.
+    atom_type : [n_kinds]
+        Of each kind of atoms (see `cgsim.environments`), index into the types of the simulator.
     atom_edge_index : [2, n_atom_edges]
-        Atom bonds, both directions.
+        Which kind each kind receives from, sorted by destination.
+    atom_kind : [n_atoms]
+        Kind of each atom.
     bead_index : [n_atoms]
         Row of the bead embedding that each atom is pooled to.
     cell : [n_graphs, 3, 3]
@@ -123,7 +127,7 @@ class CGData(Data):
         return Topology(self.edge_index, self.edge_hop, self.edge_reach)
 
     def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if key == "atom_edge_index":
+        if key in ("atom_edge_index", "atom_kind"):
             return len(self.atom_type)
         if key in ("bead_index", "embedding_index"):
             return int(self.bead_index.max()) + 1
@@ -141,19 +145,25 @@ class SystemGraph:
     edge_reach: Tensor
     atom_type: Tensor
     atom_edge_index: Tensor
+    atom_kind: Tensor
     bead_index: Tensor
     core: Tensor | None = None
 
     @property
-    def n_rows(self) -> int:
-        """Rows of the embedding: the beads, and those whose atoms alone are in a cut-out."""
-        return int(self.bead_index.max()) + 1
+    def n_beads(self) -> int:
+        """Number of beads."""
+        return len(self.mass)
 
     @classmethod
     def build(
-        cls, system: MappedTrajectory, *, atom_types: Sequence[str], n_hops: int
+        cls, system: MappedTrajectory, *, atom_types: Sequence[str], n_hops: int, n_bonds: int
     ) -> "SystemGraph":
         """Tensors of a system.
+
+        Parameters
+        ----------
+        n_hops, n_bonds
+            See `WindowDataset`.
 
         Raises
         ------
@@ -173,7 +183,8 @@ class SystemGraph:
         reach = np.zeros(len(hop))
         bonded = hop > 0
         reach[bonded] = ideal_distances(system.atom_bonds, system.bead_index, pairs[:, bonded])
-        both = np.concatenate([system.atom_bonds, system.atom_bonds[::-1]], axis=1)
+        codes = np.array([code[name] for name in system.atom_type])
+        kinds = environments(codes, system.atom_bonds, n_bonds=n_bonds)
         return cls(
             mass=torch.as_tensor(system.bead_mass, dtype=torch.float32),
             chirality=torch.as_tensor(
@@ -183,8 +194,9 @@ class SystemGraph:
             edge_index=torch.as_tensor(pairs),
             edge_hop=torch.as_tensor(hop),
             edge_reach=torch.as_tensor(reach, dtype=torch.float32),
-            atom_type=torch.tensor([code[name] for name in system.atom_type]),
-            atom_edge_index=torch.as_tensor(both[:, np.argsort(both[1], kind="stable")].copy()),
+            atom_type=torch.as_tensor(codes[kinds.first]),
+            atom_edge_index=torch.as_tensor(kinds.edge_index),
+            atom_kind=torch.as_tensor(kinds.atom_kind),
             bead_index=torch.as_tensor(system.bead_index),
         )
 
@@ -210,6 +222,8 @@ class WindowDataset(torch.utils.data.Dataset):
         Frames per step.
     n_hops
         Topological neighbours (see `cgsim.config.GraphConfig`).
+    n_bonds
+        Atom bonds that the embedding of a bead sees (see `cgsim.config.EmbeddingConfig`).
 
     Raises
     ------
@@ -225,6 +239,7 @@ class WindowDataset(torch.utils.data.Dataset):
         history: int,
         stride: int,
         n_hops: int,
+        n_bonds: int,
     ) -> None:
         self.trajectories = list(trajectories)
         self.offsets = np.arange(-(history - 1), 2) * stride
@@ -237,9 +252,10 @@ class WindowDataset(torch.utils.data.Dataset):
                 )
         self.first = (history - 1) * stride
         self.graphs = [
-            SystemGraph.build(trajectory, atom_types=atom_types, n_hops=n_hops)
+            SystemGraph.build(trajectory, atom_types=atom_types, n_hops=n_hops, n_bonds=n_bonds)
             for trajectory in self.trajectories
         ]
+        self._pos = [np.asarray(trajectory.pos) for trajectory in self.trajectories]  # not read
         self.starts = np.cumsum(
             [0] + [trajectory.n_frames - span for trajectory in self.trajectories]
         )
@@ -262,24 +278,22 @@ class WindowDataset(torch.utils.data.Dataset):
         if len(order) == 0 or order[0] < 0 or order[-1] >= len(self):
             raise IndexError(f"window indices must lie in 0..{len(self) - 1}")
         owner = np.searchsorted(self.starts, order, side="right") - 1
-        owners, counts = np.unique(owner, return_counts=True)
-        windows = [self._windows(k, order[owner == k] - self.starts[k]) for k in owners]
-        return [self.graphs[k] for k in owners], counts.tolist(), windows
+        owners, first = np.unique(owner, return_index=True)
+        present = np.split(order - self.starts[owner] + self.first, first[1:])
+        windows = [self._windows(*own) for own in zip(owners, present, strict=True)]
+        return [self.graphs[k] for k in owners], [len(rows) for rows in present], windows
 
     def draw(self, random: np.random.Generator, n_windows: int) -> np.ndarray:
         """Indices of random windows, with replacement."""
         return random.integers(len(self), size=n_windows)
 
-    def _windows(self, which: int, rows: np.ndarray) -> tuple[Tensor, Tensor | None]:
+    def _windows(self, which: int, present: np.ndarray) -> tuple[Tensor, Tensor | None]:
         """Positions [w, k + 1, n, 3] centred on the present frame, and cells [w, 3, 3]."""
-        trajectory = self.trajectories[which]
-        present = rows + self.first
-        pos = np.asarray(trajectory.pos[present[:, None] + self.offsets], dtype=np.float64)
-        pos = pos - pos[:, -2:-1].mean(axis=2, keepdims=True)
-        cell = (
-            None if trajectory.cell is None else torch.as_tensor(trajectory.cell[present]).float()
-        )
-        return torch.as_tensor(pos).float(), cell
+        pos = self._pos[which][present[:, None] + self.offsets].astype(np.float64)
+        pos = pos - pos[:, -2:-1].sum(axis=2, keepdims=True) / pos.shape[2]
+        cell = self.trajectories[which].cell
+        cells = None if cell is None else torch.as_tensor(cell[present]).float()
+        return torch.from_numpy(pos.astype(np.float32)), cells
 
 
 def join(
@@ -312,48 +326,36 @@ def join(
 
 def _join_atoms(graphs: Sequence[SystemGraph]) -> dict[str, Tensor]:
     """Atom graphs side by side."""
-    n_atoms = torch.tensor([0] + [len(graph.atom_type) for graph in graphs]).cumsum(0)
-    n_rows = torch.tensor([0] + [graph.n_rows for graph in graphs]).cumsum(0)
-    return {
-        "atom_type": torch.cat([graph.atom_type for graph in graphs]),
-        "atom_edge_index": torch.cat(
-            [graph.atom_edge_index + n for graph, n in zip(graphs, n_atoms, strict=False)], dim=1
-        ),
-        "bead_index": torch.cat(
-            [graph.bead_index + n for graph, n in zip(graphs, n_rows, strict=False)]
-        ),
-    }
+    n_kinds = [len(graph.atom_type) for graph in graphs]
+    n_atoms = [len(graph.atom_kind) for graph in graphs]
+    n_edges = [graph.atom_edge_index.shape[1] for graph in graphs]
+    joined = _side_by_side(graphs, "atom_type", "atom_edge_index", "atom_kind", "bead_index")
+    joined["atom_edge_index"] += _before(n_kinds, n_edges)
+    joined["atom_kind"] += _before(n_kinds, n_atoms)
+    joined["bead_index"] += _before([graph.n_beads for graph in graphs], n_atoms)
+    return joined
 
 
 def _join_beads(graphs: Sequence[SystemGraph], n_windows: Sequence[int]) -> dict[str, Any]:
     """Bead graphs repeated for every window."""
-    edges, hops, reach, batch, rows, masses, chirality = [], [], [], [], [], [], []
-    n_nodes = n_graphs = n_rows = 0
-    for graph, repeats in zip(graphs, n_windows, strict=True):
-        n_beads = len(graph.mass)
-        shift = n_nodes + n_beads * torch.arange(repeats)
-        edges.append((graph.edge_index[:, None, :] + shift[None, :, None]).flatten(1))
-        hops.append(graph.edge_hop.repeat(repeats))
-        reach.append(graph.edge_reach.repeat(repeats))
-        rows.append(torch.arange(n_rows, n_rows + n_beads).repeat(repeats))
-        masses.append(graph.mass.repeat(repeats))
-        chirality.append(graph.chirality.repeat(repeats))
-        batch.append(torch.arange(n_graphs, n_graphs + repeats).repeat_interleave(n_beads))
-        n_nodes, n_graphs, n_rows = (
-            n_nodes + n_beads * repeats,
-            n_graphs + repeats,
-            n_rows + graph.n_rows,
-        )
-    return {
-        "edge_index": torch.cat(edges, dim=1),
-        "edge_hop": torch.cat(hops),
-        "edge_reach": torch.cat(reach),
-        "embedding_index": torch.cat(rows),
-        "mass": torch.cat(masses),
-        "chirality": torch.cat(chirality),
-        "batch": torch.cat(batch),
-        "num_nodes": n_nodes,
-    }
+    each = list(chain(*(repeat(graph, n) for graph, n in zip(graphs, n_windows, strict=True))))
+    n_beads = [graph.n_beads for graph in each]
+    batch = torch.arange(len(each)).repeat_interleave(torch.tensor(n_beads))
+    joined = _side_by_side(each, "edge_index", "edge_hop", "edge_reach", "mass", "chirality")
+    joined["edge_index"] += _before(n_beads, [len(graph.edge_hop) for graph in each])
+    bead = torch.arange(len(batch)) - _before(n_beads, n_beads)
+    row = _before([graph.n_beads for graph in graphs], n_windows)
+    return {**joined, "embedding_index": bead + row[batch], "batch": batch, "num_nodes": len(batch)}
+
+
+def _side_by_side(graphs: Sequence[SystemGraph], *names: str) -> dict[str, Tensor]:
+    return {name: torch.cat([getattr(g, name) for g in graphs], dim=-1) for name in names}
+
+
+def _before(sizes: Sequence[int], lengths: Sequence[int]) -> Tensor:
+    """How much all earlier ones hold, once for every entry: entry ``i`` is ``lengths[i]`` long."""
+    total = torch.tensor([0, *sizes[:-1]]).cumsum(0)
+    return total.repeat_interleave(torch.tensor(lengths))
 
 
 def atom_types_of(trajectories: Iterable[MappedTrajectory]) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ class GraphEmbedding(nn.Module):
 
     Shapes
     ------
-    atom_type [n_atoms] (integers), atom_edge_index [2, n_edges] (both directions),
-    bead_index [n_atoms] -> [n_beads, n_channels]
+    atom_type [n_kinds] (integers), atom_edge_index [2, n_edges], of kinds of atoms (see
+    `cgsim.environments`), atom_kind [n_atoms], bead_index [n_atoms] -> [n_beads, n_channels]
     """
 
     def __init__(self, n_types: int, config: EmbeddingConfig) -> None:
@@ -29,14 +29,19 @@ class GraphEmbedding(nn.Module):
         self.updates = nn.ModuleList(mlp(2 * width, width, width) for _ in range(config.n_layers))
         self.pool = mlp(width + 1, width, width)
 
-    def forward(self, atom_type: Tensor, *, atom_edge_index: Tensor, bead_index: Tensor) -> Tensor:
+    def forward(
+        self, atom_type: Tensor, *, atom_edge_index: Tensor, atom_kind: Tensor, bead_index: Tensor
+    ) -> Tensor:
         """Embed every bead."""
         atoms = self.types(atom_type)
         source, destination = atom_edge_index
         for update in self.updates:
-            bonded = scatter(atoms[source], destination, dim_size=len(atoms), reduce="sum")
+            bonded = scatter(
+                atoms.index_select(0, source), destination, dim_size=len(atoms), reduce="sum"
+            )
             atoms = atoms + update(torch.cat([atoms, bonded], dim=1))
         n_beads = int(bead_index.max()) + 1  # every bead holds an atom
-        beads = scatter(atoms, bead_index, dim_size=n_beads, reduce="mean")
+        members = atoms.index_select(0, atom_kind)
+        beads = scatter(members, bead_index, dim_size=n_beads, reduce="mean")
         size = torch.bincount(bead_index, minlength=n_beads).to(beads.dtype).log()
         return self.pool(torch.cat([beads, size[:, None]], dim=1))

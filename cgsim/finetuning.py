@@ -237,6 +237,7 @@ def _training(config: FinetuningConfig, *, stride: int) -> TrainingConfig:
         weight_decay=0.0,
         n_warmup=N_WARMUP,
         ema_decay=EMA_DECAY,
+        time_reversal=config.time_reversal,
         validation_fraction=config.validation_fraction,
         steps_per_epoch=config.steps_per_epoch,
         seed=config.seed,

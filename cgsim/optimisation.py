@@ -52,7 +52,11 @@ class TrainingModule(lightning.LightningModule):
         """Return the loss of one batch; noise is drawn from (seed, step, process)."""
         generator = torch.Generator(self.device)
         generator.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)) % 2**63)
-        perturbation = Perturbation(self.config.history_noise, self.config.embedding_dropout)
+        perturbation = Perturbation(
+            history=self.config.history_noise,
+            embedding=self.config.embedding_dropout,
+            reversal=self.config.time_reversal,
+        )
         total, losses = self.accumulated(
             self.loss, batch, generator=generator, perturbation=perturbation
         )

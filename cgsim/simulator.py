@@ -114,6 +114,7 @@ class Simulator(nn.Module):
             history=self.config.history,
             stride=self.statistics.stride_at(shared_frame_interval(trajectories)),
             n_hops=self.config.graph.n_hops,
+            n_bonds=self.config.embedding.n_layers,
         )
 
     def with_evaluations(self, n_evaluations: int) -> Self:
@@ -179,7 +180,7 @@ class Simulator(nn.Module):
             step_scale=self.statistics.step_scale,
             dtype=self.dtype,
             generator=generator,
-            largest=perturbation.history,
+            perturbation=perturbation,
         )
         embedding = self.embed(batch, generator, dropout=perturbation.embedding)
         return windows, embedding, self._graph(windows.pos[:, -1], batch)
@@ -241,9 +242,12 @@ class Simulator(nn.Module):
     ) -> Tensor:
         """Embedding of every bead [n, n_channels], computed once per molecule."""
         rows = self.embedding(
-            batch.atom_type, atom_edge_index=batch.atom_edge_index, bead_index=batch.bead_index
+            batch.atom_type,
+            atom_edge_index=batch.atom_edge_index,
+            atom_kind=batch.atom_kind,
+            bead_index=batch.bead_index,
         )
-        return dropped(rows, dropout, generator)[batch.embedding_index]
+        return dropped(rows, dropout, generator).index_select(0, batch.embedding_index)
 
     def _graph(self, pos: Tensor, batch: CGData) -> BeadGraph:
         return bead_graph(

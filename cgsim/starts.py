@@ -123,7 +123,10 @@ def start_batch(simulator: Simulator, systems: Sequence[MappedTrajectory]) -> CG
     for name in dict.fromkeys(names):
         own = [system for system in repeated if system.name == name]
         graph = SystemGraph.build(
-            own[0], atom_types=simulator.atom_types, n_hops=simulator.config.graph.n_hops
+            own[0],
+            atom_types=simulator.atom_types,
+            n_hops=simulator.config.graph.n_hops,
+            n_bonds=simulator.config.embedding.n_layers,
         )
         pos = torch.as_tensor(np.stack([system.pos for system in own])).double()
         cells = [system.cell[-1] for system in own if system.cell is not None]

@@ -19,10 +19,13 @@ class Perturbation(NamedTuple):
         Largest noise on the past frames, in root-mean-square displacements.
     embedding
         Share of the numbers of an embedding that are left out (dropout).
+    reversal
+        Share of the windows that are shown backwards in time.
     """
 
     history: float = 0.0
     embedding: float = 0.0
+    reversal: float = 0.0
 
 
 UNPERTURBED = Perturbation()
@@ -69,7 +72,7 @@ def noisy_windows(
     step_scale: float,
     dtype: torch.dtype,
     generator: torch.Generator | None,
-    largest: float,
+    perturbation: Perturbation,
 ) -> Windows:
     """Draw noise on the past frames, of half of the windows, and what the losses are drawn with.
 
@@ -77,19 +80,27 @@ def noisy_windows(
     ----------
     step_scale
         Root-mean-square displacement of a step, nm.
-    largest
-        Noise on the past frames, in root-mean-square displacements.
     """
     pos, next_pos = batch.pos.to(dtype), batch.next_pos.to(dtype)
+    if perturbation.reversal:
+        backwards = _uniform(batch, pos, generator) < perturbation.reversal
+        pos, next_pos = _some_reversed(pos, next_pos, backwards)
     level = pos.new_zeros(len(pos))
-    if largest:
+    if perturbation.history:
         drawn = _uniform(batch, pos, generator)
-        level = largest * (2 * drawn - 1).clamp(min=0)
+        level = perturbation.history * (2 * drawn - 1).clamp(min=0)
         pos = pos + step_scale * level[:, None, None] * randn_like(pos, generator)
     noise = randn_like(next_pos, generator)
     angle = math.pi / 2 * _uniform(batch, pos, generator)
     core = batch.core if "core" in batch else None
     return Windows(pos, next_pos, batch.mass.to(dtype), level, noise, angle, core)
+
+
+def _some_reversed(pos: Tensor, next_pos: Tensor, backwards: Tensor) -> tuple[Tensor, Tensor]:
+    """Frames 0 ... k as frames k ... 0, where ``backwards`` [n] says so."""
+    frames = torch.cat([pos, next_pos[:, None]], dim=1)
+    frames = torch.where(backwards[:, None, None], frames.flip(1), frames)
+    return frames[:, :-1], frames[:, -1]
 
 
 def dropped(rows: Tensor, share: float, generator: torch.Generator | None) -> Tensor:

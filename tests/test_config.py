@@ -8,6 +8,7 @@ import pytest
 
 from cgsim.config import (
     DynamicsConfig,
+    FinetuningConfig,
     GraphConfig,
     ModelConfig,
     ScoreConfig,
@@ -94,3 +95,16 @@ def test_required_fields_are_required() -> None:
 def test_configs_cannot_be_changed_in_place() -> None:
     with pytest.raises(AttributeError):
         ModelConfig().history = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["embedding_dropout", "time_reversal"])
+@pytest.mark.parametrize("value", [-0.1, 1.5])
+def test_shares(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} must lie between 0 and 1, got {value}"):
+        TrainingConfig(**{name: value})
+    assert getattr(TrainingConfig(**{name: 0.5}), name) == 0.5
+
+
+def test_share_of_fine_tuning() -> None:
+    with pytest.raises(ValueError, match=r"time_reversal must lie between 0 and 1, got 2\.0"):
+        FinetuningConfig(time_reversal=2.0)

@@ -23,7 +23,12 @@ def dataset_of(
     *trajectories: MappedTrajectory, history: int = 2, stride: int = 1, n_hops: int = 2
 ) -> WindowDataset:
     return WindowDataset(
-        trajectories, atom_types=ATOM_TYPES, history=history, stride=stride, n_hops=n_hops
+        trajectories,
+        atom_types=ATOM_TYPES,
+        history=history,
+        stride=stride,
+        n_hops=n_hops,
+        n_bonds=3,
     )
 
 
@@ -79,15 +84,16 @@ def test_static_tensors() -> None:
     both = np.concatenate([ring.edge_index, ring.edge_index[::-1]], axis=1)
     assert pairs == {tuple(pair) for pair in both.T.tolist()}
     assert (window.edge_index[1].diff() >= 0).all()
-    assert [ATOM_TYPES[code] for code in window.atom_type] == list(ring.atom_type)
+    assert [ATOM_TYPES[i] for i in window.atom_type[window.atom_kind]] == list(ring.atom_type)
     assert window.mass.tolist() == ring.bead_mass.tolist()
     assert window.bead_index.tolist() == ring.bead_index.tolist()
     assert window.embedding_index.tolist() == [0, 1, 2, 3]
-    bonds = {tuple(pair) for pair in window.atom_edge_index.T.tolist()}
-    both = np.concatenate([ring.atom_bonds, ring.atom_bonds[::-1]], axis=1)
-    assert bonds == {tuple(pair) for pair in both.T.tolist()}
-    assert window.atom_edge_index.shape[1] == 2 * ring.atom_bonds.shape[1]
     assert (window.atom_edge_index[1].diff() >= 0).all()
+    for atom, kind in enumerate(window.atom_kind.tolist()):
+        bonded = ring.atom_bonds[::-1][ring.atom_bonds == atom]
+        received = window.atom_edge_index[0, window.atom_edge_index[1] == kind]
+        types = window.atom_type[received].tolist()
+        assert sorted(types) == sorted(window.atom_type[window.atom_kind[bonded]].tolist())
 
 
 def test_small_systems_without_a_cell_are_joined_completely() -> None:
@@ -109,22 +115,26 @@ def test_batch_is_the_batch_of_pytorch_geometric() -> None:
     for key in ("pos", "next_pos", "mass", "edge_index", "edge_hop", "batch"):
         assert torch.equal(ours[key], theirs[key]), key
     assert ours.num_nodes == theirs.num_nodes
-    assert len(ours.atom_type) == len(first.atom_type) + len(second.atom_type)
+    assert len(ours.atom_kind) == len(first.atom_type) + len(second.atom_type)
 
     def atoms_of_beads(data: CGData) -> list[list[int]]:
         """Types of the atoms that make up every bead's row of the embedding."""
         rows = data.embedding_index[:, None] == data.bead_index
-        return [data.atom_type[row].tolist() for row in rows]
+        return [data.atom_type[data.atom_kind[row]].tolist() for row in rows]
 
     assert atoms_of_beads(ours) == atoms_of_beads(theirs)
-    for data in (ours, theirs):
+
+    def kinds_bonded(data: CGData) -> list[list[int]]:
+        """Types of what every atom receives from, of the atoms of each bead."""
+        rows = data.embedding_index[:, None] == data.bead_index
         source, destination = data.atom_edge_index
-        assert data.atom_edge_index.max() < len(data.atom_type)
-        bonded = set(zip(source.tolist(), destination.tolist(), strict=True))
-        assert {(j, i) for i, j in bonded} == bonded
-    n_bonds = [2 * len(chain.atom_bonds[0]) for chain in (first, second)]
-    assert ours.atom_edge_index.shape[1] == sum(n_bonds)
-    assert theirs.atom_edge_index.shape[1] == 2 * n_bonds[0] + 3 * n_bonds[1]
+        return [
+            data.atom_type[source[destination == kind]].tolist()
+            for row in rows
+            for kind in data.atom_kind[row]
+        ]
+
+    assert kinds_bonded(ours) == kinds_bonded(theirs)
 
 
 def test_batches_of_batches() -> None:
@@ -132,7 +142,7 @@ def test_batches_of_batches() -> None:
     dataset = dataset_of(random_chain(4), random_chain(6, seed=1, name="other"))
     joined = Batch.from_data_list([dataset[[0, 1]], dataset[[11, 12]]])
     expected = dataset[[0, 1, 11, 12]]
-    for key in ("atom_type", "atom_edge_index", "bead_index", "embedding_index", "edge_index"):
+    for key in ("atom_type", "atom_edge_index", "atom_kind", "bead_index", "embedding_index"):
         assert torch.equal(joined[key], expected[key]), key
 
 
@@ -171,7 +181,7 @@ def test_too_short() -> None:
 def test_unknown_atom_types() -> None:
     strange = replace(random_chain(3, name="strange"), atom_type=("A", "Xe", "A"))
     with pytest.raises(ValueError, match=r"^strange: atom type 'Xe' .* known types: A, B, C"):
-        SystemGraph.build(strange, atom_types=ATOM_TYPES, n_hops=1)
+        SystemGraph.build(strange, atom_types=ATOM_TYPES, n_hops=1, n_bonds=1)
 
 
 def test_atom_types_are_sorted() -> None:

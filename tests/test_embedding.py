@@ -23,7 +23,9 @@ def embed(
     layer: GraphEmbedding, types: Tensor = TYPES, bonds: Tensor = BONDS, beads: Tensor = BEADS
 ) -> Tensor:
     both = torch.cat([bonds, bonds.flip(0)], dim=1)
-    found: Tensor = layer(types, atom_edge_index=both, bead_index=beads)
+    found: Tensor = layer(
+        types, atom_edge_index=both, atom_kind=torch.arange(len(types)), bead_index=beads
+    )
     return found
 
 

@@ -252,6 +252,7 @@ def embedding(molecule: Molecule, mapping: Mapping, *, n_layers: int) -> torch.T
         rows = network(
             torch.tensor([types.index(name) for name in molecule.atom_type]),
             atom_edge_index=torch.as_tensor(both),
+            atom_kind=torch.arange(len(molecule.atom_type)),
             bead_index=torch.as_tensor(mapping.bead_index),
         )
     return (rows - rows.mean(dim=0)) / rows.std()

@@ -10,7 +10,9 @@ from cgsim.testing import ATOM_TYPES, random_chain
 
 
 def dataset_of(*trajectories: MappedTrajectory, stride: int = 1) -> WindowDataset:
-    return WindowDataset(trajectories, atom_types=ATOM_TYPES, history=2, stride=stride, n_hops=2)
+    return WindowDataset(
+        trajectories, atom_types=ATOM_TYPES, history=2, stride=stride, n_hops=2, n_bonds=1
+    )
 
 
 WINDOWS = dataset_of(random_chain(n_frames=102))

@@ -89,6 +89,7 @@ def windows(tmp_path: Path) -> tuple[Simulator, CGData]:
         history=config.history,
         stride=1,
         n_hops=config.graph.n_hops,
+        n_bonds=config.embedding.n_layers,
     )
     with torch.no_grad():  # away from the zeros that some layers start at
         for parameter in simulator.parameters():

@@ -299,6 +299,38 @@ def test_history_noise() -> None:
     assert same.noise_level.abs().max() == 0
 
 
+def test_windows_backwards() -> None:
+    """The given share of the windows, each as a whole, has its frames in the opposite order."""
+    chain = random_chain(4)
+    simulator = random_simulator([chain], config_of(history=3)).double()
+    batch = simulator.windows([chain])[[2] * 1000]
+    frames = torch.cat([batch.pos, batch.next_pos[:, None]], dim=1).double()
+    windows, *_ = simulator.draw(
+        batch, generator=torch.Generator().manual_seed(0), perturbation=Perturbation(reversal=0.3)
+    )
+    shown = torch.cat([windows.pos, windows.next_pos[:, None]], dim=1).view(1000, -1)
+    forwards = (shown == frames.view(1000, -1)).all(dim=1)
+    backwards = (shown == frames.flip(1).view(1000, -1)).all(dim=1)
+    assert (forwards ^ backwards).all()
+    assert 0.25 < backwards.double().mean() < 0.35
+
+
+def test_reversible_data_cost_the_same_backwards() -> None:
+    """A trajectory that is its own mirror image in time has one NLL for both directions."""
+    chain = random_chain(4, n_frames=9)
+    there_and_back = np.concatenate([chain.pos, chain.pos[::-1]])
+    palindrome = replace(chain, pos=there_and_back)
+    simulator = random_simulator([chain], config_of(score=False)).double()
+    windows = simulator.windows([palindrome])
+    batch = windows[list(range(len(windows)))]
+    forwards = simulator.loss(batch)["nll"]
+    backwards = simulator.loss(batch, perturbation=Perturbation(reversal=1.0))["nll"]
+    torch.testing.assert_close(forwards, backwards)
+    one = windows[[3]]
+    other = simulator.loss(one, perturbation=Perturbation(reversal=1.0))["nll"]
+    assert abs(simulator.loss(one)["nll"] - other) > 1e-3
+
+
 def test_losses_are_reproducible() -> None:
     chain = random_chain(4)
     simulator = random_simulator([chain])

@@ -28,6 +28,7 @@ from cgsim.simulator import Simulator
 from cgsim.store import save_mapped
 from cgsim.testing import TINY, random_chain, random_simulator
 from cgsim.training import fit, training_windows
+from cgsim.windows import UNPERTURBED, Perturbation
 
 CHAINS = [
     replace(random_chain(6, n_frames=80, seed=seed, name=f"c{seed}"), frame_interval=1.0)
@@ -132,6 +133,22 @@ def test_the_average_of_the_weights_is_what_is_saved(
     for name, value in simulator.named_parameters():
         torch.testing.assert_close(value, average[name])
     assert any(not torch.equal(average[name], visited[-1][name]) for name in average)
+
+
+def test_training_perturbs_and_validation_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Simulator.loss
+    seen: dict[bool, set[Any]] = {True: set(), False: set()}
+
+    def noting(self: Simulator, batch: Any, *, generator: Any, perturbation: Any = None) -> Any:
+        seen[self.training].add(perturbation)
+        return original(self, batch, generator=generator, perturbation=perturbation or UNPERTURBED)
+
+    monkeypatch.setattr(Simulator, "loss", noting)
+    config = replace(SHORT, history_noise=0.2, embedding_dropout=0.3, time_reversal=0.4)
+    train(tmp_path / "run", training=config)
+    assert seen == {True: {Perturbation(0.2, 0.3, 0.4)}, False: {None}}
 
 
 def test_the_best_epoch_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

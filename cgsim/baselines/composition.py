@@ -16,8 +16,8 @@ class CompositionEmbedding(nn.Module):
 
     Shapes
     ------
-    atom_type [n_atoms] (integers), atom_edge_index [2, n_edges] (ignored), bead_index [n_atoms]
-    -> [n_beads, n_channels]
+    atom_type [n_kinds] (integers), atom_edge_index [2, n_edges] (ignored), atom_kind [n_atoms],
+    bead_index [n_atoms] -> [n_beads, n_channels]
     """
 
     def __init__(self, n_types: int, config: EmbeddingConfig) -> None:
@@ -25,10 +25,12 @@ class CompositionEmbedding(nn.Module):
         self.n_types = n_types
         self.network = mlp(n_types + 1, config.n_channels, config.n_channels)
 
-    def forward(self, atom_type: Tensor, *, atom_edge_index: Tensor, bead_index: Tensor) -> Tensor:
+    def forward(
+        self, atom_type: Tensor, *, atom_edge_index: Tensor, atom_kind: Tensor, bead_index: Tensor
+    ) -> Tensor:
         """Embed every bead."""
         n_beads = int(bead_index.max()) + 1  # every bead holds an atom
-        cell = bead_index * self.n_types + atom_type
+        cell = bead_index * self.n_types + atom_type[atom_kind]
         counts = torch.bincount(cell, minlength=n_beads * self.n_types).view(n_beads, -1)
         counts = counts.to(next(self.parameters()))
         size = counts.sum(dim=1, keepdim=True)

@@ -40,7 +40,9 @@ def embed(
     bonds: Tensor = BONDS,
     beads: Tensor = BEADS,
 ) -> Tensor:
-    found: Tensor = layer(types, atom_edge_index=bonds, bead_index=beads)
+    found: Tensor = layer(
+        types, atom_edge_index=bonds, atom_kind=torch.arange(len(types)), bead_index=beads
+    )
     return found
 
 

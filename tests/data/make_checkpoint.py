@@ -63,7 +63,9 @@ def window() -> CGData:
         recipe={},
         chirality=np.array([1, 0, -1, 1]),
     )
-    dataset = WindowDataset([chain], atom_types=("C", "H", "O"), history=2, stride=2, n_hops=2)
+    dataset = WindowDataset(
+        [chain], atom_types=("C", "H", "O"), history=2, stride=2, n_hops=2, n_bonds=3
+    )
     return dataset[0]
 
 
