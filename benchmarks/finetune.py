@@ -55,7 +55,7 @@ from cgsim.training import fit
 FRACTIONS = (0.01, 0.05, 0.25)
 HEADLINE = 0.05  # the fraction that the targets speak of
 ENOUGH = 4  # peptides of the five
-FINETUNING = FinetuningConfig()
+FINETUNING = FinetuningConfig(time_reversal=TRAINING.time_reversal)
 SCRATCH = replace(TRAINING, n_steps=1000, batch_size=FINETUNING.batch_size)
 FEWEST_HELD_OUT, MOST_HELD_OUT = 0.2, 0.5  # of the new MD, to choose the epoch by
 JUDGED = ("js_tic0", "timescale_error")

@@ -15,12 +15,13 @@ from cgsim.evaluate import Ensemble, Estimate
 from cgsim.evaluate.comparison import ROWS
 from cgsim.evaluate.kinetics_score import KineticsScore, score_kinetics
 from cgsim.evaluate.msm import Clusters, fit_clusters, markov_model, metastable_states
-from cgsim.evaluate.msm_validation import chapman_kolmogorov
+from cgsim.evaluate.msm_validation import chapman_kolmogorov, implied_timescales
 from cgsim.evaluate.statistics import js_distance, resampled_indices, standard_error
 from cgsim.evaluate.tica import fit_tica, js_tic0, js_tic01
 from cgsim.judgement import Rows
 
 LAG_TIME = 20.0  # ps, of TICA and of all Markov models
+LAG_TIMES = (5.0, 10.0, 20.0, 40.0)  # ps, at which the slowest timescale is looked at
 N_CLUSTERS = 50
 MOST_STATES, FEWEST_STATES = 4, 2
 N_LAGS = 3  # lag times of the Chapman–Kolmogorov test
@@ -131,6 +132,16 @@ def _numbers(score: KineticsScore) -> dict[str, Any]:
         "populations_reference": [own.value for own in score.populations_reference],
         "connected": score.connected,
     }
+
+
+def slowest_by_lag(
+    ruler: Ruler, ensemble: Ensemble, lag_times: Sequence[float] = LAG_TIMES
+) -> list[float]:
+    """The slowest implied timescale at each lag time, ps: flat without memory."""
+    found = implied_timescales(
+        ruler.clusters, ensemble, lag_times=lag_times, n_timescales=1, n_bootstrap=2
+    )
+    return [float(value) for value in found.values[:, 0]]
 
 
 def chapman_kolmogorov_deviation(ruler: Ruler, ensemble: Ensemble) -> float:

@@ -55,6 +55,19 @@ def timescale_table(metrics: Numbers) -> str:
     return markdown_table([*heads, "JS of TIC0, learned", "JS of TIC0, second MD run"], lines)
 
 
+def lag_table(metrics: Numbers) -> str:
+    """Slowest implied timescale at growing lag times."""
+    found = metrics["slowest_by_lag_time"]
+    lines = [
+        [name, label, *(number(value) for value in found[key][name])]
+        for name in found["md"]
+        for key, label in (("md", "MD"), ("learned", "learned"))
+        if name in found[key]
+    ]
+    heads = (f"lag {number(lag)} ps" for lag in found["lag_times"])
+    return markdown_table(["peptide", "slowest timescale (ps)", *heads], lines)
+
+
 def one_step_table(metrics: Numbers) -> str:
     """Energy scores of single steps."""
     scores = metrics["one_step"]

@@ -30,10 +30,12 @@ from benchmarks.peptide_runs import (
 )
 from benchmarks.peptide_scores import (
     LAG_TIME,
+    LAG_TIMES,
     SUMMARY,
     labelled,
     ruler_of,
     score_row,
+    slowest_by_lag,
     summary_of,
 )
 from benchmarks.polymer_runs import Data, train, training_seconds
@@ -46,8 +48,13 @@ from cgsim.judgement import Rows, judge_rollout
 from cgsim.quickstart import first_part
 from cgsim.simulator import Simulator
 
-MODEL = ModelConfig(dynamics=DynamicsConfig(noise="elastic"), score=ScoreConfig(n_evaluations=5))
-TRAINING = TrainingConfig(stride=5, n_steps=8000, embedding_dropout=0.2)
+MODEL = ModelConfig(
+    dynamics=DynamicsConfig(noise="elastic"),
+    score=ScoreConfig(n_channels=32, n_layers=3, n_evaluations=10, start_level=3.0, farthest=30.0),
+)
+TRAINING = TrainingConfig(
+    stride=5, n_steps=8000, history_noise=0.3, embedding_dropout=0.2, time_reversal=0.5
+)
 N_REPLICAS = 8  # of every roll-out
 N_WINDOWS, N_SAMPLES = 100, 30  # of the energy score of one step, per MD run
 FOLDER = Path("runs/peptides")
@@ -130,6 +137,15 @@ def kinetics(rows: Rows) -> dict[str, dict[str, Any]]:
     }
 
 
+def by_lag_time(rows: Rows) -> dict[str, dict[str, list[float]]]:
+    """Slowest implied timescale of MD and of the simulator, of every peptide at each lag time."""
+    rulers = {own.name: ruler_of(own) for own in rows.reference}
+    return {
+        label: {own.name: slowest_by_lag(rulers[own.name], own) for own in ensembles}
+        for label, ensembles in {"md": rows.reference, "learned": rows.learned}.items()
+    }
+
+
 def sizes(comparison: Comparison) -> dict[str, dict[str, Any]]:
     """Sizes and distances of every row, in summary."""
     result = {}
@@ -196,6 +212,7 @@ def main() -> None:
         "rows": scored,
         "sizes": sizes(comparison),
         "one_step": one_step(trained.simulator, data),
+        "slowest_by_lag_time": {"lag_times": LAG_TIMES, **by_lag_time(rows)},
         "failures": rolled.n_failures,
         "n_scored": len(rows.reference),
         "n_replicas": N_REPLICAS,

@@ -92,12 +92,17 @@ class ScoreConfig:
     start_level
         Noise level (standard deviations of the predicted Gaussian) at which a Gaussian sample
         enters the denoiser.
+    farthest
+        How far out a refined sample may be and still be taken, in standard deviations of the
+        squared norm of the predicted Gaussian (see `cgsim.noise.is_plausible`). Molecules that jump
+        between basins in one step, such as peptides, need more than the default.
     """
 
     n_channels: int = 24
     n_layers: int = 2
     n_evaluations: int = 2
     start_level: float = 1.5
+    farthest: float = 6.0
 
 
 @dataclass(frozen=True)

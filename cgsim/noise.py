@@ -16,7 +16,6 @@ from torch import Tensor
 from cgsim.nn.layout import Layout
 
 LOG_2PI = math.log(2 * math.pi)
-FARTHEST_REFINED = 6.0  # standard deviations of the squared norm of a refined sample
 SMALLEST_EXCESS = 0.5  # of its mean, below which it is not too large whatever the size
 DENSE_SOLVE_LIMIT = (
     300  # beads of one system up to which a dense factorisation is used for sampling
@@ -319,16 +318,16 @@ class CorrelatedGaussian(PairField):
         return torch.diag_embed(own) - pull
 
 
-def is_plausible(field: GaussianField, deviation: Tensor) -> Tensor:
+def is_plausible(field: GaussianField, deviation: Tensor, farthest: float) -> Tensor:
     """Whether a deviation from the mean [n, 3] may come from such a Gaussian [n_graphs].
 
     ``d^T P d`` of 3 n degrees of freedom has the mean 3 n and the variance 6 n; farther out than
-    `FARTHEST_REFINED` standard deviations, or not a number, is implausible. Half the mean is not
+    ``farthest`` standard deviations, or not a number, is implausible. Half the mean is not
     far, however: of 10^5 beads six standard deviations are 1.5 % of it, and what a refinement is
     for is to differ from the Gaussian.
     """
     n_degrees = 3 * field.counts.to(deviation)
-    excess = FARTHEST_REFINED * (2 * n_degrees).sqrt()
+    excess = farthest * (2 * n_degrees).sqrt()
     return field.squared_norm(deviation) <= n_degrees + excess.clamp(
         min=SMALLEST_EXCESS * n_degrees
     )

@@ -50,6 +50,7 @@ class Score(nn.Module):
         super().__init__()
         width, lmax = config.n_channels, latent_irreps.lmax
         self.angles = angles(config.n_evaluations, config.start_level)
+        self.farthest = config.farthest
         self.irreps = hidden_irreps(width, lmax)
         self.n_latent = channels_of(latent_irreps)
         self.edges = EdgeGeometry(graph, lmax=lmax, n_scalars=self.n_latent[0])

@@ -391,5 +391,6 @@ class Simulator(nn.Module):
                 residual, angle, pos, prediction=prediction, graph=graph
             )
             residual = residual + (then - now) * slope
-        trusted = is_plausible(prediction.acceleration, residual)[graph.batch]
+        farthest = self._denoiser.farthest
+        trusted = is_plausible(prediction.acceleration, residual, farthest)[graph.batch]
         return torch.where(trusted[:, None], residual, sample)

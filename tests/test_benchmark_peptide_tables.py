@@ -9,6 +9,7 @@ from benchmarks.peptide_tables import (
     KINETICS,
     SIZES,
     finetune_table,
+    lag_table,
     one_step_table,
     peptide_table,
     timescale_table,
@@ -58,6 +59,18 @@ def test_timescales_stand_beside_those_of_md() -> None:
     lines = timescale_table(peptide_metrics()).splitlines()
     assert [cells(line)[0] for line in lines[2:]] == ["SGL", "SGV"]
     assert cells(lines[2])[1:] == ["80", "40.0 ± 3.0", "40.0 ± 3.0", "0.3", "0.1"]
+
+
+def test_lag_times_become_columns() -> None:
+    md, learned = {"SGL": [20.0, 40.0], "SGV": [None, 30.0]}, {"SGL": [10.0, 15.0]}
+    found = {"lag_times": [5.0, 10.0], "md": md, "learned": learned}
+    lines = lag_table({"slowest_by_lag_time": found}).splitlines()
+    assert cells(lines[0])[2:] == ["lag 5 ps", "lag 10 ps"]
+    assert [cells(line) for line in lines[2:]] == [
+        ["SGL", "MD", "20", "40"],
+        ["SGL", "learned", "10", "15"],
+        ["SGV", "MD", "–", "30"],
+    ]
 
 
 def test_one_step() -> None:

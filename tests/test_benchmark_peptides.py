@@ -30,6 +30,7 @@ from benchmarks.peptide_scores import (
     ruler_of,
     score_of,
     score_row,
+    slowest_by_lag,
     summary_of,
     unknown_row,
 )
@@ -80,6 +81,13 @@ def test_the_slow_motion_is_found(ruler: Ruler, data: Data) -> None:
     assert row["chapman_kolmogorov"] < 0.05
     assert sum(row["populations"]) == pytest.approx(1.0)
     assert row["duration"] == 12_000.0
+
+
+def test_without_memory_the_timescale_is_the_same_at_every_lag_time(
+    ruler: Ruler, data: Data
+) -> None:
+    found = slowest_by_lag(ruler, joined(data.floor[0]), lag_times=(4.0, 8.0, 20.0))
+    assert found == pytest.approx([50.0] * 3, rel=0.25)
 
 
 def test_another_rate_is_seen(ruler: Ruler) -> None:

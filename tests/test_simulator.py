@@ -482,11 +482,12 @@ def test_plausible() -> None:
     field = IndependentGaussian(torch.zeros(4, 3), torch.ones(4), torch.arange(4), 4)
     deviation = torch.zeros(4, 3)
     deviation[:, 1] = torch.tensor([0.0, limit - 1e-3, limit + 1e-3, math.nan])
-    assert is_plausible(field, deviation).tolist() == [True, True, False, False]
+    assert is_plausible(field, deviation, 6.0).tolist() == [True, True, False, False]
     many = torch.zeros(4000).long()
     large = IndependentGaussian(torch.zeros(4000, 3), torch.ones(4000), many, 1)
     for squared, expected in ((1.49, True), (1.51, False)):  # over three per bead
-        assert is_plausible(large, torch.full((4000, 3), squared**0.5)).tolist() == [expected]
+        found = is_plausible(large, torch.full((4000, 3), squared**0.5), 6.0)
+        assert found.tolist() == [expected]
 
 
 def test_mistakes() -> None:
