@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,17 +22,18 @@ FULL, QUICK = 300, 5
 
 
 def forecast(options: argparse.Namespace) -> dict[str, Any]:
-    """The table of every trajectory and the claims about it."""
+    """The table of every trajectory, the claims about it and the command that makes them again."""
     if not options.data:
         raise SystemExit("forecast needs trajectories: --data NAME.cg (made by `cgsim map`)")
     n_steps = QUICK if options.quick else FULL
     grid = [replace(config, n_steps=n_steps) for config in forecast_grid()]
+    frames = "" if options.as_is else "-superposed"
     found = {}
     for folder in options.data:
         trajectory = load_mapped(folder)
         if not options.as_is:
             trajectory = superposed(trajectory)
-        target = options.output / "forecast" / f"{trajectory.name}-{n_steps}"
+        target = options.output / "forecast" / f"{trajectory.name}-{n_steps}{frames}"
         rows = forecast_table(trajectory, target, grid=grid, seed=options.seed)
         Console(width=140).print(forecast_rows(rows))
         held = claims(rows)
@@ -41,8 +43,27 @@ def forecast(options: argparse.Namespace) -> dict[str, Any]:
             "claims": held,
             "superposed": not options.as_is,
             "frame_interval": trajectory.frame_interval,
+            "n_steps": n_steps,
+            "command": forecast_command(folder, options),
         }
-    return {"trajectories": found, "n_steps": n_steps}
+    return {"trajectories": found}
+
+
+def forecast_command(folder: Path, options: argparse.Namespace) -> str:
+    """The command line that makes the table of one trajectory again."""
+    words = ["python -m benchmarks.baselines --only forecast --data", str(folder)]
+    words += ["--as-is"] * options.as_is + ["--quick"] * options.quick
+    return " ".join(words)
+
+
+def with_earlier(now: dict[str, Any], before: dict[str, Any] | None) -> dict[str, Any]:
+    """What was made now, and the trajectories of earlier calls under other names.
+
+    The section's command makes all of them, one line each.
+    """
+    found = (before["trajectories"] if before else {}) | now["trajectories"]
+    commands = [own["command"] for own in found.values()]
+    return {"trajectories": found, "command": "\n".join(commands)}
 
 
 def claims(rows: Rows) -> dict[str, Any]:

@@ -47,6 +47,36 @@ def forecast_table(metrics: Numbers) -> str:
     )
 
 
+def forecast_data_table(metrics: Numbers) -> str:
+    """What was forecast: one line per trajectory."""
+    heads = [
+        "trajectory",
+        "beads",
+        "frames",
+        "a frame every (ps)",
+        "length (ps)",
+        "held-out frames",
+    ]
+    lines = []
+    for name, found in metrics["trajectories"].items():
+        origin, interval = found["rows"][0]["origin"], found["frame_interval"]
+        length = origin["n_frames"] * interval
+        line = [name, str(origin["n_beads"]), number(origin["n_frames"]), f"{interval:g}"]
+        line += [f"{length:g}", number(origin["n_targets"]), number(found["n_steps"])]
+        lines.append([*line, "superposed" if found["superposed"] else "as they are"])
+    return markdown_table([*heads, "training steps", "frames are"], lines)
+
+
+def solvent_table(metrics: Numbers) -> str:
+    """Milliseconds of a step in each solvent: one line per molecule."""
+    solvents = list(next(iter(metrics.values()))["ms_per_step"])
+    lines = [
+        [name, number(found["n_atoms"]), *(number(found["ms_per_step"][s]) for s in solvents)]
+        for name, found in metrics.items()
+    ]
+    return markdown_table(["molecule", "atoms", *(f"{s} (ms a step)" for s in solvents)], lines)
+
+
 def claim_table(metrics: Numbers) -> str:
     """Which of the published claims about forecasters hold, trajectory by trajectory."""
     found = {name: own["claims"] for name, own in metrics["trajectories"].items()}

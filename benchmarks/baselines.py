@@ -3,13 +3,13 @@
     python -m benchmarks.baselines [--only forecast language_model rollout] [--quick]
         [--data NAME.cg ...] [--dihedral NAME.pdb] [--peptide FOLDER] [--rows ROW ...]
 
-`forecast` makes the table of Gupta et al. for every mapped trajectory given by `--data` and says
-which of their claims hold; `language_model` trains the model of Tsai, Kuo and Tiwary on the
-four-well potential and, where `--dihedral` names a peptide with its MD, on phi of that; `rollout`
-lets simple propagators, a network without equivariance and cgsim go on with the same molecules and
-measures all in the same way. What is made lies in folders under `runs/baselines`, where a second
-call goes on; `benchmarks/results/baselines.json` keeps the sections that are not made. With
-`--quick` it is written to that folder instead.
+`forecast` makes the table of Gupta et al. for every mapped trajectory given by `--data`, beside
+those of earlier calls, and says which of their claims hold; `language_model` trains the model of
+Tsai, Kuo and Tiwary on the four-well potential and, where `--dihedral` names a peptide with its MD,
+on phi of that; `rollout` lets simple propagators, a network without equivariance and cgsim go on
+with the same molecules and measures all in the same way. What is made lies in folders under
+`runs/baselines`, where a second call goes on; `benchmarks/results/baselines.json` keeps the
+sections that are not made. With `--quick` it is written to that folder instead.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.baseline_forecast import forecast
+from benchmarks.baseline_forecast import forecast, with_earlier
 from benchmarks.baseline_language_model import language_model
 from benchmarks.baseline_rollout import ROWS, rollout
 from benchmarks.environment import RESULTS, write_result
@@ -37,11 +37,9 @@ SECTIONS: dict[str, Section] = {
 
 
 def command(section: str, options: argparse.Namespace) -> str:
-    """The command line that makes a section again."""
+    """The command line that makes a section again; each forecast knows its own."""
     words = ["python -m benchmarks.baselines --only", section]
-    if section == "forecast":
-        words += ["--data", *map(str, options.data)] + (["--as-is"] if options.as_is else [])
-    elif section == "language_model" and options.dihedral is not None:
+    if section == "language_model" and options.dihedral is not None:
         words += ["--dihedral", str(options.dihedral)]
     elif section == "rollout" and options.peptide is not None:
         words += ["--peptide", str(options.peptide)]
@@ -50,9 +48,11 @@ def command(section: str, options: argparse.Namespace) -> str:
 
 
 def written(metrics: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """What is made now over what the result file holds of other sections."""
+    """What is made now over what the result file holds of other sections and trajectories."""
     file = directory / "baselines.json"
     before = json.loads(file.read_text(encoding="utf-8"))["metrics"] if file.exists() else {}
+    if "forecast" in metrics:
+        metrics = metrics | {"forecast": with_earlier(metrics["forecast"], before.get("forecast"))}
     return before | metrics
 
 

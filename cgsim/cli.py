@@ -60,7 +60,7 @@ def peptide(
     capped: bool = True,
     cluster: Cluster = Cluster(),  # noqa: B008
 ) -> None:
-    """Make reference MD of peptides with OpenMM: ff14SBonlysc, GBn2 implicit water, 4 fs.
+    """Make reference MD of peptides with OpenMM: ff14SBonlysc, implicit water, 4 fs.
 
     Writes NAME.pdb, NAME-r0.xtc and NAME.json for every peptide. Interrupt it at any time; the
     same command goes on.
@@ -69,7 +69,7 @@ def peptide(
 
     Args:
         output: Folder to write to.
-        run: Length, replicas, temperature and seed of the simulations; times in ps.
+        run: Length, replicas, temperature, solvent and seed of the simulations; times in ps.
         sequence: One-letter codes of L-amino acids; several sequences with commas between.
         pdb: PDB files of single chains; water and ions are left out, hydrogens placed anew.
         capped: Put sequences between ACE and NME; otherwise their ends are charged.

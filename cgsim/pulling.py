@@ -26,7 +26,7 @@ def pull_helix(
 
     Args:
         output: Folder to write to.
-        run: Length, spring, temperature and seed of the simulations; times in ps.
+        run: Length, spring, temperature, solvent and seed of the simulations; times in ps.
         sequence: One-letter codes of L-amino acids; alanines unless given.
         n_residues: Number of alanines, where no sequence is given.
         capped: Put the sequence between ACE and NME; otherwise its ends are charged.

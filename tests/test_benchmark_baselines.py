@@ -1,5 +1,6 @@
 """The benchmark of the baselines: claims about tables made by hand, arrays that are made once."""
 
+import json
 import os
 from argparse import Namespace
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from benchmarks.baseline_dihedral import N_STATES, basin_of_bin, dihedral_states, phi_bins
-from benchmarks.baseline_forecast import claims
+from benchmarks.baseline_forecast import claims, with_earlier
 from benchmarks.baseline_language_model import QUICK, cached, dihedral
 from benchmarks.baseline_picture import plot
 from benchmarks.baseline_rollout import (
@@ -38,6 +39,7 @@ from benchmarks.baseline_rows import (
 from benchmarks.baseline_tables import (
     claim_table,
     dihedral_table,
+    forecast_data_table,
     forecast_table,
     language_table,
     rollout_table,
@@ -46,6 +48,7 @@ from benchmarks.baselines import command, main
 from benchmarks.polymer_runs import SIZES, Data
 from benchmarks.table_cells import MISSING
 from cgsim.baselines import PlainSimulator
+from cgsim.baselines.forecast import ForecastConfig
 from cgsim.data import MappedTrajectory
 from cgsim.ensembles import ensembles_of
 from cgsim.evaluate.profile import Profile
@@ -142,6 +145,38 @@ def peptide_md(folder: Path) -> Path:
 def test_forecasts_need_data() -> None:
     with pytest.raises(SystemExit, match="--data"):
         main(["--only", "forecast"])
+
+
+def test_forecasts_stand_beside_those_of_earlier_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = [ForecastConfig(kind, history=1, lead=1) for kind in ("static", "linear")]
+    monkeypatch.setattr("benchmarks.baseline_forecast.forecast_grid", lambda: grid)
+    folders = [save_mapped(md(name, n_frames=60), tmp_path / f"{name}.cg") for name in "ab"]
+    output = tmp_path / "output"
+
+    def made(folder: Path, *words: str) -> dict[str, Any]:
+        options = ["--only", "forecast", "--quick", "--output", str(output)]
+        main([*options, "--data", str(folder), *words])
+        return dict(json.loads((output / "baselines.json").read_text())["metrics"]["forecast"])
+
+    start = "python -m benchmarks.baselines --only forecast --data"
+    first = made(folders[0], "--as-is")
+    assert first["command"] == f"{start} {folders[0]} --as-is --quick"
+    both = made(folders[1])
+    assert both["trajectories"]["a"] == first["trajectories"]["a"]
+    assert both["trajectories"]["a"]["command"] == first["command"]
+    assert both["command"].splitlines() == [first["command"], f"{start} {folders[1]} --quick"]
+    assert [both["trajectories"][name]["superposed"] for name in "ab"] == [False, True]
+    again = made(folders[0])  # other frames under the same name: another table, no stored rows
+    assert again["command"].count("--as-is") == 0
+    assert list(again["trajectories"]) == ["a", "b"]
+    assert again["trajectories"]["a"]["rows"] != first["trajectories"]["a"]["rows"]
+
+
+def test_nothing_comes_before_the_first_forecast() -> None:
+    now = {"trajectories": {"a": {"command": "make a"}}}
+    assert with_earlier(now, None) == now | {"command": "make a"}
 
 
 # ---------------------------------------------------------------- roll-outs
@@ -315,6 +350,14 @@ def test_forecasts_are_a_line_each_and_bold_where_static_loses() -> None:
     assert "| static wins at leads 1 and 5 | no |" in claim_table(metrics)
 
 
+def test_the_length_of_what_is_forecast_is_shown() -> None:
+    origin = {"name": "adk", "n_frames": 1500, "n_beads": 214, "n_targets": 41}
+    own = {"rows": [{"origin": origin}], "frame_interval": 0.012, "n_steps": 300}
+    metrics = {"trajectories": {"adk": own | {"superposed": True}}}
+    (line,) = forecast_data_table(metrics).splitlines()[2:]
+    assert line == "| adk | 214 | 1,500 | 0.012 | 18 | 41 | 300 | superposed |"
+
+
 def test_states_are_a_line_each() -> None:
     side = {
         "populations": [0.25] * 4,
@@ -358,6 +401,5 @@ def test_commands_say_what_makes_a_section_again() -> None:
         peptide_stride=3,
     )
     start = "python -m benchmarks.baselines --only"
-    assert command("forecast", options) == f"{start} forecast --data a.cg --as-is"
     assert command("rollout", options) == f"{start} rollout --peptide p --peptide-stride 3"
     assert command("language_model", options) == f"{start} language_model --dihedral A.pdb"

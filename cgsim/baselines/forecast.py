@@ -185,7 +185,7 @@ def fit_forecaster(
             f"{trajectory.name}: {trajectory.n_frames} frames; a history of {config.history} and a "
             f"lead of {config.lead} need at least {config.reach}"
         )
-    pos = torch.as_tensor(np.asarray(trajectory.pos, dtype=np.float32))
+    pos = torch.as_tensor(np.array(trajectory.pos, dtype=np.float32))
     mean = pos.mean(dim=0)
     scale = float((pos - mean).square().mean().sqrt())
     if not scale > 0:

@@ -11,6 +11,7 @@ from cgsim.md.peptide_structure import Peptide
 from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
 from cgsim.md.run import Run
 from cgsim.md.schedule import Method, run_replicas
+from cgsim.md.solvent import check_solvent
 
 # Above, copies side by side in one System are no faster on a CPU core than one after the other:
 # the step costs the pairs within each copy (benchmarks/md_peptide_speed.py).
@@ -41,17 +42,21 @@ class PeptideRun(Run):
         ``"xtc"`` or ``"dcd"``.
     temperature : float
         K.
+    solvent : str
+        Implicit water: ``"GBn2"``, or ``"OBC2"``, which is several times faster on a CPU.
     """
 
     timestep: ClassVar[float] = PeptideForceField().timestep
 
     equilibration: float = 200.0
     temperature: float = 300.0
+    solvent: str = PeptideForceField.solvent
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (math.isfinite(self.temperature) and self.temperature > 0.0):
             raise ValueError(f"temperature must be positive, in K, got {self.temperature}")
+        check_solvent(self.solvent)
 
 
 def generate_peptides(
@@ -83,7 +88,7 @@ def generate_peptides(
     """
     directory = Path(directory)
     check_names([peptide.name for peptide in peptides])
-    force_field = PeptideForceField(run.temperature)
+    force_field = PeptideForceField(run.temperature, solvent=run.solvent)
     for peptide in peptides:
         describe_peptide(peptide, run, asdict(force_field)).write(directory, peptide.to_mdtraj())
     method: Method[Peptide] = Method(
@@ -104,7 +109,7 @@ def describe_peptide(peptide: Peptide, run: Run, force_field: dict[str, Any]) ->
         temperature=force_field["temperature"],
         parameters={
             "force_field": "ff14SBonlysc",
-            "solvent": "GBn2",
+            "solvent": force_field["solvent"],
             "constraints": "bonds to hydrogen",
             **parameters,
             "equilibration": run.equilibration,

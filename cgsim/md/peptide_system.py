@@ -1,16 +1,16 @@
 r"""Amber force field of peptides in implicit solvent, for one or many copies in one System.
 
 ff14SBonlysc (Maier et al., J. Chem. Theory Comput. 2015, 11, 3696) keeps the side chains of ff14SB
-and the backbone of ff99SB (Hornak et al., Proteins 2006, 65, 712), the pair that GBn2 (Nguyen, Roe,
-Simmerling, J. Chem. Theory Comput. 2013, 9, 2020) was tested with. OpenMM ships ff14SB; the two
-differ in one torsion, C-N-CA-CB, which is put back here.
+and the backbone of ff99SB (Hornak et al., Proteins 2006, 65, 712), the pair that GBn2 (see
+`cgsim.md.solvent`) was tested with. OpenMM ships ff14SB; the two differ in one torsion, C-N-CA-CB,
+which is put back here.
 
 **Copies merged into one System are exactly independent.** Generalized Born and Coulomb energies
 run over all pairs, so without a cutoff copies would see each other, at a cost quadratic in their
 number. They get a cutoff longer than any of them can stretch (the path along its bonds) and lie
 further apart than that. Every pair within a copy is then inside the cutoff and none between copies
-is. At cutoff r, OpenMM shifts Coulomb (reaction field of dielectric constant 1, as its GBn2 sets)
-and Generalized Born energies by constants, q_i q_j / r times a number: the forces are those of
+is. At cutoff r, OpenMM shifts Coulomb (reaction field of dielectric constant 1, as its solvents
+set) and Generalized Born energies by constants, q_i q_j / r times a number: the forces are those of
 a single copy without a cutoff (measured: to 5e-7 of the largest), the energies too but for
 `energy_shift`.
 """
@@ -28,6 +28,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import shortest_path
 
 from cgsim.md.merged import Langevin, MergedCopies
+from cgsim.md.solvent import SOLVENTS, WATER, check_solvent
 
 if TYPE_CHECKING:
     from cgsim.md.peptide_structure import Peptide
@@ -41,7 +42,6 @@ _FF99SB_BACKBONE = "".join(
 """Torsion C-N-CA-CB of ff99SB, 2.0, 2.0 and 0.4 kcal/mol, for every type of beta carbon."""
 
 _COULOMB = 138.935485  # kJ/mol nm / e^2, as OpenMM's Generalized Born has it
-_WATER = 78.5  # dielectric constant
 
 
 @dataclass(frozen=True)
@@ -63,26 +63,32 @@ class PeptideForceField:
         1/ps.
     timestep : float
         ps.
+    solvent : str
+        ``"GBn2"`` or ``"OBC2"`` (see `cgsim.md.solvent`); anything else is a ValueError.
     """
 
     temperature: float = 300.0
     hydrogen_mass: float = 3.0
     friction: float = 1.0
     timestep: float = 0.004
+    solvent: str = "GBn2"
+
+    def __post_init__(self) -> None:
+        check_solvent(self.solvent)
 
     @property
     def dielectric(self) -> float:
         """Dielectric constant of the solvent: that of water."""
-        return _WATER
+        return WATER
 
     def load(self) -> app.ForceField:
-        """Return the OpenMM force field, ff14SBonlysc with GBn2."""
+        """Return the OpenMM force field, ff14SBonlysc with the solvent."""
         # The first match of a torsion counts, so what replaces another stands before it.
         torsions = f'<PeriodicTorsionForce ordering="amber">{_FF99SB_BACKBONE}'
         replaced = f"<ForceField>{torsions}</PeriodicTorsionForce></ForceField>"
-        return app.ForceField(
-            io.StringIO(replaced), "amber14/protein.ff14SB.xml", "implicit/gbn2.xml"
-        )
+        force_field = app.ForceField(io.StringIO(replaced), "amber14/protein.ff14SB.xml")
+        SOLVENTS[self.solvent](force_field)
+        return force_field
 
     def build_system(self, peptides: Sequence["Peptide"], *, cutoff: float) -> openmm.System:
         """Merge peptides, in order, into one OpenMM System."""
@@ -134,7 +140,7 @@ def energy_shift(system: openmm.System, *, cutoff: float) -> float:
     i, j = np.array(excepted).T
     born = (charge.sum() ** 2 - (charge**2).sum()) / 2.0
     coulomb = born - (charge[i] * charge[j]).sum()
-    return float(_COULOMB / cutoff * ((1.0 - 1.0 / _WATER) * born - coulomb))
+    return float(_COULOMB / cutoff * ((1.0 - 1.0 / WATER) * born - coulomb))
 
 
 class MergedPeptides(MergedCopies):

@@ -7,7 +7,7 @@ fixed, its C-terminus on a spring whose other end moves at 0.2 A/ps, Langevin dy
     U_spring = k/2 (x_pulled - x_fixed - d_0 - v t)^2,   k = 7 kcal/mol/A^2
 
 along the axis from the fixed atom to the pulled one (x). Of their implicit solvent only a
-dielectric constant of 20 is known; here it is that of the solvent of GBn2, whose solute has 1. The
+dielectric constant of 20 is known; here it is that of the implicit water, whose solute has 1. The
 fixed and the pulled atom are the carbonyl carbons of the first and the last amino acid, where no
 constrained bond ends.
 """
@@ -28,6 +28,7 @@ from cgsim.md.peptide_structure import ALPHA_HELIX, CAPS, Peptide, build_peptide
 from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
 from cgsim.md.run import Run
 from cgsim.md.schedule import Method, run_replicas
+from cgsim.md.solvent import check_solvent
 from cgsim.units import KJ_PER_KCAL, NM_PER_ANGSTROM
 
 _TRAVEL = "travel"
@@ -147,6 +148,8 @@ class SteeredRun(Run):
         kJ/mol/nm^2.
     solvent_dielectric : float
         Dielectric constant of the implicit solvent.
+    solvent : str
+        ``"GBn2"``, or ``"OBC2"``, which is several times faster on a CPU.
     """
 
     timestep: ClassVar[float] = SteeredForceField().timestep
@@ -158,6 +161,7 @@ class SteeredRun(Run):
     velocity: float = SteeredForceField.velocity
     spring_constant: float = SteeredForceField.spring_constant
     solvent_dielectric: float = SteeredForceField.solvent_dielectric
+    solvent: str = SteeredForceField.solvent
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -173,6 +177,7 @@ class SteeredRun(Run):
             raise ValueError(
                 f"solvent_dielectric must be at least 1, got {self.solvent_dielectric}"
             )
+        check_solvent(self.solvent)
 
     @property
     def force_field(self) -> SteeredForceField:
@@ -182,6 +187,7 @@ class SteeredRun(Run):
             solvent_dielectric=self.solvent_dielectric,
             velocity=self.velocity,
             spring_constant=self.spring_constant,
+            solvent=self.solvent,
         )
 
 

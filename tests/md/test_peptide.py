@@ -62,8 +62,19 @@ def test_files_are_what_the_library_reads(
     sidecar = read_sidecar(files[0])
     assert sidecar["n_frames"] == {"A-r0.xtc": 10, "A-r1.xtc": 10}
     assert sidecar["temperature"] == 320.0
-    assert sidecar["parameters"]["residues"] == ["ACE", "ALA", "NME"]
-    assert sidecar["parameters"]["hydrogen_mass"] == 3.0
+    assert sidecar["parameters"] == {
+        "force_field": "ff14SBonlysc",
+        "solvent": "GBn2",
+        "constraints": "bonds to hydrogen",
+        "hydrogen_mass": 3.0,
+        "friction": 1.0,
+        "timestep": 0.004,
+        "equilibration": 0.1,
+        "seed": 0,
+        "format": "xtc",
+        "source": "sequence",
+        "residues": ["ACE", "ALA", "NME"],
+    }
 
 
 def test_seeds_and_replicas_differ_and_the_same_seed_repeats(
