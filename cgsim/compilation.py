@@ -2,7 +2,7 @@
 
 import shutil
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, TypeVar, cast
 
@@ -19,17 +19,22 @@ def has_compiler() -> bool:
     return any(name and shutil.which(name) for name in candidates)
 
 
-def compiled(function: F, *, as_cuda_graph: bool = False) -> F:
+def compiled(function: F, options: Mapping[str, Any] | None = None) -> F:
     """A function that is compiled at its first call, for arguments of those shapes and types.
 
     Later calls must be alike: nothing of that is checked, which would take longer than some
     functions do.
+
+    Parameters
+    ----------
+    options
+        Of PyTorch's compiler.
     """
-    options: dict[str, Any] = {"triton.cudagraphs": True} if as_cuda_graph else {}
+    chosen = dict(options or {})
     if hasattr(torch.compiler, "skip_all_guards_unsafe"):  # PyTorch 2.9 and later
-        options["guard_filter_fn"] = torch.compiler.skip_all_guards_unsafe
+        chosen["guard_filter_fn"] = torch.compiler.skip_all_guards_unsafe
     apart = _apart(cast(FunctionType, function))
-    return cast(F, torch.compile(apart, fullgraph=True, dynamic=False, options=options))
+    return cast(F, torch.compile(apart, fullgraph=True, dynamic=False, options=chosen))
 
 
 def _apart(function: FunctionType) -> FunctionType:

@@ -10,7 +10,17 @@ PACKAGE = Path(__file__).parents[1] / "cgsim"
 # Bottom to top. A module imports from lower rows only; modules of one row are siblings and do not
 # import each other. A new module gets a place here.
 LAYERS = (
-    ("units", "version", "threads", "parser", "compilation", "superposition", "memory"),
+    (
+        "units",
+        "version",
+        "threads",
+        "parser",
+        "compilation",
+        "superposition",
+        "memory",
+        "environments",
+        "onednn",
+    ),
     ("config", "io"),
     ("nn", "mapping"),
     ("data",),
