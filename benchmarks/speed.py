@@ -23,7 +23,7 @@ import torch
 from benchmarks.environment import RESULTS, write_result
 from benchmarks.speed_floor import ceilings, floor_seconds, operations, shares, wait
 from benchmarks.speed_large import large
-from benchmarks.speed_md import against_md
+from benchmarks.speed_md import paper_against_md, peptides_against_md, polymers_against_md
 from benchmarks.speed_memory import memory
 from benchmarks.speed_precision import precision
 from benchmarks.speed_training import training_rows
@@ -33,7 +33,6 @@ from cgsim.compiled import (
     EagerStepper,
     Stepper,
     compiled_step,
-    compiled_threads,
 )
 from cgsim.config import ModelConfig
 from cgsim.data import MappedTrajectory
@@ -42,6 +41,7 @@ from cgsim.starts import choose_starts, start_batch
 from cgsim.state import State
 from cgsim.statistics import measure
 from cgsim.testing import ATOM_TYPES, random_chain
+from cgsim.threads import compiled_threads
 
 N_ROUNDS = 3  # in turn, of which the median counts
 FEWEST_STEPS = 1  # of a round
@@ -148,8 +148,10 @@ def floors(options: argparse.Namespace) -> dict[str, Any]:
 def training(options: argparse.Namespace) -> dict[str, Any]:
     """Windows per second of the optimisation, and of the loader alone."""
 
-    def make(n_beads: int) -> tuple[Simulator, list[MappedTrajectory]]:
-        return untrained(n_beads, score=True, device=options.device)
+    def make(n_beads: int, n_trajectories: int) -> tuple[Simulator, list[MappedTrajectory]]:
+        simulator, first = untrained(n_beads, score=True, device=options.device)
+        others = (random_chain(n_beads, n_frames=100, seed=s) for s in range(1, n_trajectories))
+        return simulator, [*first, *others]
 
     return {"rows": training_rows(make, options)}
 
@@ -160,7 +162,9 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "floor": floors,
     "memory": memory,
     "precision": precision,
-    "md": against_md,
+    "md": polymers_against_md,
+    "md-peptides": peptides_against_md,
+    "md-paper": paper_against_md,
     "large": large,
 }
 
@@ -172,12 +176,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--beads", nargs="+", type=int, default=[9, 40, 100])
     parser.add_argument("--replicas", nargs="+", type=int, default=[1, 8, 40, 256])
     parser.add_argument("--seconds", type=float, default=3.0, help="per rate")
-    parser.add_argument("--training-batches", type=int, default=8)
+    parser.add_argument("--training-batches", type=int, default=15)
+    parser.add_argument("--trajectories", nargs="+", type=int, default=[1, 250], help="to train on")
     parser.add_argument("--memory-replicas", nargs="+", type=int, default=[40, 1000, 4000])
     parser.add_argument("--memory-steps", nargs="+", type=int, default=[500, 2000])
     parser.add_argument("--ceiling-size", type=int, default=2048, help="rows of a large matrix")
     parser.add_argument("--data", type=Path, default=Path("runs/polymer_mini/mapped"))
-    parser.add_argument("--md-replicas", type=int, default=40, help="learned chains in one batch")
+    parser.add_argument("--peptide-data", type=Path, default=Path("runs/peptides/mapped-residues"))
+    parser.add_argument("--md-replicas", type=int, default=40, help="learned molecules")
     parser.add_argument("--md-steps", type=int, default=6000)
     parser.add_argument("--large-beads", nargs="+", type=int, default=[100, 1000, 10_000, 100_000])
     default = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,11 +1,12 @@
-"""A learned simulator against OpenMM for the same polymers: time and samples per second."""
+"""A learned simulator against OpenMM for the same molecules: time and samples per second."""
 
 import argparse
 import os
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ import numpy as np
 
 import cgsim
 from benchmarks.md_speed import Setup, chain_steps_per_second, make_context
+from benchmarks.peptide_runs import UNSEEN
+from benchmarks.polymer_runs import SIZES
+from benchmarks.polymers import TRAINING
 from cgsim.data import MappedTrajectory
 from cgsim.evaluate.kinetics import autocorrelation, integrated_time
 from cgsim.evaluate.observables import radius_of_gyration
+from cgsim.md import build_peptide
+from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
 from cgsim.md.polymer import sample_chains
 from cgsim.md.system import ForceField
 from cgsim.simulator import Simulator
@@ -23,9 +29,10 @@ from cgsim.store import load_mapped_folders
 
 PRETRAINED = "polymer-mini"
 SECONDS_PER_DAY = 86_400.0
-CHAINS = 4  # molecules, each in many replicas
-MERGED_CHAINS = 16  # per System: what `benchmarks.md_speed` found to be fast
+MERGED_ATOMS = 1920  # per System of polymers: what `benchmarks.md_speed` found to be fast
+FRAME, FRAMES = 1.0, 10  # ps, and as many between looks at the clock
 N_ROUNDS = 3
+Rows = dict[str, dict[str, float]]
 
 
 def mini_polymers(folder: Path) -> list[MappedTrajectory]:
@@ -36,77 +43,163 @@ def mini_polymers(folder: Path) -> list[MappedTrajectory]:
     FileNotFoundError
         If it was not made.
     """
+    return _mapped(folder, "mini polymers; `python -m benchmarks.polymers` makes it, `--data`")
+
+
+def _mapped(folder: Path, what: str) -> list[MappedTrajectory]:
     if not folder.is_dir():
-        raise FileNotFoundError(
-            f"{folder}: no mapped MD of mini polymers; `python -m benchmarks.polymers` makes it, "
-            "`--data` tells where it is"
-        )
+        raise FileNotFoundError(f"{folder}: no mapped MD of {what} tells where it is")
     return load_mapped_folders([folder])
 
 
-def against_md(options: argparse.Namespace) -> dict[str, Any]:
-    """MD of merged chains on all cores, and the learned simulator without and with refinement.
+def polymers_against_md(options: argparse.Namespace) -> dict[str, Any]:
+    """Mini polymers never seen, those of class II.
 
     Raises
     ------
     FileNotFoundError
         If there are no mapped trajectories of MD.
     """
-    reference = _same_size(mini_polymers(options.data))
+    reference = _unseen_polymers(options.data)
     learned = cgsim.load_pretrained(PRETRAINED).to(options.device)
-    rows = {"OpenMM": _row(_md_rate(options.seconds, options.device), reference)}
-    for label, simulator in {
-        "learned, score off": learned.with_evaluations(0),
-        "learned, default refinement": learned,
-    }.items():
-        rows[label] = _learned(simulator, reference, options)
+    rate = _polymer_rate("mini", options)
+    return _against(reference, learned, rate, options)
+
+
+def peptides_against_md(options: argparse.Namespace) -> dict[str, Any]:
+    """Peptides never seen.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no mapped trajectories of MD.
+    """
+    made = "peptides; `python -m benchmarks.peptides` makes it, `--peptide-data`"
+    found = _mapped(options.peptide_data, made)
+    reference = [own for own in found if own.name in UNSEEN]
+    learned = cgsim.load_pretrained("peptides").to(options.device)
+    return _against(reference, learned, _peptide_rate(options), options)
+
+
+def paper_against_md(options: argparse.Namespace) -> dict[str, Any]:
+    """Polymers of the published size: simulated time alone, as nothing was trained on them.
+
+    Their network has the size of that of the mini polymers, whose steps on 12 beads are timed here,
+    three more than theirs; the time step is the one they are trained with.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no mapped trajectories of the mini polymers.
+    """
+    starts = _unseen_polymers(options.data)
+    learned = cgsim.load_pretrained(PRETRAINED).to(options.device)
+    md = _polymer_rate("paper", options)
+    rows = {"OpenMM": _times(md)}
+    longer = SIZES["paper"].train_md.frame_interval * TRAINING["paper"].stride / learned.timestep
+    for label, simulator in _learned(learned).items():
+        row, _ = _roll_out(simulator, starts, options)
+        rate = row["time_per_second"] * longer
+        rows[label] = _times(rate) | {"time_per_second_over_md": rate / md}
+    return {"molecules": ["class II"], "rows": rows}
+
+
+def _unseen_polymers(folder: Path) -> list[MappedTrajectory]:
+    names = {chain.name for chain in SIZES["mini"].chains("II")}
+    return [own for own in mini_polymers(folder) if own.name in names]
+
+
+def _learned(simulator: Simulator) -> dict[str, Simulator]:
+    return {
+        "learned, score off": simulator.with_evaluations(0),
+        "learned, default refinement": simulator,
+    }
+
+
+def _against(
+    reference: Sequence[MappedTrajectory],
+    learned: Simulator,
+    md_rate: float,
+    options: argparse.Namespace,
+) -> dict[str, Any]:
+    """MD with all cores, and the learned simulator without and with refinement."""
+    rows: Rows = {"OpenMM": _times(md_rate) | _samples(md_rate, reference)}
+    for label, simulator in _learned(learned).items():
+        row, trajectories = _roll_out(simulator, reference, options)
+        rows[label] = row | _samples(row["time_per_second"], trajectories)
         for name in ("time_per_second", "samples_per_second"):
             rows[label][f"{name}_over_md"] = rows[label][name] / rows["OpenMM"][name]
     return {"molecules": sorted({own.name for own in reference}), "rows": rows}
 
 
-def _same_size(trajectories: Sequence[MappedTrajectory]) -> list[MappedTrajectory]:
-    """All replicas of the first few molecules of one number of beads."""
-    chosen = [own for own in trajectories if own.n_beads == trajectories[0].n_beads]
-    names = sorted({own.name for own in chosen})[:CHAINS]
-    return [own for own in chosen if own.name in names]
-
-
-def _md_rate(seconds: float, device: str) -> float:
+def _polymer_rate(size: str, options: argparse.Namespace) -> float:
     """Simulated time of all chains per second, ps/s: merged chains, a System per core or GPU."""
-    platform, n_systems = ("CUDA", 1) if device == "cuda" else ("CPU", os.cpu_count() or 1)
-    setup = Setup(platform, n_systems, 1, MERGED_CHAINS)
-    chains = sample_chains("I", size="mini", n_chains=MERGED_CHAINS, seed=0)
+    platform, n_systems = ("CUDA", 1) if options.device == "cuda" else ("CPU", os.cpu_count() or 1)
+    n_chains = max(1, MERGED_ATOMS // sample_chains("II", size=size, n_chains=1, seed=0)[0].n_atoms)
+    setup = Setup(platform, n_systems, 1, n_chains)
+    chains = sample_chains("II", size=size, n_chains=n_chains, seed=0)
     contexts = [make_context(chains, setup, seed=seed) for seed in range(n_systems)]
-    rates = [chain_steps_per_second(contexts, setup, seconds) for _ in range(N_ROUNDS)]
+    rates = [chain_steps_per_second(contexts, setup, options.seconds) for _ in range(N_ROUNDS)]
     return statistics.median(rates) * ForceField().timestep
 
 
-def _learned(
+def _peptide_rate(options: argparse.Namespace) -> float:
+    """The same of the unseen peptides, one of each in a System."""
+    platform, n_systems = ("CUDA", 1) if options.device == "cuda" else ("CPU", os.cpu_count() or 1)
+    peptides = [build_peptide(sequence) for sequence in UNSEEN]
+    force_field = PeptideForceField(temperature=350.0)
+    steps_per_frame = round(FRAME / force_field.timestep)
+
+    def simulation(seed: int) -> Callable[[], int]:
+        merged = MergedPeptides(peptides, force_field, platform=platform)
+        phases = merged.relax([own.xyz for own in peptides], seed=seed)
+
+        def run() -> int:
+            nonlocal phases
+            stop, n_frames = time.perf_counter() + options.seconds, 0
+            while time.perf_counter() < stop:
+                _, phases = merged.advance(
+                    phases, n_frames=FRAMES, steps_per_frame=steps_per_frame, seed=[seed, n_frames]
+                )
+                n_frames += FRAMES
+            return n_frames
+
+        return run
+
+    runs = [simulation(seed) for seed in range(n_systems)]
+    rates = []
+    for _ in range(N_ROUNDS):
+        start = time.perf_counter()
+        with ThreadPoolExecutor(n_systems) as pool:
+            n_frames = sum(pool.map(lambda run: run(), runs))
+        rates.append(n_frames * FRAME * len(peptides) / (time.perf_counter() - start))
+    return statistics.median(rates)
+
+
+def _roll_out(
     simulator: Simulator, starts: Sequence[MappedTrajectory], options: argparse.Namespace
-) -> dict[str, float]:
+) -> tuple[dict[str, float], Sequence[MappedTrajectory]]:
     n_replicas = max(1, options.md_replicas // len({own.name for own in starts}))
     start = time.perf_counter()
     rollout = cgsim.simulate(simulator, starts, options.md_steps, n_replicas=n_replicas)
     whole = time.perf_counter() - start
     simulated = options.md_steps * simulator.timestep * len(rollout.trajectories)
-    row = _row(simulated / rollout.seconds, rollout.trajectories)
-    return row | {
+    row = _times(simulated / rollout.seconds) | {
         "time_per_second_with_start": simulated / whole,
         "failures": len(rollout.failures),
         "steps_per_second": options.md_steps / rollout.seconds,
     }
+    return row, rollout.trajectories
 
 
-def _row(rate: float, trajectories: Sequence[MappedTrajectory]) -> dict[str, float]:
-    """Rates of a simulation of ``rate`` ps/s that moves as these trajectories do."""
+def _times(rate: float) -> dict[str, float]:
+    return {"time_per_second": rate, "time_per_day": rate * SECONDS_PER_DAY}
+
+
+def _samples(rate: float, trajectories: Sequence[MappedTrajectory]) -> dict[str, float]:
+    """Effective samples of a simulation of ``rate`` ps/s that moves as these trajectories do."""
     correlation = correlation_time(trajectories)
-    return {
-        "time_per_second": rate,
-        "time_per_day": rate * SECONDS_PER_DAY,
-        "correlation_time": correlation,
-        "samples_per_second": rate / (2 * correlation),
-    }
+    return {"correlation_time": correlation, "samples_per_second": rate / (2 * correlation)}
 
 
 def correlation_time(trajectories: Sequence[MappedTrajectory]) -> float:

@@ -49,18 +49,17 @@ def speed_table(metrics: Numbers) -> str:
 
 
 def training_speed_table(metrics: Numbers) -> str:
-    """Windows per second of training, one line per size."""
+    """Windows per second of training, one line per size and number of trajectories."""
     kinds = list(dict.fromkeys(k for row in metrics["rows"] for k in row["windows_per_second"]))
     lines = [
         [
-            str(row["n_beads"]),
-            str(row["batch_size"]),
+            *(str(row[name]) for name in ("n_beads", "n_trajectories", "batch_size")),
             *(number(row["windows_per_second"].get(kind)) for kind in kinds),
             number(row["loader_windows_per_second"]),
         ]
         for row in metrics["rows"]
     ]
-    return markdown_table(["beads", "batch", *kinds, "loader alone"], lines)
+    return markdown_table(["beads", "trajectories", "batch", *kinds, "loader alone"], lines)
 
 
 def floor_table(metrics: Numbers) -> str:

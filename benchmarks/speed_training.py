@@ -12,12 +12,11 @@ from torch import Tensor
 
 from benchmarks.speed_floor import timed
 from cgsim.compilation import has_compiler
-from cgsim.compiled_loss import CompiledLoss, Loss, choose_loss
+from cgsim.compiled_loss import CompiledLoss, Loss, choose_loss, training_threads
 from cgsim.config import TrainingConfig
 from cgsim.data import MappedTrajectory, WindowDataset
 from cgsim.sampling import WindowSampler
 from cgsim.simulator import Simulator
-from cgsim.threads import cpu_threads
 from cgsim.windows import Perturbation
 
 SETTINGS = TrainingConfig()
@@ -48,8 +47,7 @@ def training_rows(make: Make, options: argparse.Namespace) -> list[dict[str, Any
                 )
             )
             losses = learners(simulator, trajectories, options.device)
-            with cpu_threads(SETTINGS.batch_size * n_beads):
-                rates = _rates(simulator, windows, batches, losses)
+            rates = _rates(simulator, windows, batches, losses)
             rows.append(
                 {
                     "n_beads": n_beads,
@@ -112,7 +110,8 @@ def _rates(
     times: dict[str, list[float]] = {name: [] for name in losses}
     for rows in (batches[0], *batches):
         for name, (own, context) in losses.items():
-            with timed(device.type) as seconds:
+            threads = training_threads(own, windows.trajectories, SETTINGS)
+            with threads, timed(device.type) as seconds:
                 learn(own, context, rows)
             times[name].append(seconds[0])
     return {name: SETTINGS.batch_size / statistics.median(own[1:]) for name, own in times.items()}

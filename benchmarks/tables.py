@@ -14,9 +14,11 @@ from pathlib import Path
 from benchmarks.baseline_tables import (
     claim_table,
     dihedral_table,
+    forecast_data_table,
     forecast_table,
     language_table,
     rollout_table,
+    solvent_table,
 )
 from benchmarks.environment import RESULTS
 from benchmarks.fidelity_tables import (
@@ -30,6 +32,7 @@ from benchmarks.fidelity_tables import (
 )
 from benchmarks.peptide_tables import (
     finetune_table,
+    lag_table,
     one_step_table,
     peptide_table,
     timescale_table,
@@ -67,6 +70,8 @@ TABLES: dict[str, tuple[str, Callable[[Numbers], str]]] = {
     "ablations": ("ablations", ablation_table),
     "calibration_energy": ("calibration", energy_table),
     "calibration_coverage": ("calibration", coverage_table),
+    "md_solvent_speed": ("md_solvent_speed", solvent_table),
+    "baseline_forecast_data": ("baselines/forecast", forecast_data_table),
     "baseline_forecast": ("baselines/forecast", forecast_table),
     "baseline_claims": ("baselines/forecast", claim_table),
     "baseline_language_model": ("baselines/language_model", language_table),
@@ -80,8 +85,11 @@ TABLES: dict[str, tuple[str, Callable[[Numbers], str]]] = {
     "speed_memory": ("speed_cpu/memory", memory_table),
     "speed_precision": ("speed_cpu/precision", precision_table),
     "speed_md": ("speed_cpu/md", md_speed_table),
+    "speed_md_peptides": ("speed_cpu/md-peptides", md_speed_table),
+    "speed_md_paper": ("speed_cpu/md-paper", md_speed_table),
     "peptides": ("peptides", peptide_table),
     "peptide_timescales": ("peptides", timescale_table),
+    "peptide_lags": ("peptides", lag_table),
     "peptide_steps": ("peptides", one_step_table),
     "finetune": ("finetune", finetune_table),
     "finetune_verdict": ("finetune", verdict_table),
@@ -91,7 +99,7 @@ TABLES: dict[str, tuple[str, Callable[[Numbers], str]]] = {
 
 
 def block(name: str, results: Path) -> str:
-    """The table of one block with the command that made it, or the word that there is none.
+    """The table of one block with the commands that made it, or the word that there is none.
 
     Raises
     ------
@@ -110,7 +118,8 @@ def block(name: str, results: Path) -> str:
     if metrics is None:
         return MISSING
     command = metrics["command"] if section else result["command"]
-    return f"{make(metrics)}\n\n`{command}`"
+    commands = "\n\n".join(f"`{line}`" for line in command.splitlines())
+    return f"{make(metrics)}\n\n{commands}"
 
 
 def rewrite(page: str, results: Path = RESULTS) -> str:

@@ -15,14 +15,13 @@ from cgsim.memory import is_out_of_memory
 from cgsim.noise import randn_like
 from cgsim.simulator import Simulator
 from cgsim.state import State
-from cgsim.threads import at_most_threads, cpu_threads
+from cgsim.threads import compiled_threads, cpu_threads
 
 COMPILE_SECONDS = 3.0  # of one convolution, with what surrounds it, on one core
 SAVED_PER_STEP = 0.5e-3  # s that a compiled convolution saves, however small the batch
 SAVED_PER_EDGE = 0.3e-6  # s more for every edge
 SAVED_ON_GPU = 1e-3  # s that a convolution saves as a CUDA graph, whatever the batch
 WORTH = 1.5  # times that what is saved must pay for the compilation
-EDGES_PER_THREAD = 1500
 AGREEMENT = 1e-3  # largest difference between compiled and eager step, root-mean-square steps
 
 
@@ -80,13 +79,8 @@ class CompiledStepper:
         return replace(state, pos=pos.clone() if pos.is_cuda else pos)  # a CUDA graph owns `pos`
 
     def threads(self) -> AbstractContextManager[None]:
-        """One thread for every `EDGES_PER_THREAD` edges, as far as PyTorch was given them."""
+        """See `cgsim.threads.compiled_threads`."""
         return compiled_threads(self.n_edges)
-
-
-def compiled_threads(n_edges: int) -> AbstractContextManager[None]:
-    """CPU threads that a compiled step of a batch of so many edges is compiled for and run on."""
-    return at_most_threads(max(1, n_edges // EDGES_PER_THREAD))
 
 
 def compiling_pays(n_steps: int, n_edges: int, *, on_gpu: bool) -> bool:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import torch
@@ -14,6 +15,7 @@ from cgsim.data import CGData, MappedTrajectory
 from cgsim.memory import is_out_of_memory
 from cgsim.nn.neighbours import COMPLETE_LIMIT, BeadGraph
 from cgsim.simulator import Simulator
+from cgsim.threads import compiled_threads, cpu_threads
 from cgsim.windows import Perturbation, Windows
 
 COMPILE_SECONDS = 40.0  # of the loss and its gradient, on one core
@@ -58,6 +60,16 @@ def choose_loss(
     if training.n_steps * saved <= WORTH * COMPILE_SECONDS or not has_compiler():
         return simulator.loss
     return CompiledLoss(simulator)
+
+
+def training_threads(
+    loss: Loss, trajectories: Sequence[MappedTrajectory], training: TrainingConfig
+) -> AbstractContextManager[None]:
+    """As many CPU threads as are fastest for batches of windows of the trajectories."""
+    n_beads = max(trajectory.n_beads for trajectory in trajectories)
+    if isinstance(loss, CompiledLoss):
+        return compiled_threads(training.batch_size * n_beads**2)
+    return cpu_threads(training.batch_size * n_beads)
 
 
 class CompiledLoss:

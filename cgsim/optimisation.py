@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from cgsim.accumulation import AccumulatedLoss
-from cgsim.compiled_loss import Loss, choose_loss
+from cgsim.compiled_loss import Loss, choose_loss, training_threads
 from cgsim.config import Hardware, TrainingConfig
 from cgsim.data import CGData
 from cgsim.sampling import ReplayDataset, TrajectoryWindows, WindowSampler
@@ -145,8 +145,8 @@ def optimise(
         world_size=trainer.world_size,
     )
     module.loss = choose_loss(module.simulator, train.trajectories, module.config)
-    n_beads = module.config.batch_size * max(system.n_beads for system in train.trajectories)
-    with cpu_threads(n_beads), _quiet_lightning(), _interruptible(trainer):
+    threads = training_threads(module.loss, train.trajectories, module.config)
+    with threads, _quiet_lightning(), _interruptible(trainer):
         trainer.fit(
             module,
             DataLoader(train, sampler=sampler, batch_size=None),

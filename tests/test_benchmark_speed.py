@@ -72,7 +72,17 @@ def test_samples_add_up_not_times() -> None:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
     folder = tmp_path_factory.mktemp("speed")
     few = ["--beads", "17", "--replicas", "1", "--seconds", "0.01", "--ceiling-size", "64"]
-    few += ["--training-batches", "1", "--device", "cpu", "--output", str(folder)]
+    few += [
+        "--training-batches",
+        "1",
+        "--trajectories",
+        "1",
+        "3",
+        "--device",
+        "cpu",
+        "--output",
+        str(folder),
+    ]
     main(["--only", "training", *few])
     main(["--only", "rollout", "floor", *few])
     result = json.loads((folder / "speed_cpu.json").read_text())
@@ -93,7 +103,7 @@ def test_parts_are_kept_and_tables_made(measured: dict[str, dict[str, object]]) 
             ceiling_table: "floor",
         }.items()
     }
-    assert [len(own) for own in lines.values()] == [3, 3, 4, 3]
+    assert [len(own) for own in lines.values()] == [3, 4, 4, 3]
     assert lines[speed_table][2].startswith("| 17 | 1 | ")
     assert lines[speed_table][2].count("–") == 2  # nothing is compiled at 17 beads
     for own in lines.values():
@@ -110,10 +120,12 @@ def test_table_against_md() -> None:
 
 
 def test_md_must_be_there(tmp_path: Path) -> None:
-    assert set(PARTS) == {"rollout", "training", "floor", "md", "memory", "precision", "large"}
-    for part in ("md", "precision"):
-        with pytest.raises(FileNotFoundError, match=r"no mapped MD .*--data"):
-            main(["--only", part, "--data", str(tmp_path / "none"), "--output", str(tmp_path)])
+    others = {"rollout", "training", "floor", "memory", "large"}
+    needs = {"md": "data", "md-paper": "data", "precision": "data", "md-peptides": "peptide-data"}
+    assert set(PARTS) == others | needs.keys()
+    for part, option in needs.items():
+        with pytest.raises(FileNotFoundError, match=rf"no mapped MD .*--{option}"):
+            main(["--only", part, f"--{option}", str(tmp_path / "none"), "--output", str(tmp_path)])
 
 
 # ------------------------------------------------------------------ memory

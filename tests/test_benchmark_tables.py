@@ -57,6 +57,8 @@ def test_blocks_are_replaced_and_the_rest_stays(tmp_path: Path) -> None:
     assert "old" not in made
     assert MISSING not in made
     assert rewrite(made, tmp_path) == made
+    (tmp_path / "exact.json").write_text(json.dumps(result | {"command": "make it\nmake more"}))
+    assert "`make it`\n\n`make more`" in rewrite(made, tmp_path)
 
 
 def test_an_unknown_block_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The compiled loss: the eager one to round-off, chosen by a fixed rule, never a reason to fail."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -10,12 +11,12 @@ import torch
 import cgsim.compiled_loss
 from cgsim.baselines.plain import PlainSimulator
 from cgsim.compilation import has_compiler
-from cgsim.compiled_loss import CompiledLoss, choose_loss
+from cgsim.compiled_loss import CompiledLoss, choose_loss, training_threads
 from cgsim.config import ModelConfig, ScoreConfig, TrainingConfig
 from cgsim.data import MappedTrajectory
 from cgsim.simulator import Simulator
 from cgsim.statistics import measure
-from cgsim.testing import ATOM_TYPES, TINY, perturb_parameters, random_chain
+from cgsim.testing import ATOM_TYPES, TINY, perturb_parameters, random_chain, random_simulator
 from cgsim.training import fit
 from cgsim.windows import UNPERTURBED, Perturbation
 
@@ -131,3 +132,22 @@ def test_a_compiled_training_ends_as_an_eager_one(
     weights = dict(eager.named_parameters())
     for name, weight in compiled.named_parameters():
         torch.testing.assert_close(weight, weights[name], rtol=1e-3, atol=1e-4)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_compiled_loss_uses_more_threads_than_the_same_as_it_is() -> None:
+    chain = random_chain(9)
+    simulator = random_simulator([chain])
+    used = []
+    for loss in (simulator.loss, CompiledLoss(simulator)):
+        with training_threads(loss, [chain], TrainingConfig(batch_size=64)):
+            used.append(torch.get_num_threads())
+    assert used == [1, 2]
