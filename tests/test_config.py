@@ -101,8 +101,8 @@ def test_configs_cannot_be_changed_in_place() -> None:
 @pytest.mark.parametrize("value", [-0.1, 1.5])
 def test_shares(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} must lie between 0 and 1, got {value}"):
-        TrainingConfig(**{name: value})
-    assert getattr(TrainingConfig(**{name: 0.5}), name) == 0.5
+        from_dict(TrainingConfig, {name: value})
+    assert getattr(from_dict(TrainingConfig, {name: 0.5}), name) == 0.5
 
 
 def test_share_of_fine_tuning() -> None:
