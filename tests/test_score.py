@@ -36,6 +36,7 @@ class GaussianVelocity(nn.Module):
         super().__init__()
         self.spread = spread
         self.angles = angles(n_evaluations, start_level)
+        self.farthest = 6.0
 
     def forward(
         self, residual: Tensor, angle: Tensor, *, vector: Tensor, latent: Tensor, graph: BeadGraph
@@ -210,7 +211,8 @@ def test_network_sees_every_input(what: str) -> None:
 
 
 def test_refinement_uses_the_configured_angles() -> None:
-    config = replace(TINY, score=ScoreConfig(4, 1, n_evaluations=3, start_level=0.7))
+    config = replace(TINY, score=ScoreConfig(4, 1, n_evaluations=3, start_level=0.7, farthest=9.0))
     score = random_simulator([random_chain()], config).score
     assert score is not None
     assert score.angles == angles(3, 0.7)
+    assert score.farthest == 9.0
