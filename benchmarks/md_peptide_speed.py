@@ -12,6 +12,7 @@ import argparse
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,22 +47,27 @@ SETUPS = (Setup(1, 1), Setup(2, 1), Setup(1, 4), Setup(1, 8), Setup(2, 8))
 
 
 class Simulation:
-    """Merged copies of a relaxed peptide that go on from where they are."""
+    """Merged peptides that go on from where they are."""
 
-    def __init__(self, peptide: Peptide, start: Phase, n_copies: int, *, platform: str) -> None:
-        self.merged = MergedPeptides([peptide] * n_copies, FORCE_FIELD, platform=platform)
-        self.phases = [start] * n_copies
-        self.n_atoms = n_copies * peptide.n_atoms
+    def __init__(self, merged: MergedPeptides, phases: Sequence[Phase]) -> None:
+        self.merged, self.phases = merged, phases
 
     def run(self, n_atom_steps: int, seed: int) -> float:
         """Take so many steps times atoms; return ns/day, all copies together."""
-        n_steps = n_atom_steps // self.n_atoms
+        n_steps = n_atom_steps // sum(len(phase.xyz) for phase in self.phases)
         start = time.perf_counter()
         _, self.phases = self.merged.advance(
             self.phases, n_frames=1, steps_per_frame=n_steps, seed=seed
         )
         simulated = n_steps * len(self.phases) * FORCE_FIELD.timestep / 1000.0
         return SECONDS_PER_DAY * simulated / (time.perf_counter() - start)
+
+
+def run_side_by_side(simulations: Sequence[Simulation], n_atom_steps: int, repeat: int) -> float:
+    """Run all at once, each in its own Python thread; return ns/day, all copies together."""
+    with ThreadPoolExecutor(len(simulations)) as pool:
+        seeds = range(repeat * len(simulations), (repeat + 1) * len(simulations))
+        return sum(pool.map(lambda own, seed: own.run(n_atom_steps, seed), simulations, seeds))
 
 
 def force_deviation(peptide: Peptide, platform: str) -> float:
@@ -86,16 +92,16 @@ def measure(
     peptide = build_peptide(sequence)
     alone = MergedPeptides([peptide], FORCE_FIELD, platform=platform)
     (start,) = alone.relax([peptide.xyz], seed=seed)
-    simulations = [
-        [Simulation(peptide, start, s.n_copies, platform=platform) for _ in range(s.n_systems)]
-        for s in SETUPS
-    ]
+
+    def simulation(n_copies: int) -> Simulation:
+        merged = MergedPeptides([peptide] * n_copies, FORCE_FIELD, platform=platform)
+        return Simulation(merged, [start] * n_copies)
+
+    simulations = [[simulation(s.n_copies) for _ in range(s.n_systems)] for s in SETUPS]
     rates: list[list[float]] = [[] for _ in SETUPS]
     for repeat in range(n_repeats + 1):  # the first one warms up
         for own, rate in zip(simulations, rates, strict=True):
-            with ThreadPoolExecutor(len(own)) as pool:
-                seeds = range(repeat * len(own), (repeat + 1) * len(own))
-                rate.append(sum(pool.map(lambda s, i: s.run(n_atom_steps, i), own, seeds)))
+            rate.append(run_side_by_side(own, n_atom_steps, repeat))
     speed = [statistics.median(rate[1:]) for rate in rates]
     return {
         "n_atoms": peptide.n_atoms,

@@ -32,6 +32,7 @@ from benchmarks.peptide_scores import (
     LAG_TIME,
     LAG_TIMES,
     SUMMARY,
+    Ruler,
     labelled,
     ruler_of,
     score_row,
@@ -128,18 +129,21 @@ def make_rows(data: Data, learned: Sequence[Ensemble], *, affordable: float) -> 
     )
 
 
-def kinetics(rows: Rows) -> dict[str, dict[str, Any]]:
+def rulers_of(rows: Rows) -> dict[str, Ruler]:
+    """What the reference of every peptide defines."""
+    return {own.name: ruler_of(own) for own in rows.reference}
+
+
+def kinetics(rows: Rows, rulers: Mapping[str, Ruler]) -> dict[str, dict[str, Any]]:
     """Slow motions of every row, peptide by peptide and in summary."""
-    rulers = {own.name: ruler_of(own) for own in rows.reference}
     return {
         key: summary_of([score_row(rulers[own.name], own) for own in ensembles])
         for key, ensembles in labelled(rows).items()
     }
 
 
-def by_lag_time(rows: Rows) -> dict[str, dict[str, list[float]]]:
+def by_lag_time(rows: Rows, rulers: Mapping[str, Ruler]) -> dict[str, dict[str, list[float]]]:
     """Slowest implied timescale of MD and of the simulator, of every peptide at each lag time."""
-    rulers = {own.name: ruler_of(own) for own in rows.reference}
     return {
         label: {own.name: slowest_by_lag(rulers[own.name], own) for own in ensembles}
         for label, ensembles in {"md": rows.reference, "learned": rows.learned}.items()
@@ -206,13 +210,14 @@ def main() -> None:
         run=trained.folder,
         provenance={"command": command},
     )
-    scored = kinetics(rows)
+    rulers = rulers_of(rows)
+    scored = kinetics(rows, rulers)
     metrics = {
         "units": UNITS,
         "rows": scored,
         "sizes": sizes(comparison),
         "one_step": one_step(trained.simulator, data),
-        "slowest_by_lag_time": {"lag_times": LAG_TIMES, **by_lag_time(rows)},
+        "slowest_by_lag_time": {"lag_times": LAG_TIMES, **by_lag_time(rows, rulers)},
         "failures": rolled.n_failures,
         "n_scored": len(rows.reference),
         "n_replicas": N_REPLICAS,

@@ -5,14 +5,14 @@ import os
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import cgsim
+from benchmarks.md_peptide_speed import FORCE_FIELD, SECONDS_PER_DAY, Simulation, run_side_by_side
 from benchmarks.md_speed import Setup, chain_steps_per_second, make_context
 from benchmarks.peptide_runs import UNSEEN
 from benchmarks.polymer_runs import SIZES
@@ -20,17 +20,15 @@ from benchmarks.polymers import TRAINING
 from cgsim.data import MappedTrajectory
 from cgsim.evaluate.kinetics import autocorrelation, integrated_time
 from cgsim.evaluate.observables import radius_of_gyration
-from cgsim.md import build_peptide
-from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
+from cgsim.md import MergedPeptides, build_peptide
 from cgsim.md.polymer import sample_chains
 from cgsim.md.system import ForceField
 from cgsim.simulator import Simulator
 from cgsim.store import load_mapped_folders
+from cgsim.units import PS_PER_NS
 
 PRETRAINED = "polymer-mini"
-SECONDS_PER_DAY = 86_400.0
 MERGED_ATOMS = 1920  # per System of polymers: what `benchmarks.md_speed` found to be fast
-FRAME, FRAMES = 1.0, 10  # ps, and as many between looks at the clock
 N_ROUNDS = 3
 Rows = dict[str, dict[str, float]]
 
@@ -43,12 +41,15 @@ def mini_polymers(folder: Path) -> list[MappedTrajectory]:
     FileNotFoundError
         If it was not made.
     """
-    return _mapped(folder, "mini polymers; `python -m benchmarks.polymers` makes it, `--data`")
+    return _mapped(folder, "mini polymers", maker="polymers", option="--data")
 
 
-def _mapped(folder: Path, what: str) -> list[MappedTrajectory]:
+def _mapped(folder: Path, what: str, *, maker: str, option: str) -> list[MappedTrajectory]:
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no mapped MD of {what} tells where it is")
+        raise FileNotFoundError(
+            f"{folder}: no mapped MD of {what}; `python -m benchmarks.{maker}` makes it, "
+            f"`{option}` tells where it is"
+        )
     return load_mapped_folders([folder])
 
 
@@ -74,11 +75,10 @@ def peptides_against_md(options: argparse.Namespace) -> dict[str, Any]:
     FileNotFoundError
         If there are no mapped trajectories of MD.
     """
-    made = "peptides; `python -m benchmarks.peptides` makes it, `--peptide-data`"
-    found = _mapped(options.peptide_data, made)
+    found = _mapped(options.peptide_data, "peptides", maker="peptides", option="--peptide-data")
     reference = [own for own in found if own.name in UNSEEN]
     learned = cgsim.load_pretrained("peptides").to(options.device)
-    return _against(reference, learned, _peptide_rate(options), options)
+    return _against(reference, learned, _peptide_rate(options.device), options)
 
 
 def paper_against_md(options: argparse.Namespace) -> dict[str, Any]:
@@ -132,9 +132,14 @@ def _against(
     return {"molecules": sorted({own.name for own in reference}), "rows": rows}
 
 
+def _hardware(device: str) -> tuple[str, int]:
+    """OpenMM's platform, and how many Systems run side by side: one per core or GPU."""
+    return ("CUDA", 1) if device == "cuda" else ("CPU", os.cpu_count() or 1)
+
+
 def _polymer_rate(size: str, options: argparse.Namespace) -> float:
-    """Simulated time of all chains per second, ps/s: merged chains, a System per core or GPU."""
-    platform, n_systems = ("CUDA", 1) if options.device == "cuda" else ("CPU", os.cpu_count() or 1)
+    """Simulated time of all chains per second, ps/s: merged chains."""
+    platform, n_systems = _hardware(options.device)
     n_chains = max(1, MERGED_ATOMS // sample_chains("II", size=size, n_chains=1, seed=0)[0].n_atoms)
     setup = Setup(platform, n_systems, 1, n_chains)
     chains = sample_chains("II", size=size, n_chains=n_chains, seed=0)
@@ -143,37 +148,16 @@ def _polymer_rate(size: str, options: argparse.Namespace) -> float:
     return statistics.median(rates) * ForceField().timestep
 
 
-def _peptide_rate(options: argparse.Namespace) -> float:
+def _peptide_rate(device: str) -> float:
     """The same of the unseen peptides, one of each in a System."""
-    platform, n_systems = ("CUDA", 1) if options.device == "cuda" else ("CPU", os.cpu_count() or 1)
+    platform, n_systems = _hardware(device)
     peptides = [build_peptide(sequence) for sequence in UNSEEN]
-    force_field = PeptideForceField(temperature=350.0)
-    steps_per_frame = round(FRAME / force_field.timestep)
-
-    def simulation(seed: int) -> Callable[[], int]:
-        merged = MergedPeptides(peptides, force_field, platform=platform)
-        phases = merged.relax([own.xyz for own in peptides], seed=seed)
-
-        def run() -> int:
-            nonlocal phases
-            stop, n_frames = time.perf_counter() + options.seconds, 0
-            while time.perf_counter() < stop:
-                _, phases = merged.advance(
-                    phases, n_frames=FRAMES, steps_per_frame=steps_per_frame, seed=[seed, n_frames]
-                )
-                n_frames += FRAMES
-            return n_frames
-
-        return run
-
-    runs = [simulation(seed) for seed in range(n_systems)]
-    rates = []
-    for _ in range(N_ROUNDS):
-        start = time.perf_counter()
-        with ThreadPoolExecutor(n_systems) as pool:
-            n_frames = sum(pool.map(lambda run: run(), runs))
-        rates.append(n_frames * FRAME * len(peptides) / (time.perf_counter() - start))
-    return statistics.median(rates)
+    merged = [MergedPeptides(peptides, FORCE_FIELD, platform=platform) for _ in range(n_systems)]
+    xyz = [peptide.xyz for peptide in peptides]
+    simulations = [Simulation(own, own.relax(xyz, seed=seed)) for seed, own in enumerate(merged)]
+    n_atom_steps = MergedPeptides.n_atom_steps[platform]
+    rates = [run_side_by_side(simulations, n_atom_steps, repeat) for repeat in range(N_ROUNDS)]
+    return statistics.median(rates) * PS_PER_NS / SECONDS_PER_DAY
 
 
 def _roll_out(

@@ -154,7 +154,7 @@ def test_rows_of_the_comparison(data: Data) -> None:
     assert rows.md_equal_time is not None
     assert rows.md_10x_shorter is not None
     assert rows.md_equal_time[0].duration == rows.md_10x_shorter[0].duration == 1200.0
-    scored = peptides.kinetics(rows)
+    scored = peptides.kinetics(rows, peptides.rulers_of(rows))
     assert list(scored) == ["learned", "floor", "md_equal_time", "md_10x_shorter"]
     # the learned row is the second run, thus the floor
     assert scored["learned"]["peptides"][0]["js_tic0"] == scored["floor"]["peptides"][0]["js_tic0"]
