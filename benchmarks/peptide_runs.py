@@ -23,7 +23,9 @@ from cgsim.simulator import Simulator
 from cgsim.store import load_mapped, map_to_folder
 from cgsim.units import PS_PER_NS
 
-TRAIN = ("VVA", "LSS", "LLF", "GAA", "VVS", "AFG", "LVF", "ALG", "GFF", "GLA", "SVF", "SSG")
+_FIRST = ("VVA", "LSS", "LLF", "GAA", "VVS", "AFG", "LVF", "ALG", "GFF", "GLA", "SVF", "SSG")
+_MORE = ("FAV", "LGS", "GSF", "AVG", "VGL", "SAL", "FLG", "GVA", "LFS", "AAF", "VSG", "GGV")
+TRAIN = _FIRST + _MORE
 UNSEEN = ("SGL", "SGV", "SFV", "ALV", "GLV")
 MD = PeptideRun(duration=1.0, equilibration=200.0, temperature=350.0)  # the panel says how long
 RECIPE = {"method": "residues", "rigid_motion": False}
@@ -135,10 +137,12 @@ def roll_out(
 ) -> RolledOut:
     """Roll out molecules for ``duration`` ps in all, shared by their replicas; kept in a folder.
 
+    In time steps: what the clock says changes the time that they are worth, not their number.
+
     Molecules of one number of beads make one batch, because only such can be compiled. What
     exploded is left out with all that it did before.
     """
-    n_steps = max(1, round(duration / (n_replicas * simulator.timestep)))
+    n_steps = max(1, round(duration / (n_replicas * simulator.statistics.timestep)))
     note = folder / "rollout.json"
     done = read_json(note) if note.exists() else {}
     ordered = sorted(starts, key=lambda start: start.n_beads)

@@ -21,7 +21,7 @@ from cgsim.evaluate.tica import fit_tica, js_tic0, js_tic01
 from cgsim.judgement import Rows
 
 LAG_TIME = 20.0  # ps, of TICA and of all Markov models
-LAG_TIMES = (5.0, 10.0, 20.0, 40.0)  # ps, at which the slowest timescale is looked at
+LAG_TIMES = (5.0, 10.0, 20.0, 40.0, 80.0)  # ps, at which the slowest timescale is looked at
 N_CLUSTERS = 50
 MOST_STATES, FEWEST_STATES = 4, 2
 N_LAGS = 3  # lag times of the Chapman–Kolmogorov test
@@ -137,11 +137,17 @@ def _numbers(score: KineticsScore) -> dict[str, Any]:
 def slowest_by_lag(
     ruler: Ruler, ensemble: Ensemble, lag_times: Sequence[float] = LAG_TIMES
 ) -> list[float]:
-    """The slowest implied timescale at each lag time, ps: flat without memory."""
+    """The slowest implied timescale at each lag time, ps: flat without memory.
+
+    NaN where frames are too far apart.
+    """
+    shortest = ensemble.frame_interval * (1 - 1e-6)
+    whole = [lag_time for lag_time in lag_times if lag_time >= shortest]
     found = implied_timescales(
-        ruler.clusters, ensemble, lag_times=lag_times, n_timescales=1, n_bootstrap=2
+        ruler.clusters, ensemble, lag_times=whole, n_timescales=1, n_bootstrap=2
     )
-    return [float(value) for value in found.values[:, 0]]
+    missing = [math.nan] * (len(lag_times) - len(whole))
+    return missing + [float(value) for value in found.values[:, 0]]
 
 
 def chapman_kolmogorov_deviation(ruler: Ruler, ensemble: Ensemble) -> float:

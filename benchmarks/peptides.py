@@ -10,13 +10,14 @@ grows; what is missing is simulated, which takes hours. Every stage is kept in t
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ablations import plain
 from benchmarks.calibration import score_all, summary
 from benchmarks.environment import write_result
 from benchmarks.peptide_runs import (
@@ -32,6 +33,7 @@ from benchmarks.peptide_scores import (
     LAG_TIME,
     LAG_TIMES,
     SUMMARY,
+    Numbers,
     Ruler,
     labelled,
     ruler_of,
@@ -42,19 +44,31 @@ from benchmarks.peptide_scores import (
 from benchmarks.polymer_runs import Data, train, training_seconds
 from benchmarks.polymer_scores import only, row_metrics
 from benchmarks.table_cells import estimate
+from cgsim.checkpoint import load_provenance, load_simulator, save_simulator
+from cgsim.clock import read_clock, with_clock
 from cgsim.config import DynamicsConfig, ModelConfig, ScoreConfig, TrainingConfig
 from cgsim.evaluate import Comparison, Ensemble
 from cgsim.evaluate.comparison import ROWS
+from cgsim.io import read_json, write_atomic_json
 from cgsim.judgement import Rows, judge_rollout
 from cgsim.quickstart import first_part
 from cgsim.simulator import Simulator
 
 MODEL = ModelConfig(
     dynamics=DynamicsConfig(noise="elastic"),
-    score=ScoreConfig(n_channels=32, n_layers=3, n_evaluations=10, start_level=3.0, farthest=30.0),
+    score=ScoreConfig(
+        n_channels=32,
+        n_layers=3,
+        n_evaluations=19,
+        start_level=3.0,
+        farthest=30.0,
+        spacing=2.0,
+        churn=0.5,
+        present=True,
+    ),
 )
 TRAINING = TrainingConfig(
-    stride=5, n_steps=8000, history_noise=0.3, embedding_dropout=0.2, time_reversal=0.5
+    stride=5, n_steps=12000, history_noise=0.2, embedding_dropout=0.2, time_reversal=0.5
 )
 N_REPLICAS = 8  # of every roll-out
 N_WINDOWS, N_SAMPLES = 100, 30  # of the energy score of one step, per MD run
@@ -77,22 +91,43 @@ UNITS = {
 
 @dataclass(frozen=True)
 class PanelSimulator:
-    """The simulator of the panel, and where it was trained."""
+    """The simulator of the panel, where it was trained, and what its clock says."""
 
     simulator: Simulator
     folder: Path
+    clock: Numbers
 
     @property
     def file(self) -> Path:
-        """Its checkpoint."""
-        return self.folder / "simulator.safetensors"
+        """Its checkpoint, with the clock set."""
+        return self.folder / "clock" / "simulator.safetensors"
 
 
 def train_panel(panel: Panel, data: Data, folder: Path) -> PanelSimulator:
-    """Train the simulator of the panel, or load it. It stays on the CPU: the batches are small."""
+    """Train the simulator of the panel and set its clock, or load it.
+
+    It stays on the CPU: the batches are small.
+    """
     own = folder / f"panel-{panel.train_duration:g}ns" / "model"
-    simulator = train(data, own, model=MODEL, training=TRAINING).to("cpu")
-    return PanelSimulator(simulator, own)
+    trained = train(data, own, model=MODEL, training=TRAINING).to("cpu")
+    note = own / "clock" / "clock.json"
+    if not note.exists():
+        reading = read_clock(trained, data.train, lag_time=LAG_TIME)
+        told = {"names": reading.names, "clocks": reading.clocks.tolist(), "best": reading.best}
+        save_simulator(
+            with_clock(trained, reading.best),
+            note.parent / "simulator.safetensors",
+            provenance=load_provenance(own / "simulator.safetensors"),
+        )
+        write_atomic_json(note, plain(told | {"ratios": reading.ratios.tolist()}))
+    simulator = load_simulator(note.parent / "simulator.safetensors")
+    return PanelSimulator(simulator, own, read_json(note))
+
+
+def unclocked(trained: PanelSimulator, learned: Sequence[Ensemble]) -> list[Ensemble]:
+    """The roll-outs as if a step were worth one time step, as trained."""
+    timestep = trained.simulator.statistics.timestep
+    return [replace(own, frame_interval=timestep) for own in learned]
 
 
 def roll_out_unseen(trained: PanelSimulator, data: Data, panel: Panel) -> RolledOut:
@@ -218,6 +253,10 @@ def main() -> None:
         "sizes": sizes(comparison),
         "one_step": one_step(trained.simulator, data),
         "slowest_by_lag_time": {"lag_times": LAG_TIMES, **by_lag_time(rows, rulers)},
+        "as_trained": summary_of(
+            [score_row(rulers[own.name], own) for own in unclocked(trained, rows.learned)]
+        ),
+        "clock": trained.clock,
         "failures": rolled.n_failures,
         "n_scored": len(rows.reference),
         "n_replicas": N_REPLICAS,

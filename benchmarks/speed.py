@@ -74,7 +74,7 @@ def steppers(simulator: Simulator, state: State) -> tuple[dict[str, Stepper], fl
     n_edges, start = graph.edge_index.shape[1], time.perf_counter()
     with compiled_threads(n_edges):
         function = compiled_step(simulator, state)
-    found["compiled"] = CompiledStepper(function, simulator.dtype, n_edges)
+    found["compiled"] = CompiledStepper(function, simulator.dtype, n_edges, simulator.n_draws)
     return found, time.perf_counter() - start
 
 

@@ -69,18 +69,25 @@ class CompiledStepper:
     function: CompiledStep
     dtype: torch.dtype
     n_edges: int
+    n_draws: int
     name: str = "compiled"
 
     @torch.no_grad()
     def __call__(self, state: State) -> State:
         """One step."""
-        noise = randn_like(state.pos[:, -1].to(self.dtype), state.generator)
+        noise = drawn_noise(state, self.n_draws, self.dtype)
         pos = self.function(state.pos.contiguous(), noise, state)
         return replace(state, pos=pos.clone() if pos.is_cuda else pos)  # a CUDA graph owns `pos`
 
     def threads(self) -> AbstractContextManager[None]:
         """See `cgsim.threads.compiled_threads`."""
         return compiled_threads(self.n_edges)
+
+
+def drawn_noise(state: State, n_draws: int, dtype: torch.dtype) -> Tensor:
+    """All that is random in a step [n_draws, n, 3]."""
+    like = state.pos[:, -1].to(dtype)
+    return torch.stack([randn_like(like, state.generator) for _ in range(n_draws)])
 
 
 def compiling_pays(n_steps: int, n_edges: int, *, on_gpu: bool) -> bool:
@@ -148,7 +155,7 @@ def choose_stepper(
             stacklevel=2,
         )
         return eager
-    return CompiledStepper(function, simulator.dtype, n_edges)
+    return CompiledStepper(function, simulator.dtype, n_edges, simulator.n_draws)
 
 
 def compiled_step(simulator: Simulator, state: State) -> CompiledStep:
@@ -197,7 +204,8 @@ def verify_step(simulator: Simulator, function: CompiledStep, state: State) -> N
     ArithmeticError
         If the compiled function gives another result.
     """
-    noise = randn_like(state.pos[:, -1].to(simulator.dtype), torch.Generator(state.pos.device))
+    known = replace(state, generator=torch.Generator(state.pos.device))
+    noise = drawn_noise(known, simulator.n_draws, simulator.dtype)
     history = state.pos.contiguous()
     expected = simulator.history_after(history, noise, state=state)
     found = function(history, noise, state)

@@ -88,7 +88,8 @@ class ScoreConfig:
     n_layers
         Number of equivariant convolutions.
     n_evaluations
-        Network evaluations per roll-out step.
+        Network evaluations per roll-out step; with churn an odd number, as steps are of second
+        order and the last one is not.
     start_level
         Noise level (standard deviations of the predicted Gaussian) at which a Gaussian sample
         enters the denoiser.
@@ -96,6 +97,20 @@ class ScoreConfig:
         How far out a refined sample may be and still be taken, in standard deviations of the
         squared norm of the predicted Gaussian (see `cgsim.noise.is_plausible`). Molecules that jump
         between basins in one step, such as peptides, need more than the default.
+    spacing
+        Noise angles are evenly spaced in their ``1 / spacing``-th power, in training as in the
+        evaluations of a step: above 1 there are more of them at low noise, where what is stiff is
+        decided.
+    churn
+        Noise put back before every step of the refinement, as a share of its noise angle: what was
+        decided wrongly at high noise is decided again at low noise. 0 is none.
+    present
+        Whether an edge of the denoiser knows how far apart its beads are at present.
+
+    Raises
+    ------
+    ValueError
+        If the spacing is not positive, or the churn negative.
     """
 
     n_channels: int = 24
@@ -103,6 +118,17 @@ class ScoreConfig:
     n_evaluations: int = 2
     start_level: float = 1.5
     farthest: float = 6.0
+    spacing: float = 1.0
+    churn: float = 0.0
+    present: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.spacing > 0:
+            raise ValueError(f"spacing must be positive, got {self.spacing}")
+        if not self.churn >= 0:
+            raise ValueError(f"churn must not be negative, got {self.churn}")
+        if self.churn and not self.n_evaluations % 2:
+            raise ValueError(f"n_evaluations must be odd with churn, got {self.n_evaluations}")
 
 
 @dataclass(frozen=True)

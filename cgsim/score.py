@@ -8,14 +8,14 @@ The residual ``y_0 = x_{t+1} - x_t - u`` (in root-mean-square displacements) is 
 
 The network learns ``G(y, theta) = E[dy/dtheta | y_theta]`` by denoising score matching; the score
 is ``grad log p_theta(y) = -P (sin(theta) y + cos(theta) G) / sin(theta)``. Integrating
-``dy/dtheta = G`` from a Gaussian sample down to ``theta = 0`` refines it. ``tan(theta)`` is the
-usual noise level sigma in units of the predicted standard deviation, and this parametrisation is
-the EDM preconditioning (Karras et al., arXiv 2206.00364) with the trigonometric schedule of Lu &
-Song (arXiv 2410.11081). Where the Gaussian is already right, ``G = 0``: the untrained network
-changes nothing.
+``dy/dtheta = G`` from a Gaussian sample down to ``theta = 0`` refines it, see `cgsim.refinement`.
+``tan(theta)`` is the usual noise level sigma in units of the predicted standard deviation, and this
+parametrisation is the EDM preconditioning (Karras et al., arXiv 2206.00364) with the trigonometric
+schedule of Lu & Song (arXiv 2410.11081). Where the Gaussian is already right, ``G = 0``: the
+untrained network changes nothing.
 """
 
-import math
+from dataclasses import replace
 
 import torch
 from e3nn import o3
@@ -23,11 +23,14 @@ from torch import Tensor, nn
 
 from cgsim.config import GraphConfig, ScoreConfig
 from cgsim.nn.convolution import EquivariantConvolution
-from cgsim.nn.edges import EdgeGeometry
+from cgsim.nn.edges import EdgeFeatures, EdgeGeometry
 from cgsim.nn.linear import EquivariantLinear, by_order, channels_of
 from cgsim.nn.mlp import mlp, zero_init
 from cgsim.nn.neighbours import BeadGraph
 from cgsim.nn.product import hidden_irreps
+from cgsim.refinement import Refinement
+
+STRETCH = 20.0  # per mean bond length: of a change of distance that a network tells from none
 
 
 class Score(nn.Module):
@@ -35,8 +38,8 @@ class Score(nn.Module):
 
     Shapes
     ------
-    residual [n, 3], angle [n], vector [n_edges, 3] (of the noisy positions, in mean bond lengths),
-    latent [n, latent_irreps.dim], graph -> [n, 3]
+    residual [n, 3], angle [n], vector and present [n_edges, 3] (of the noisy and of the present
+    positions, in mean bond lengths), latent [n, latent_irreps.dim], graph -> [n, 3]
     """
 
     def __init__(
@@ -49,26 +52,36 @@ class Score(nn.Module):
     ) -> None:
         super().__init__()
         width, lmax = config.n_channels, latent_irreps.lmax
-        self.angles = angles(config.n_evaluations, config.start_level)
-        self.farthest = config.farthest
+        self.refinement = Refinement.of(config)
         self.irreps = hidden_irreps(width, lmax)
         self.n_latent = channels_of(latent_irreps)
         self.edges = EdgeGeometry(graph, lmax=lmax, n_scalars=self.n_latent[0])
+        self.present = config.present
+        n_edge = self.edges.n_edge + (graph.n_radial + 3 if config.present else 0)
         self.inputs = EquivariantLinear(latent_irreps + o3.Irreps("1o"), self.irreps)
         self.level = mlp(2, width, width)
         zero_init(self.level[-1])
         self.convolutions = nn.ModuleList(
-            EquivariantConvolution(width, lmax=lmax, n_edge=self.edges.n_edge, chiral=chiral)
+            EquivariantConvolution(width, lmax=lmax, n_edge=n_edge, chiral=chiral)
             for _ in range(config.n_layers)
         )
         self.output = EquivariantLinear(self.irreps, o3.Irreps("1o"))
         nn.init.zeros_(self.output.weight)
 
     def forward(
-        self, residual: Tensor, angle: Tensor, *, vector: Tensor, latent: Tensor, graph: BeadGraph
+        self,
+        residual: Tensor,
+        angle: Tensor,
+        *,
+        vector: Tensor,
+        present: Tensor,
+        latent: Tensor,
+        graph: BeadGraph,
     ) -> Tensor:
         """Return the velocity of every bead's residual."""
         edges = self.edges(vector, graph, latent[:, : self.n_latent[0]])
+        if self.present:
+            edges = self._with_present(edges, vector, present)
         known = by_order(latent, self.n_latent)
         known[1] = torch.cat([known[1], residual[:, :, None]], dim=2)
         parts = self.inputs(known)
@@ -78,8 +91,10 @@ class Score(nn.Module):
             parts = convolution(parts, edges)
         return self.output.order(1, parts[1])[:, :, 0]
 
-
-def angles(n_evaluations: int, start_level: float) -> list[float]:
-    """Noise angles of a refinement: evenly from ``atan(start_level)`` to 0, n_evaluations + 1."""
-    start = math.atan(start_level)
-    return [start * (1 - step / n_evaluations) for step in range(n_evaluations + 1)]
+    def _with_present(self, edges: EdgeFeatures, vector: Tensor, present: Tensor) -> EdgeFeatures:
+        """Edges that also know the distance at present, and how it and the direction changed."""
+        distance, before = vector.norm(dim=1), present.norm(dim=1)
+        turned = (nn.functional.normalize(vector) * nn.functional.normalize(present)).sum(dim=1)
+        change = torch.stack([before, torch.asinh(STRETCH * (distance - before)), turned], dim=1)
+        attr = torch.cat([edges.attr, change, self.edges.basis(before)], dim=1)
+        return replace(edges, attr=attr)

@@ -3,9 +3,8 @@
 ``loss(batch)`` trains it, ``step(state)`` runs it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import torch
@@ -19,7 +18,7 @@ from cgsim.integrators import acceleration_target, euler_step, velocity_from_his
 from cgsim.nn.layout import Layout
 from cgsim.nn.neighbours import BeadGraph, bead_graph
 from cgsim.nn.skin import SkinList, skin_width
-from cgsim.noise import GaussianField, is_plausible
+from cgsim.refinement import Draw
 from cgsim.score import Score
 from cgsim.state import State, centred
 from cgsim.statistics import Statistics, shared_frame_interval
@@ -96,8 +95,8 @@ class Simulator(nn.Module):
 
     @property
     def timestep(self) -> float:
-        """Delta, ps."""
-        return self.statistics.timestep
+        """Of one step of a roll-out, ps: Delta, or what `cgsim.clock` says instead."""
+        return self.statistics.timestep * self.statistics.clock
 
     def windows(self, trajectories: Sequence[MappedTrajectory]) -> WindowDataset:
         """All windows of some trajectories, with this simulator's history, time step and types.
@@ -181,6 +180,7 @@ class Simulator(nn.Module):
             dtype=self.dtype,
             generator=generator,
             perturbation=perturbation,
+            spacing=1.0 if self.config.score is None else self.config.score.spacing,
         )
         embedding = self.embed(batch, generator, dropout=perturbation.embedding)
         return windows, embedding, self._graph(windows.pos[:, -1], batch)
@@ -278,6 +278,11 @@ class Simulator(nn.Module):
         return self.dynamics(beads, vector, graph=graph)
 
     @property
+    def n_draws(self) -> int:
+        """Gaussian samples that a step takes."""
+        return 1 if self.score is None else self.score.refinement.n_draws
+
+    @property
     def _denoiser(self) -> Score:
         if self.score is None:
             raise ValueError("this simulator has no score network: config.score is None")
@@ -294,8 +299,11 @@ class Simulator(nn.Module):
     ) -> Tensor:
         """The score network at the noisy next positions ``x_t + (u + y) step_scale``."""
         assumed = pos + (prediction.displacement.detach() + residual) * self.statistics.step_scale
-        vector = graph.displacement(assumed) / self.statistics.length_scale
-        return self._denoiser(residual, angle, vector=vector, latent=prediction.latent, graph=graph)
+        unit, latent = self.statistics.length_scale, prediction.latent
+        vector, present = graph.displacement(assumed) / unit, graph.displacement(pos) / unit
+        return self._denoiser(
+            residual, angle, vector=vector, present=present, latent=latent, graph=graph
+        )
 
     # ---------------------------------------------------------------- roll-out
 
@@ -345,7 +353,7 @@ class Simulator(nn.Module):
         ----------
         history : [n, k, 3]
             In place of ``state.pos``.
-        noise : [n, 3]
+        noise : [n_draws, n, 3]
             Standard normal numbers, all that is random: `step` draws the same for systems that are
             small enough for a dense factorisation.
 
@@ -353,21 +361,18 @@ class Simulator(nn.Module):
         -------
         [n, k, 3], nm.
         """
-        pos = self._next_pos(history, lambda field: field.deviation_of(noise), state=state)
+        rows = iter(noise)
+        pos = self._next_pos(history, lambda field: field.deviation_of(next(rows)), state=state)
         return torch.cat([history[:, 1:], pos[:, None]], dim=1)
 
-    def _next_pos(
-        self, history: Tensor, deviation: Callable[[GaussianField], Tensor], *, state: State
-    ) -> Tensor:
+    def _next_pos(self, history: Tensor, deviation: Draw, *, state: State) -> Tensor:
         local = centred(history, state.layout).to(self.dtype)
         graph = state.graph_at(local[:, -1], cutoff=self.cutoff)
         level = local.new_zeros(len(local))
         prediction = self._predict(
             local, state.embedding, mass=state.mass, noise_level=level, graph=graph
         )
-        residual = deviation(prediction.acceleration)
-        if self.score is not None:
-            residual = self._refine(residual, local[:, -1], prediction=prediction, graph=graph)
+        residual = self._residual(deviation, local[:, -1], prediction=prediction, graph=graph)
         reduced = prediction.acceleration.mean + residual
         acceleration = reduced.double() * self.statistics.step_scale / self.timestep**2
         velocity = velocity_from_history(history, self.timestep)
@@ -376,21 +381,17 @@ class Simulator(nn.Module):
         )
         return pos
 
-    def _refine(
-        self, sample: Tensor, pos: Tensor, *, prediction: Prediction, graph: BeadGraph
+    def _residual(
+        self, draw: Draw, pos: Tensor, *, prediction: Prediction, graph: BeadGraph
     ) -> Tensor:
-        """Integrate ``dy/dtheta = G(y, theta)`` from a sample to ``theta = 0`` by Euler steps.
+        """A deviation from the mean [n, 3], refined where there is a score network."""
+        if self.score is None:
+            return draw(prediction.acceleration)
 
-        Where that ends too far out for the predicted Gaussian the network was asked about what it
-        has never seen: such a system keeps its sample.
-        """
-        residual = sample
-        for now, then in pairwise(self._denoiser.angles):
-            angle = residual.new_full((len(residual),), now)
-            slope = self._residual_velocity(
-                residual, angle, pos, prediction=prediction, graph=graph
+        def velocity(residual: Tensor, angle: float) -> Tensor:
+            everywhere = residual.new_full((len(residual),), angle)
+            return self._residual_velocity(
+                residual, everywhere, pos, prediction=prediction, graph=graph
             )
-            residual = residual + (then - now) * slope
-        farthest = self._denoiser.farthest
-        trusted = is_plausible(prediction.acceleration, residual, farthest)[graph.batch]
-        return torch.where(trusted[:, None], residual, sample)
+
+        return self.score.refinement(velocity, draw, field=prediction.acceleration)

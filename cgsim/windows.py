@@ -73,6 +73,7 @@ def noisy_windows(
     dtype: torch.dtype,
     generator: torch.Generator | None,
     perturbation: Perturbation,
+    spacing: float = 1.0,
 ) -> Windows:
     """Draw noise on the past frames, of half of the windows, and what the losses are drawn with.
 
@@ -80,6 +81,8 @@ def noisy_windows(
     ----------
     step_scale
         Root-mean-square displacement of a step, nm.
+    spacing
+        Of the noise angles, see `cgsim.config.ScoreConfig`.
     """
     pos, next_pos = batch.pos.to(dtype), batch.next_pos.to(dtype)
     if perturbation.reversal:
@@ -91,7 +94,7 @@ def noisy_windows(
         level = perturbation.history * (2 * drawn - 1).clamp(min=0)
         pos = pos + step_scale * level[:, None, None] * randn_like(pos, generator)
     noise = randn_like(next_pos, generator)
-    angle = math.pi / 2 * _uniform(batch, pos, generator)
+    angle = math.pi / 2 * _uniform(batch, pos, generator) ** spacing
     core = batch.core if "core" in batch else None
     return Windows(pos, next_pos, batch.mass.to(dtype), level, noise, angle, core)
 

@@ -43,7 +43,7 @@ def simulator() -> Simulator:
     config = replace(
         TINY,
         dynamics=replace(TINY.dynamics, n_layers=1),
-        score=ScoreConfig(n_channels=4, n_layers=1, n_evaluations=1),
+        score=ScoreConfig(n_channels=4, n_layers=1, n_evaluations=3, churn=0.5, present=True),
     )
     simulator = Simulator(config, atom_types=ATOM_TYPES, statistics=measure([CHAIN], stride=1))
     perturb_parameters(simulator, scale=0.1)
@@ -91,7 +91,7 @@ def test_a_compiled_roll_out_is_the_eager_one_and_restarts_exactly(
         np.testing.assert_allclose(frames(one), frames(reference), rtol=0, atol=1e-5)
     state = state_of(simulator, CHAIN)
     function = compiled_step(simulator, state)
-    stepper = CompiledStepper(function, simulator.dtype, n_edges=50)
+    stepper = CompiledStepper(function, simulator.dtype, n_edges=50, n_draws=simulator.n_draws)
     generator = torch.Generator().manual_seed(1)
     compiled, plain = state, replace(state, generator=generator)
     for _ in range(5):

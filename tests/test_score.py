@@ -1,7 +1,6 @@
 """The denoiser: its angles, its symmetry, and what the sampler does with exact answers."""
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -12,10 +11,10 @@ from cgsim.config import GraphConfig, ScoreConfig
 from cgsim.data import CGData
 from cgsim.nn.neighbours import BeadGraph
 from cgsim.nn.product import hidden_irreps
-from cgsim.score import Score, angles
+from cgsim.refinement import Refinement, angles
+from cgsim.score import Score
 from cgsim.simulator import Simulator
 from cgsim.testing import (
-    TINY,
     dense_precision,
     perturb_parameters,
     random_chain,
@@ -35,11 +34,17 @@ class GaussianVelocity(nn.Module):
     def __init__(self, spread: float, *, n_evaluations: int, start_level: float) -> None:
         super().__init__()
         self.spread = spread
-        self.angles = angles(n_evaluations, start_level)
-        self.farthest = 6.0
+        self.refinement = Refinement(angles(n_evaluations, start_level))
 
     def forward(
-        self, residual: Tensor, angle: Tensor, *, vector: Tensor, latent: Tensor, graph: BeadGraph
+        self,
+        residual: Tensor,
+        angle: Tensor,
+        *,
+        vector: Tensor,
+        present: Tensor,
+        latent: Tensor,
+        graph: BeadGraph,
     ) -> Tensor:
         sin, cos = angle.sin()[:, None], angle.cos()[:, None]
         variance = cos**2 * self.spread**2 + sin**2
@@ -56,16 +61,12 @@ def with_velocity(velocity: nn.Module) -> tuple[Simulator, CGData]:
 
 def refine(simulator: Simulator, batch: CGData, residual: Tensor) -> Tensor:
     pos = batch.pos[:, -1].double()
-    return simulator._refine(
-        residual, pos, prediction=simulator.predict(batch), graph=simulator._graph(pos, batch)
+    return simulator._residual(
+        lambda field: residual,
+        pos,
+        prediction=simulator.predict(batch),
+        graph=simulator._graph(pos, batch),
     )
-
-
-def test_angles() -> None:
-    found = angles(4, 1.5)
-    torch.testing.assert_close(found[0], math.atan(1.5))
-    assert found[-1] == 0.0
-    torch.testing.assert_close([a - b for a, b in pairwise(found)], [math.atan(1.5) / 4] * 4)
 
 
 @pytest.mark.parametrize("spread", [0.5, 2.0])
@@ -116,7 +117,7 @@ def test_score_from_velocity(spread: float) -> None:
     velocity = GaussianVelocity(spread, n_evaluations=1, start_level=1.0)
     none = torch.zeros(0)
     graph = simulator._graph(batch.pos[:, -1].double(), batch)
-    flow = velocity(y, angle, vector=none, latent=none, graph=graph)
+    flow = velocity(y, angle, vector=none, present=none, latent=none, graph=graph)
     found = -(precision @ (sin * y + cos * flow).flatten()).view(-1, 3) / sin
     variance = (cos**2 * spread**2 + sin**2)[0]
     log_density = -0.5 * (y.flatten() @ precision @ y.flatten()) / variance
@@ -154,7 +155,7 @@ def test_exact_velocity_has_the_least_loss(spread: float) -> None:
 
 
 def score_network(lmax: int) -> Score:
-    config = ScoreConfig(n_channels=4, n_layers=1)
+    config = ScoreConfig(n_channels=4, n_layers=1, present=True)
     return Score(config, GraphConfig(n_hops=2, n_radial=4), latent_irreps=hidden_irreps(3, lmax))
 
 
@@ -163,6 +164,7 @@ def score_inputs(lmax: int) -> dict[str, Tensor]:
         "residual": torch.randn(4, 3),
         "angle": torch.tensor([0.1, 0.5, 0.9, 1.5]),
         "vector": torch.randn(6, 3),
+        "present": torch.randn(6, 3),
         "latent": torch.randn(4, hidden_irreps(3, lmax).dim),
     }
 
@@ -193,6 +195,7 @@ def test_network_is_equivariant(lmax: int, sign: int) -> None:
     turned = inputs | {
         "residual": inputs["residual"] @ matrix.T,
         "vector": inputs["vector"] @ matrix.T,
+        "present": inputs["present"] @ matrix.T,
         "latent": inputs["latent"] @ hidden_irreps(3, lmax).D_from_matrix(matrix).T,
     }
     before, after = network(**inputs, graph=graph), network(**turned, graph=graph)
@@ -200,7 +203,7 @@ def test_network_is_equivariant(lmax: int, sign: int) -> None:
     torch.testing.assert_close(after, before @ matrix.T, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("what", ["residual", "angle", "vector", "latent"])
+@pytest.mark.parametrize("what", ["residual", "angle", "vector", "present", "latent"])
 def test_network_sees_every_input(what: str) -> None:
     torch.set_default_dtype(torch.float64)
     network, inputs, graph = score_network(1), score_inputs(1), line_graph()
@@ -208,11 +211,3 @@ def test_network_sees_every_input(what: str) -> None:
     other = inputs | {what: 0.9 * inputs[what]}
     change = network(**other, graph=graph) - network(**inputs, graph=graph)
     assert change.abs().max() > 1e-4
-
-
-def test_refinement_uses_the_configured_angles() -> None:
-    config = replace(TINY, score=ScoreConfig(4, 1, n_evaluations=3, start_level=0.7, farthest=9.0))
-    score = random_simulator([random_chain()], config).score
-    assert score is not None
-    assert score.angles == angles(3, 0.7)
-    assert score.farthest == 9.0

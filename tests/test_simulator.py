@@ -443,7 +443,7 @@ def test_other_evaluations_are_of_the_same_weights(n_evaluations: int) -> None:
     left_out = {name for name in weights if name not in own}
     if n_evaluations:
         assert other.score is not None
-        assert len(other.score.angles) == n_evaluations + 1
+        assert len(other.score.refinement.angles) == n_evaluations + 1
         assert not left_out
     else:
         assert other.score is None
