@@ -114,14 +114,21 @@ def train_panel(panel: Panel, data: Data, folder: Path) -> PanelSimulator:
     if not note.exists():
         reading = read_clock(trained, data.train, lag_time=LAG_TIME)
         told = {"names": reading.names, "clocks": reading.clocks.tolist(), "best": reading.best}
+        known = load_provenance(own / "simulator.safetensors")
+        data_from = known.data | {"command": command_of(panel)}
         save_simulator(
             with_clock(trained, reading.best),
             note.parent / "simulator.safetensors",
-            provenance=load_provenance(own / "simulator.safetensors"),
+            provenance=replace(known, data=data_from),
         )
         write_atomic_json(note, plain(told | {"ratios": reading.ratios.tolist()}))
     simulator = load_simulator(note.parent / "simulator.safetensors")
     return PanelSimulator(simulator, own, read_json(note))
+
+
+def command_of(panel: Panel) -> str:
+    """What makes all this again."""
+    return f"python -m benchmarks.peptides {panel.options}"
 
 
 def unclocked(trained: PanelSimulator, learned: Sequence[Ensemble]) -> list[Ensemble]:
@@ -230,7 +237,7 @@ def main() -> None:
     """Run every stage, print, write."""
     panel, folder = read_options(__doc__)
     start = time.perf_counter()
-    command = f"python -m benchmarks.peptides {panel.options}"
+    command = command_of(panel)
     data = prepare(panel, folder)
     trained = train_panel(panel, data, folder)
     rolled = roll_out_unseen(trained, data, panel)
