@@ -1,5 +1,9 @@
 """Tables of the page on proteins."""
 
+import math
+
+import numpy as np
+
 from benchmarks.table_cells import Numbers, estimate, markdown_table, number, of_estimate
 from cgsim.evaluate.comparison import ROWS
 
@@ -72,6 +76,24 @@ def lag_table(metrics: Numbers) -> str:
     ]
     heads = (f"lag {number(lag)} ps" for lag in found["lag_times"])
     return markdown_table(["peptide", "slowest timescale (ps)", *heads], lines)
+
+
+def beads_table(metrics: Numbers) -> str:
+    """What beads show of the two slowest motions, over the peptides."""
+    peptides = [own["mappings"] for own in metrics["peptides"].values()]
+    lines = []
+    for label in peptides[0]:
+        counts = sorted({own[label]["n_beads"] for own in peptides})
+        found = np.array([own[label]["correlation"] for own in peptides])
+        errors = found.std(axis=0, ddof=1) / math.sqrt(len(found))
+        cells = map(estimate, found.mean(axis=0).ravel(), errors.ravel())
+        lines.append([label, "–".join(map(str, counts[:: max(1, len(counts) - 1)])), *cells])
+    heads = [
+        f"{motion}, {n_history} frame{'s' if n_history > 1 else ''}"
+        for n_history in metrics["histories"]
+        for motion in ("slowest", "second")
+    ]
+    return markdown_table(["beads", "number", *heads], lines)
 
 
 def one_step_table(metrics: Numbers) -> str:

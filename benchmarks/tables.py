@@ -31,6 +31,7 @@ from benchmarks.fidelity_tables import (
     target_table,
 )
 from benchmarks.peptide_tables import (
+    beads_table,
     finetune_table,
     lag_table,
     one_step_table,
@@ -87,6 +88,7 @@ TABLES: dict[str, tuple[str, Callable[[Numbers], str]]] = {
     "speed_md": ("speed_cpu/md", md_speed_table),
     "speed_md_peptides": ("speed_cpu/md-peptides", md_speed_table),
     "speed_md_paper": ("speed_cpu/md-paper", md_speed_table),
+    "peptide_beads": ("peptide_beads", beads_table),
     "peptides": ("peptides", peptide_table),
     "peptide_timescales": ("peptides", timescale_table),
     "peptide_lags": ("peptides", lag_table),

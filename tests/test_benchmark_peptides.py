@@ -90,6 +90,18 @@ def test_without_memory_the_timescale_is_the_same_at_every_lag_time(
     assert found == pytest.approx([50.0] * 3, rel=0.25)
 
 
+def test_lags_shorter_than_the_frames_are_unknown(ruler: Ruler, data: Data) -> None:
+    ensemble = joined(data.floor[0])
+    coarse = replace(
+        ensemble,
+        xyz=tuple(xyz[::4] for xyz in ensemble.xyz),
+        frame_interval=4 * ensemble.frame_interval,
+    )
+    short, long = slowest_by_lag(ruler, coarse, lag_times=(ensemble.frame_interval, 20.0))
+    assert math.isnan(short)
+    assert long == pytest.approx(50.0, rel=0.25)
+
+
 def test_another_rate_is_seen(ruler: Ruler) -> None:
     fast = joined(hopping("a", seed=3, rate=0.06))
     row = score_row(ruler, fast, n_bootstrap=10)
