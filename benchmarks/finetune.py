@@ -1,6 +1,6 @@
 """Fine-tuning on a little MD of a new peptide, against training on it alone and against that MD.
 
-    python -m benchmarks.finetune --train-duration 3 --unseen-duration 10
+    python -m benchmarks.finetune --train-duration 2 --unseen-duration 4.8
 
 The simulator of `benchmarks.peptides` is fine-tuned on the first 1 %, 5 % and 25 % of the first MD
 run of each unseen peptide, with old data replayed. Scored on what nothing has seen: the last three
@@ -33,6 +33,7 @@ from benchmarks.peptide_scores import (
 )
 from benchmarks.peptide_tables import FINETUNED
 from benchmarks.peptides import (
+    LENGTH,
     MODEL,
     N_REPLICAS,
     TRAINING,
@@ -257,7 +258,7 @@ def run(panel: Panel, folder: Path) -> dict[str, Any]:
             start = first.frames(0, round(fraction * first.n_frames))
             own = home / f"{first.name}-{100 * fraction:g}"
             Console().rule(f"{first.name}, {100 * fraction:g} % of its MD")
-            piece = Piece(start, duration, own)
+            piece = Piece(start, LENGTH * duration, own)
             scored.append(score_piece(piece, ruler, trained, data.train))
         rows = {row: summary_of([own[row] for own in scored]) for row in FINETUNED}
         fractions[f"{100 * fraction:g} %"] = {

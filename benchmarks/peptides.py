@@ -1,6 +1,6 @@
 """Peptides of sequences never seen: train on a panel, roll out others, compare their kinetics.
 
-    python -m benchmarks.peptides --train-duration 3 --unseen-duration 10
+    python -m benchmarks.peptides --train-duration 2 --unseen-duration 4.8
 
 Durations are ns of MD of each peptide. MD that is there and as long is only read, also while it
 grows; what is missing is simulated, which takes hours. Every stage is kept in the folder. Writes
@@ -70,7 +70,8 @@ MODEL = ModelConfig(
 TRAINING = TrainingConfig(
     stride=5, n_steps=12000, history_noise=0.2, embedding_dropout=0.2, time_reversal=0.5
 )
-N_REPLICAS = 8  # of every roll-out
+N_REPLICAS = 32  # of every roll-out
+LENGTH = 4  # time steps of a roll-out, all replicas together, over those of the MD of a peptide
 N_WINDOWS, N_SAMPLES = 100, 30  # of the energy score of one step, per MD run
 FOLDER = Path("runs/peptides")
 SIZES = ("js_rg", "mape_rg", "js_bond", "js_pair", "collisions_per_million")
@@ -138,13 +139,13 @@ def unclocked(trained: PanelSimulator, learned: Sequence[Ensemble]) -> list[Ense
 
 
 def roll_out_unseen(trained: PanelSimulator, data: Data, panel: Panel) -> RolledOut:
-    """Roll out the unseen peptides, as long as their MD, all replicas from its first frames."""
+    """Roll out the unseen peptides, all replicas from the first frames of their MD."""
     simulator = trained.simulator
     n_first = simulator.statistics.stride * simulator.config.history
     return roll_out(
         simulator,
         [own.frames(0, n_first) for own in data.reference],
-        panel.md(panel.unseen_duration, n_replicas=1).duration,
+        LENGTH * panel.md(panel.unseen_duration, n_replicas=1).duration,
         n_replicas=N_REPLICAS,
         folder=trained.folder.parent / f"zero-shot-{panel.unseen_duration:g}ns",
     )
@@ -267,6 +268,7 @@ def main() -> None:
         "failures": rolled.n_failures,
         "n_scored": len(rows.reference),
         "n_replicas": N_REPLICAS,
+        "length": LENGTH,
         "lag_time": LAG_TIME,
         "timestep": trained.simulator.timestep,
         "equal_time": affordable,

@@ -94,8 +94,8 @@ def test_lags_shorter_than_the_frames_are_unknown(ruler: Ruler, data: Data) -> N
     ensemble = joined(data.floor[0])
     coarse = replace(
         ensemble,
-        xyz=tuple(xyz[::4] for xyz in ensemble.xyz),
-        frame_interval=4 * ensemble.frame_interval,
+        xyz=tuple(xyz[::5] for xyz in ensemble.xyz),
+        frame_interval=5 * ensemble.frame_interval,
     )
     short, long = slowest_by_lag(ruler, coarse, lag_times=(ensemble.frame_interval, 20.0))
     assert math.isnan(short)
