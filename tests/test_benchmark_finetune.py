@@ -22,6 +22,8 @@ from benchmarks.peptide_runs import Panel
 from benchmarks.peptide_scores import SUMMARY, summary_of
 from benchmarks.peptide_tables import FINETUNED
 from benchmarks.polymer_runs import Data
+from cgsim.checkpoint import load_provenance, load_simulator
+from cgsim.clock import ClockReading
 from cgsim.config import FinetuningConfig, TrainingConfig
 from cgsim.data import MappedTrajectory
 from cgsim.simulator import Simulator
@@ -117,6 +119,8 @@ def small(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "MODEL", TINY)
         monkeypatch.setattr(module, "N_REPLICAS", 2)
     monkeypatch.setattr(peptides, "TRAINING", brief)
+    told = ClockReading(("x", "y"), np.array([1.0, 2.0]), np.array([[0.4, 0.4], [0.8, 0.9]]))
+    monkeypatch.setattr(peptides, "read_clock", lambda *args, **settings: told)
     monkeypatch.setattr(finetune, "SCRATCH", brief)
     tuning = FinetuningConfig(n_steps=2, batch_size=4, steps_per_epoch=2)
     monkeypatch.setattr(finetune, "FINETUNING", tuning)
@@ -139,6 +143,10 @@ def test_a_second_call_makes_nothing_again(tmp_path: Path, monkeypatch: pytest.M
     assert len(first["zero_shot"]["peptides"]) == 2
     folders = {path.name for path in (tmp_path / "panel-0.06ns" / "finetune-0.2ns").iterdir()}
     assert folders == {"a-5", "a-25", "b-5", "b-25"}
+    model = tmp_path / "panel-0.06ns" / "model"
+    assert load_simulator(model / "clock" / "simulator.safetensors").statistics.clock == 2.0
+    provenance = load_provenance(model / "clock" / "simulator.safetensors")
+    assert "--train-duration 0.06" in provenance.data["command"]
 
     def never(*arguments: Any, **settings: Any) -> None:
         raise RuntimeError("computed again")

@@ -26,7 +26,8 @@ LAYERS = (
     ("data",),
     ("cutouts",),
     ("store", "sampling", "statistics", "embedding", "noise", "integrators", "exact"),
-    ("elastic", "score"),
+    ("elastic", "refinement"),
+    ("score",),
     ("dynamics",),
     ("state", "windows"),
     ("simulator",),
@@ -35,7 +36,7 @@ LAYERS = (
     ("optimisation",),
     ("one_step", "rollout", "training"),
     ("ancestor",),
-    ("arguments", "finetuning", "pulling", "quickstart", "restore"),
+    ("arguments", "clock", "finetuning", "pulling", "quickstart", "restore"),
     ("cluster",),
     ("cli",),
 )
