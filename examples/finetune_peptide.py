@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"Jensen-Shannon distances to {rest.n_frames:g} ps of MD that nothing was learnt from:")
     n_steps = max(1, round(rest.n_frames * rest.frame_interval / tuned.timestep))
     for label, simulator in (("as it is", cgsim.load_simulator(checkpoint)), ("fine-tuned", tuned)):
-        rollout = cgsim.simulate(simulator, learnt, n_steps, n_replicas=4)
+        rollout = cgsim.simulate(simulator, learnt, n_steps, n_replicas=16)
         scores = cgsim.compare(reference, cgsim.ensembles_of(rollout.trajectories)).learned.summary
         print(f"{label:12}", *(f"{name} {scores[name].value:.3f}" for name in SCORES))
 

@@ -108,3 +108,16 @@ def test_shares(name: str, value: float) -> None:
 def test_share_of_fine_tuning() -> None:
     with pytest.raises(ValueError, match=r"time_reversal must lie between 0 and 1, got 2\.0"):
         FinetuningConfig(time_reversal=2.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"spacing": 0.0}, "spacing must be positive"),
+        ({"churn": -0.1}, "churn must not be negative"),
+        ({"churn": 0.5, "n_evaluations": 4}, "n_evaluations must be odd with churn, got 4"),
+    ],
+)
+def test_refinements_that_cannot_be_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_dict(ScoreConfig, settings)
