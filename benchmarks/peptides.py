@@ -4,7 +4,8 @@
 
 Durations are ns of MD of each peptide. MD that is there and as long is only read, also while it
 grows; what is missing is simulated, which takes hours. Every stage is kept in the folder. Writes
-`benchmarks/results/peptides.json`; the report is in the folder.
+`benchmarks/results/peptides.json` and draws `docs/images/peptides.png`; the report is in the
+folder.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from rich.table import Table
 from benchmarks.ablations import plain
 from benchmarks.calibration import score_all, summary
 from benchmarks.environment import write_result
+from benchmarks.peptide_picture import draw
 from benchmarks.peptide_runs import (
     TRAIN,
     UNSEEN,
@@ -74,6 +76,7 @@ N_REPLICAS = 32  # of every roll-out
 LENGTH = 4  # time steps of a roll-out, all replicas together, over those of the MD of a peptide
 N_WINDOWS, N_SAMPLES = 100, 30  # of the energy score of one step, per MD run
 FOLDER = Path("runs/peptides")
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "peptides.png"
 SIZES = ("js_rg", "mape_rg", "js_bond", "js_pair", "collisions_per_million")
 UNITS = {
     "timescale": "ps",
@@ -255,6 +258,8 @@ def main() -> None:
     )
     rulers = rulers_of(rows)
     scored = kinetics(rows, rulers)
+    shown = {"MD": rows.reference, "second MD run": rows.floor or [], "learned": rows.learned}
+    draw(shown, rulers, clock=trained.simulator.statistics.clock, path=PICTURE)
     metrics = {
         "units": UNITS,
         "rows": scored,
