@@ -90,16 +90,16 @@ def read_clock(
     expected = _slowest(rulers, references, lag_time)
     learned = _rolled_out(plain, trajectories, references, n_replicas=n_replicas, seed=seed)
     clocks = n_lag / np.arange(n_lag, 0, -1)
-    intervals = plain.timestep * clocks
     ratios = np.stack(
         [
             _slowest(rulers, [replace(own, frame_interval=t) for own in learned], lag_time)
-            for t in intervals.tolist()
+            / expected
+            for t in (plain.timestep * clocks).tolist()
         ]
     )
-    if np.isnan(ratios / expected).all(axis=1).any():
+    if np.isnan(ratios).all(axis=1).any():
         raise ValueError(f"no molecule has a slow motion at a lag time of {lag_time:g} ps")
-    return ClockReading(tuple(own.name for own in references), clocks, ratios / expected)
+    return ClockReading(tuple(own.name for own in references), clocks, ratios)
 
 
 def with_clock(simulator: Simulator, clock: float) -> Simulator:

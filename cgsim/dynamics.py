@@ -61,11 +61,14 @@ class Prediction:
         Mean displacement, in root-mean-square displacements.
     latent : [n, irreps.dim]
         Equivariant node latents, for the score network.
+    vector : [n_edges, 3]
+        Edge vectors at present, in mean bond lengths.
     """
 
     acceleration: GaussianField
     displacement: Tensor
     latent: Tensor
+    vector: Tensor
 
 
 def around_prior(displacement: Tensor, steps: Tensor) -> Tensor:
@@ -163,7 +166,7 @@ class Dynamics(nn.Module):
         pair = None if self.pair_precision is None else self.pair_precision(scalars, edges, graph)
         mean = around_prior(displacement, beads.steps)
         field = gaussian_field(mean, diagonal, pair, vector=vector, graph=graph)
-        return Prediction(field, displacement, latent)
+        return Prediction(field, displacement, latent, vector)
 
     def inputs(self, beads: Beads) -> list[Tensor]:
         """Embedding, mass, noise level, inner products as scalars; past steps as vectors."""

@@ -299,10 +299,13 @@ class Simulator(nn.Module):
     ) -> Tensor:
         """The score network at the noisy next positions ``x_t + (u + y) step_scale``."""
         assumed = pos + (prediction.displacement.detach() + residual) * self.statistics.step_scale
-        unit, latent = self.statistics.length_scale, prediction.latent
-        vector, present = graph.displacement(assumed) / unit, graph.displacement(pos) / unit
         return self._denoiser(
-            residual, angle, vector=vector, present=present, latent=latent, graph=graph
+            residual,
+            angle,
+            vector=graph.displacement(assumed) / self.statistics.length_scale,
+            present=prediction.vector,
+            latent=prediction.latent,
+            graph=graph,
         )
 
     # ---------------------------------------------------------------- roll-out
