@@ -23,6 +23,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from benchmarks.environment import write_result
 from benchmarks.peptide_runs import UNSEEN
 from benchmarks.peptides import FOLDER
+from cgsim.evaluate.observables import all_pairs, pair_distances
 from cgsim.io import load_molecule
 from cgsim.mapping import build_mapping
 from cgsim.store import map_trajectory
@@ -35,6 +36,7 @@ MAPPINGS: dict[str, dict[str, Any]] = {
 }
 HISTORIES = (1, 8)  # frames that the trees see
 STRIDE = 5  # frames between them, of 1 ps
+FIRST = STRIDE * (max(HISTORIES) - 1)  # frame with the longest history before it
 LAG = 20  # frames, of TICA
 N_MOTIONS = 2
 MOST_VOLUMES = 40  # triple products of all four beads up to so many, else of four in a row
@@ -50,8 +52,7 @@ def torsions(trajectory: mdtraj.Trajectory) -> np.ndarray:
 def shapes(xyz: np.ndarray) -> np.ndarray:
     """Distances of all beads and triple products of four of them [n_frames, n]."""
     n_beads = xyz.shape[1]
-    first, second = np.triu_indices(n_beads, 1)
-    distances = np.linalg.norm(xyz[:, first] - xyz[:, second], axis=2)
+    distances = pair_distances(xyz, all_pairs(n_beads))
     fours = list(itertools.combinations(range(n_beads), 4))
     if len(fours) > MOST_VOLUMES:
         fours = [(k, k + 1, k + 2, k + 3) for k in range(n_beads - 3)]
@@ -63,23 +64,21 @@ def shapes(xyz: np.ndarray) -> np.ndarray:
 
 def with_history(features: np.ndarray, n_history: int) -> np.ndarray:
     """Rows of so many frames, from the frame on at which the longest history is there."""
-    longest = STRIDE * (max(HISTORIES) - 1)
-    past = [features[longest - STRIDE * k : len(features) - STRIDE * k] for k in range(n_history)]
+    past = [features[FIRST - STRIDE * k : len(features) - STRIDE * k] for k in range(n_history)]
     return np.concatenate(past, axis=1)
 
 
 def shown(beads: Sequence[np.ndarray], motions: Sequence[np.ndarray]) -> list[list[float]]:
     """Correlation of what is told with what is, for every history and motion."""
-    longest = STRIDE * (max(HISTORIES) - 1)
-    found = []
+    features, found = [shapes(own) for own in beads], []
     for n_history in HISTORIES:
-        learn, test = (with_history(shapes(own), n_history) for own in beads)
+        learn, test = (with_history(own, n_history) for own in features)
         row = []
         for motion in range(N_MOTIONS):
             trees = HistGradientBoostingRegressor(max_iter=150, random_state=0)
-            trees.fit(learn, motions[0][longest:, motion])
+            trees.fit(learn, motions[0][FIRST:, motion])
             told = trees.predict(test)
-            row.append(float(np.corrcoef(told, motions[1][longest:, motion])[0, 1]))
+            row.append(float(np.corrcoef(told, motions[1][FIRST:, motion])[0, 1]))
         found.append(row)
     return found
 

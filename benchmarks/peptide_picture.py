@@ -46,17 +46,15 @@ def plot(
                 tic0 = ruler.clusters.assign(own).tic0
                 both = np.concatenate(tic0)
                 above.hist(both, N_BINS, density=True, histtype="step", color=color, label=label)
-                _forgetting(below, tic0, own.frame_interval, color=color, style="-")
+                found = autocorrelation(tic0)
+                _forgetting(below, found, own.frame_interval, color=color, style="-")
                 if label == "learned":
-                    _forgetting(below, tic0, own.frame_interval / clock, color=color, style=":")
+                    _forgetting(below, found, own.frame_interval / clock, color=color, style=":")
         axes[0, 0].legend(fontsize="x-small")
         axes[1, 0].set_ylabel("autocorrelation of TIC0")
     return figure
 
 
-def _forgetting(
-    axis: Axes, tic0: list[np.ndarray], interval: float, *, color: str, style: str
-) -> None:
-    found = autocorrelation(tic0)
+def _forgetting(axis: Axes, found: np.ndarray, interval: float, *, color: str, style: str) -> None:
     times = interval * np.arange(len(found))
     axis.plot(times[times <= LONGEST], found[times <= LONGEST], style, color=color)
