@@ -31,7 +31,8 @@ class PolymerRun(Run):
     seed : int
         Seed of starting coordinates, velocities and noise.
     platform : str
-        ``"auto"`` (CUDA if it works, else CPU), ``"CPU"``, ``"CUDA"`` or ``"Reference"``.
+        ``"auto"`` (CUDA if it works, else CPU), ``"CPU"``, ``"CUDA"``, ``"OpenCL"`` or
+        ``"Reference"``.
     format : str
         ``"xtc"`` or ``"dcd"``.
     """

@@ -15,8 +15,9 @@ import openmm
 
 from cgsim.units import BOLTZMANN
 
-PLATFORMS = ("auto", "CPU", "CUDA", "Reference")
-_PROPERTIES = {"CPU": {"Threads": "1"}, "CUDA": {"Precision": "mixed"}}
+PLATFORMS = ("auto", "CPU", "CUDA", "OpenCL", "Reference")
+DEVICES = ("CUDA", "OpenCL")  # platforms that take all of a device, and one System at a time
+_PROPERTIES = {"CPU": {"Threads": "1"}} | {name: {"Precision": "mixed"} for name in DEVICES}
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ def choose_platform(name: str) -> tuple[openmm.Platform, dict[str, str]]:
     """Return an OpenMM platform and its properties; ``"auto"`` is CUDA if it works, else CPU.
 
     The CPU platform gets one thread: two merged Systems side by side, one thread each, are faster
-    than one with two threads (``benchmarks/md_speed.py``). CUDA integrates in double precision
-    (``mixed``), as the copies lie far from the origin.
+    than one with two threads (``benchmarks/md_speed.py``). CUDA and OpenCL integrate in double
+    precision (``mixed``), as the copies lie far from the origin. OpenCL is for other GPUs, and for
+    CPUs with an OpenCL driver (PoCL).
 
     Raises
     ------
@@ -60,8 +62,8 @@ def choose_platform(name: str) -> tuple[openmm.Platform, dict[str, str]]:
 
 
 def n_workers(platform: openmm.Platform) -> int:
-    """Return how many merged Systems to run side by side: one per CPU core, one on a GPU."""
-    if platform.getName() == "CUDA":
+    """Return how many merged Systems to run side by side: one per CPU core, one on a device."""
+    if platform.getName() in DEVICES:
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -91,10 +93,14 @@ class MergedCopies:
     cutoff : float
         Distance beyond which atoms do not interact, nm.
     platform : str
-        ``"auto"``, ``"CPU"``, ``"CUDA"`` or ``"Reference"``.
+        ``"auto"``, ``"CPU"``, ``"CUDA"``, ``"OpenCL"`` or ``"Reference"``.
     """
 
-    n_atom_steps: ClassVar[Mapping[str, int]] = {"CPU": 10_000_000, "CUDA": 2_000_000_000}
+    n_atom_steps: ClassVar[Mapping[str, int]] = {
+        "CPU": 10_000_000,
+        "CUDA": 2_000_000_000,
+        "OpenCL": 100_000_000,
+    }
     """Atoms times steps that take a few seconds, by platform; others count as CPU."""
     longest_chunk: ClassVar[float] = math.inf
     """ps; small Systems on a GPU would otherwise go long without being saved."""

@@ -37,7 +37,8 @@ class PeptideRun(Run):
     seed : int
         Seed of velocities and noise.
     platform : str
-        ``"auto"`` (CUDA if it works, else CPU), ``"CPU"``, ``"CUDA"`` or ``"Reference"``.
+        ``"auto"`` (CUDA if it works, else CPU), ``"CPU"``, ``"CUDA"``, ``"OpenCL"`` or
+        ``"Reference"``.
     format : str
         ``"xtc"`` or ``"dcd"``.
     temperature : float

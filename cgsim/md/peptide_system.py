@@ -156,10 +156,10 @@ class MergedPeptides(MergedCopies):
     force_field : PeptideForceField
         Parameters of the potential and the dynamics.
     platform : str
-        ``"auto"``, ``"CPU"``, ``"CUDA"`` or ``"Reference"``.
+        ``"auto"``, ``"CPU"``, ``"CUDA"``, ``"OpenCL"`` or ``"Reference"``.
     """
 
-    n_atom_steps = MappingProxyType({"CPU": 1_000_000, "CUDA": 200_000_000})
+    n_atom_steps = MappingProxyType({"CPU": 1_000_000, "CUDA": 200_000_000, "OpenCL": 10_000_000})
     longest_chunk = 400.0
 
     def __init__(

@@ -26,7 +26,8 @@ class Run:
     seed : int
         Seed of everything random.
     platform : str
-        ``"auto"`` (CUDA if it works, else CPU), ``"CPU"``, ``"CUDA"`` or ``"Reference"``.
+        ``"auto"`` (CUDA if it works, else CPU), ``"CPU"``, ``"CUDA"``, ``"OpenCL"`` or
+        ``"Reference"``.
     format : str
         ``"xtc"`` or ``"dcd"``.
     timestep : float

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from cgsim.md.files import write_progress
-from cgsim.md.merged import MergedCopies, choose_platform, n_workers
+from cgsim.md.merged import DEVICES, MergedCopies, choose_platform, n_workers
 from cgsim.md.replica import Replica, S
 from cgsim.md.run import Run
 
@@ -131,7 +131,7 @@ class _Task(Generic[S]):
     def parts(self, group: Sequence[Replica[S]], workers: int) -> list[Sequence[Replica[S]]]:
         """Deal replicas out to Systems: one for each worker, more if those were too large."""
         n_parts = workers
-        if choose_platform(self.run.platform)[0].getName() != "CUDA":
+        if choose_platform(self.run.platform)[0].getName() not in DEVICES:
             n_atoms = sum(replica.subject.n_atoms for replica in group)
             n_parts = max(workers, math.ceil(n_atoms / self.method.max_merged_atoms))
         return [group[i::n_parts] for i in range(min(n_parts, len(group)))]

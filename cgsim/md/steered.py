@@ -86,7 +86,7 @@ class MergedSteered(MergedPeptides):
     force_field : SteeredForceField
         Parameters of the potential, the dynamics and the spring.
     platform : str
-        ``"auto"``, ``"CPU"``, ``"CUDA"`` or ``"Reference"``.
+        ``"auto"``, ``"CPU"``, ``"CUDA"``, ``"OpenCL"`` or ``"Reference"``.
     """
 
     def __init__(
@@ -137,7 +137,8 @@ class SteeredRun(Run):
     seed : int
         Seed of velocities and noise.
     platform : str
-        ``"auto"`` (CUDA if it works, else CPU), ``"CPU"``, ``"CUDA"`` or ``"Reference"``.
+        ``"auto"`` (CUDA if it works, else CPU), ``"CPU"``, ``"CUDA"``, ``"OpenCL"`` or
+        ``"Reference"``.
     format : str
         ``"xtc"`` or ``"dcd"``.
     temperature : float

@@ -110,7 +110,7 @@ class MergedChains(MergedCopies):
     force_field : ForceField
         Parameters of the potential and the dynamics.
     platform : str
-        ``"auto"``, ``"CPU"``, ``"CUDA"`` or ``"Reference"``.
+        ``"auto"``, ``"CPU"``, ``"CUDA"``, ``"OpenCL"`` or ``"Reference"``.
     """
 
     def __init__(

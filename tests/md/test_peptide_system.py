@@ -101,6 +101,28 @@ def constrained_bonds(peptide: Peptide, xyz: np.ndarray) -> float:
     return energy
 
 
+def has_opencl() -> bool:
+    system = openmm.System()
+    system.addParticle(1.0)
+    try:
+        platform = openmm.Platform.getPlatformByName("OpenCL")
+        openmm.Context(system, openmm.VerletIntegrator(0.001), platform)
+    except openmm.OpenMMException:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_opencl(), reason="no OpenCL device")
+def test_opencl_has_the_forces_of_the_reference(alanine: Peptide) -> None:
+    """Drivers differ: of each it has to be seen."""
+    xyz = conformations(alanine, 3)
+    forces = []
+    for platform in ("Reference", "OpenCL"):
+        merged = MergedPeptides([alanine] * 3, FORCE_FIELD, platform=platform)
+        forces.append(np.concatenate(merged.forces(xyz)[1]))
+    np.testing.assert_allclose(forces[1], forces[0], atol=2e-4 * np.abs(forces[0]).max())
+
+
 def test_no_conformation_is_longer_than_the_longest_extension(alanine: Peptide) -> None:
     bound = longest_extension(alanine)
     assert np.linalg.norm(alanine.xyz[:, None] - alanine.xyz, axis=2).max() < bound
