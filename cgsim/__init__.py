@@ -13,7 +13,6 @@ from cgsim.version import __version__
 if TYPE_CHECKING:
     from cgsim.backmapping import backmap
     from cgsim.checkpoint import load_simulator, save_simulator
-    from cgsim.clock import read_clock, with_clock
     from cgsim.config import FinetuningConfig, ModelConfig, TrainingConfig
     from cgsim.data import MappedTrajectory
     from cgsim.ensembles import ensembles_of, read_ensembles
@@ -64,12 +63,11 @@ _HOME = {
     "map_trajectory": "store",
     "map_user": "mapping",
     "pretrained_names": "pretrained",
-    "read_clock": "clock",
+    "read_guidance": "guidance",
     "read_ensembles": "ensembles",
     "save_mapped": "store",
     "save_simulator": "checkpoint",
     "simulate": "rollout",
-    "with_clock": "clock",
     "write_report": "evaluate.report",
 }
 

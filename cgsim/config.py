@@ -69,12 +69,17 @@ class DynamicsConfig:
         ``independent``: one variance per bead. ``correlated``: a Gaussian Markov random field on
         the bead graph. ``elastic``: one that is stiff along the bonds and soft across them, for
         beads of few atoms.
+    steps
+        ``straight``: beads go where their displacement points. ``turning``: bonds turn and keep the
+        length that they are given, for molecules without rings whose bonds turn much in a step,
+        such as peptides (see `cgsim.steps`).
     """
 
     n_channels: int = 32
     n_layers: int = 3
     lmax: int = 1
     noise: Literal["independent", "correlated", "elastic"] = "correlated"
+    steps: Literal["straight", "turning"] = "straight"
 
 
 @dataclass(frozen=True)
@@ -106,11 +111,18 @@ class ScoreConfig:
         decided wrongly at high noise is decided again at low noise. 0 is none.
     present
         Whether an edge of the denoiser knows how far apart its beads are at present.
+    unconditional
+        Share of the windows of which, in training, the denoiser is not told the present: what
+        guidance needs.
+    guidance
+        How strongly a step is bound to the present, see `cgsim.denoising.Denoiser`. 1 is as it was
+        learnt; any other takes twice the network evaluations.
 
     Raises
     ------
     ValueError
-        If the spacing is not positive, or the churn negative.
+        If the spacing is not positive, the churn negative, the unconditional share not below 1, or
+        there is guidance without such a share.
     """
 
     n_channels: int = 24
@@ -121,6 +133,8 @@ class ScoreConfig:
     spacing: float = 1.0
     churn: float = 0.0
     present: bool = False
+    unconditional: float = 0.0
+    guidance: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.spacing > 0:
@@ -129,6 +143,12 @@ class ScoreConfig:
             raise ValueError(f"churn must not be negative, got {self.churn}")
         if self.churn and not self.n_evaluations % 2:
             raise ValueError(f"n_evaluations must be odd with churn, got {self.n_evaluations}")
+        if not 0 <= self.unconditional < 1:
+            raise ValueError(f"unconditional must be between 0 and 1, got {self.unconditional}")
+        if self.guidance != 1 and not self.unconditional:
+            raise ValueError(
+                f"guidance {self.guidance:g} needs a denoiser trained with an unconditional share"
+            )
 
 
 @dataclass(frozen=True)

@@ -63,12 +63,15 @@ class Prediction:
         Equivariant node latents, for the score network.
     vector : [n_edges, 3]
         Edge vectors at present, in mean bond lengths.
+    embedding : [n, n_embedding]
+        Of every bead.
     """
 
     acceleration: GaussianField
     displacement: Tensor
     latent: Tensor
     vector: Tensor
+    embedding: Tensor
 
 
 def around_prior(displacement: Tensor, steps: Tensor) -> Tensor:
@@ -166,7 +169,7 @@ class Dynamics(nn.Module):
         pair = None if self.pair_precision is None else self.pair_precision(scalars, edges, graph)
         mean = around_prior(displacement, beads.steps)
         field = gaussian_field(mean, diagonal, pair, vector=vector, graph=graph)
-        return Prediction(field, displacement, latent, vector)
+        return Prediction(field, displacement, latent, vector, beads.embedding)
 
     def inputs(self, beads: Beads) -> list[Tensor]:
         """Embedding, mass, noise level, inner products as scalars; past steps as vectors."""

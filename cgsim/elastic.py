@@ -47,8 +47,8 @@ class ElasticGaussian(PairField):
         """``w_ij + k_ij / 3`` [n_pairs]."""
         return self.weight + self.stiffness / 3
 
-    def _precision(self) -> Tensor:
-        """See `PairField`, [n_graphs, 3 width, 3 width]."""
+    def precision(self) -> Tensor:
+        """See `GaussianField`, [n_graphs, 3 width, 3 width]."""
         width, (first, second) = self.layout.width, self.layout.slot[self.pairs]
         one = torch.eye(3, dtype=torch.float64, device=self.mean.device)
         direction = self.direction.double()

@@ -51,7 +51,11 @@ class GaussianField(ABC):
         Number of systems.
     known_layout
         `layout`, where it is at hand already.
+    n_alike
+        Columns of a vector per bead that share one matrix: 3 where x, y and z are alike, else 1.
     """
+
+    n_alike: ClassVar[int] = 3
 
     mean: Tensor
     diagonal: Tensor
@@ -94,6 +98,13 @@ class GaussianField(ABC):
         Of small systems `deviation` makes it of ``randn_like(mean)``.
         """
 
+    @abstractmethod
+    def precision(self) -> Tensor:
+        """The precision of each system [n_graphs, n_rows, n_rows]; padding is the identity.
+
+        In double precision: stiff bonds between beads that hardly move alone need it.
+        """
+
     def __post_init__(self) -> None:
         if self.known_layout is None or self.known_layout.batch is not self.batch:
             layout = Layout.of(self.batch, self.n_graphs)
@@ -108,6 +119,14 @@ class GaussianField(ABC):
     def counts(self) -> Tensor:
         """Beads of each system [n_graphs]."""
         return self.layout.counts
+
+    def rows(self, vector: Tensor) -> Tensor:
+        """A vector per bead [n, 3] as rows of the matrix [n_graphs, n_rows, n_alike], float64."""
+        return self.layout.padded(vector).double().reshape(self.n_graphs, -1, self.n_alike)
+
+    def beads(self, rows: Tensor) -> Tensor:
+        """The inverse of `rows`."""
+        return self.layout.unpadded(rows.reshape(self.n_graphs, -1, 3))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density of a value [n, 3] for each system [n_graphs], nats."""
@@ -147,6 +166,10 @@ class IndependentGaussian(GaussianField):
         """``3 sum_i log d_i`` of each system [n_graphs]."""
         return 3 * total_per_graph(self.diagonal.log(), self.batch, self.n_graphs)
 
+    def precision(self) -> Tensor:
+        """See `GaussianField`, [n_graphs, width, width]."""
+        return torch.diag_embed(self.layout.padded(self.diagonal.double(), fill=1.0))
+
     def core_log_prob(self, value: Tensor, core: Tensor) -> Tensor:
         """See `GaussianField`; what the others do is of no account."""
         squared = self.diagonal * (value - self.mean).square().sum(dim=1)
@@ -172,11 +195,7 @@ class PairField(GaussianField):
         ``w_ij > 0``.
     pairs : [2, n_pairs]
         Each pair of beads once.
-    n_alike
-        Columns of a vector per bead that share one matrix: 3 where x, y and z are alike, else 1.
     """
-
-    n_alike: ClassVar[int]
 
     weight: Tensor
     pairs: Tensor
@@ -193,13 +212,6 @@ class PairField(GaussianField):
     def strength(self) -> Tensor:
         """Mean of the pull over directions [n_pairs]: what a pair adds to the diagonal of P."""
 
-    @abstractmethod
-    def _precision(self) -> Tensor:
-        """The precision of each system [n_graphs, n_rows, n_rows]; padding is the identity.
-
-        In double precision: stiff bonds between beads that hardly move alone need it.
-        """
-
     def log_det(self) -> Tensor:
         """``log det P`` of each system [n_graphs], by dense Cholesky factorisation."""
         return self._log_det_of(self._cholesky)
@@ -212,18 +224,18 @@ class PairField(GaussianField):
 
     def deviation_of(self, noise: Tensor) -> Tensor:
         """``L^-T z`` [n, 3], of the covariance ``(L L^T)^-1``."""
-        solved = torch.linalg.solve_triangular(self._cholesky.mT, self._rows(noise), upper=True)
-        return self._beads(solved).to(noise)
+        solved = torch.linalg.solve_triangular(self._cholesky.mT, self.rows(noise), upper=True)
+        return self.beads(solved).to(noise)
 
     def core_log_prob(self, value: Tensor, core: Tensor) -> Tensor:
         """See `GaussianField`; by dense Cholesky factorisation."""
         inside = core[:, None].to(self.mean)
         deviation = value - self.mean
         pull = inside * self._times((1 - inside) * deviation)
-        is_core = self._rows(inside.repeat(1, 3))[:, :, 0]
-        block = is_core[:, :, None] * self._precision() * is_core[:, None, :]
+        is_core = self.rows(inside.repeat(1, 3))[:, :, 0]
+        block = is_core[:, :, None] * self.precision() * is_core[:, None, :]
         factor = torch.linalg.cholesky_ex(block + torch.diag_embed(1 - is_core)).L
-        answer = self._beads(torch.cholesky_solve(self._rows(pull), factor)).to(deviation)
+        answer = self.beads(torch.cholesky_solve(self.rows(pull), factor)).to(deviation)
         squared = self.squared_norm(inside * deviation + answer)
         n_degrees = 3 * total_per_graph(inside[:, 0], self.batch, self.n_graphs)
         return -0.5 * (squared - self._log_det_of(factor) + LOG_2PI * n_degrees)
@@ -231,20 +243,12 @@ class PairField(GaussianField):
     @property
     def _cholesky(self) -> Tensor:
         """Unchecked: the networks' bounds leave no precision that is not positive definite."""
-        return torch.linalg.cholesky_ex(self._precision()).L
+        return torch.linalg.cholesky_ex(self.precision()).L
 
     def _log_det_of(self, factor: Tensor) -> Tensor:
         """``log det`` of the matrix that has this Cholesky factor, for all columns [n_graphs]."""
         diagonal = factor.diagonal(dim1=1, dim2=2)
         return 2 * self.n_alike * diagonal.log().sum(dim=1).to(self.diagonal)
-
-    def _rows(self, vector: Tensor) -> Tensor:
-        """A vector per bead [n, 3] as rows of the matrix [n_graphs, n_rows, n_alike], float64."""
-        return self.layout.padded(vector).double().reshape(self.n_graphs, -1, self.n_alike)
-
-    def _beads(self, rows: Tensor) -> Tensor:
-        """The inverse of `_rows`."""
-        return self.layout.unpadded(rows.reshape(self.n_graphs, -1, 3))
 
     def squared_norm(self, vector: Tensor) -> Tensor:
         """``sum_i d_i |v_i|^2 + sum_{i<j} (v_i - v_j) . pull_ij``, of each system [n_graphs]."""
@@ -290,8 +294,6 @@ class CorrelatedGaussian(PairField):
     mixes beads, not components (Rue & Held, Gaussian Markov Random Fields, 2005).
     """
 
-    n_alike = 3
-
     def pull(self, stretch: Tensor) -> Tensor:
         """``w_ij (v_i - v_j)`` [n_pairs, 3]."""
         return self.weight[:, None] * stretch
@@ -305,8 +307,8 @@ class CorrelatedGaussian(PairField):
         """``w_ij`` [n_pairs]."""
         return self.weight
 
-    def _precision(self) -> Tensor:
-        """See `PairField`, [n_graphs, width, width]."""
+    def precision(self) -> Tensor:
+        """See `GaussianField`, [n_graphs, width, width]."""
         width, (first, second) = self.layout.width, self.pairs
         weight = self.weight.double()
         size = self.n_graphs * width

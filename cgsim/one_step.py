@@ -86,10 +86,10 @@ def sample_next(
 def _window_rows(simulator: Simulator, trajectory: MappedTrajectory, n_windows: int) -> np.ndarray:
     """Frames of evenly spaced windows [n_windows, k + 1], the next frame last."""
     stride, history = simulator.statistics.stride, simulator.config.history
-    if not np.isclose(stride * trajectory.frame_interval, simulator.statistics.timestep, rtol=1e-3):
+    if not np.isclose(stride * trajectory.frame_interval, simulator.timestep, rtol=1e-3):
         raise ValueError(
             f"{trajectory.name}: {stride} frames of {trajectory.frame_interval:g} ps are not a "
-            f"time step of the simulator, {simulator.statistics.timestep:g} ps"
+            f"time step of the simulator, {simulator.timestep:g} ps"
         )
     n_possible = trajectory.n_frames - history * stride
     if n_possible < n_windows:
@@ -136,5 +136,5 @@ def _window(
         trajectory,
         pos=np.asarray(trajectory.pos[rows]),
         cell=None if trajectory.cell is None else trajectory.cell[rows],
-        frame_interval=simulator.statistics.timestep,
+        frame_interval=simulator.timestep,
     )

@@ -22,8 +22,10 @@ from e3nn import o3
 from torch import Tensor, nn
 
 from cgsim.config import GraphConfig, ScoreConfig
+from cgsim.dynamics import Prediction
+from cgsim.forms import Plain
 from cgsim.nn.convolution import EquivariantConvolution
-from cgsim.nn.edges import EdgeFeatures, EdgeGeometry
+from cgsim.nn.edges import EdgeGeometry
 from cgsim.nn.linear import EquivariantLinear, by_order, channels_of
 from cgsim.nn.mlp import mlp, zero_init
 from cgsim.nn.neighbours import BeadGraph
@@ -34,12 +36,16 @@ STRETCH = 20.0  # per mean bond length: of a change of distance that a network t
 
 
 class Score(nn.Module):
-    """The velocity ``G(y, theta)`` of the residual, given the latents of the dynamics network.
+    """The velocity ``G(y, theta)`` of the residual, given what is predicted of the present.
+
+    Where it is not told of the present it knows the kinds of beads, not the latents of the dynamics
+    network nor present distances.
 
     Shapes
     ------
-    residual [n, 3], angle [n], vector and present [n_edges, 3] (of the noisy and of the present
-    positions, in mean bond lengths), latent [n, latent_irreps.dim], graph -> [n, 3]
+    residual [n, 3, n_shown] (see `cgsim.forms`), angle [n], vector
+    [n_edges, 3] (of the noisy positions, in mean bond lengths), present, graph, told [n] or None
+    (everywhere) -> [n, 3, n_answered]
     """
 
     def __init__(
@@ -48,24 +54,28 @@ class Score(nn.Module):
         graph: GraphConfig,
         *,
         latent_irreps: o3.Irreps,
+        n_embedding: int,
+        forms: type[Plain] = Plain,
         chiral: bool = False,
     ) -> None:
         super().__init__()
         width, lmax = config.n_channels, latent_irreps.lmax
-        self.refinement = Refinement.of(config)
+        self.refinement, self.guidance = Refinement.of(config), config.guidance
         self.irreps = hidden_irreps(width, lmax)
         self.n_latent = channels_of(latent_irreps)
         self.edges = EdgeGeometry(graph, lmax=lmax, n_scalars=self.n_latent[0])
         self.present = config.present
         n_edge = self.edges.n_edge + (graph.n_radial + 3 if config.present else 0)
-        self.inputs = EquivariantLinear(latent_irreps + o3.Irreps("1o"), self.irreps)
+        shown = o3.Irreps([(forms.n_shown, "1o")])
+        self.inputs = EquivariantLinear(latent_irreps + shown, self.irreps)
+        self.kind = nn.Linear(n_embedding, width) if config.unconditional else None
         self.level = mlp(2, width, width)
         zero_init(self.level[-1])
         self.convolutions = nn.ModuleList(
             EquivariantConvolution(width, lmax=lmax, n_edge=n_edge, chiral=chiral)
             for _ in range(config.n_layers)
         )
-        self.output = EquivariantLinear(self.irreps, o3.Irreps("1o"))
+        self.output = EquivariantLinear(self.irreps, o3.Irreps([(forms.n_answered, "1o")]))
         nn.init.zeros_(self.output.weight)
 
     def forward(
@@ -74,27 +84,42 @@ class Score(nn.Module):
         angle: Tensor,
         *,
         vector: Tensor,
-        present: Tensor,
-        latent: Tensor,
+        present: Prediction,
         graph: BeadGraph,
+        told: Tensor | None = None,
     ) -> Tensor:
-        """Return the velocity of every bead's residual."""
+        """Return the velocity of every bead's residual, in several forms."""
+        latent = present.latent if told is None else present.latent * told[:, None]
         edges = self.edges(vector, graph, latent[:, : self.n_latent[0]])
         if self.present:
-            edges = self._with_present(edges, vector, present)
+            change = self._change(vector, present.vector)
+            if told is not None:
+                change = change * _both_ends(told, graph)
+            edges = replace(edges, attr=torch.cat([edges.attr, change], dim=1))
+        parts = self._inputs(latent, residual, angle)
+        if self.kind is not None:
+            parts[0] = parts[0] + self.kind(present.embedding)[:, None]
+        for convolution in self.convolutions:
+            parts = convolution(parts, edges)
+        return self.output.order(1, parts[1])
+
+    def _inputs(self, latent: Tensor, residual: Tensor, angle: Tensor) -> list[Tensor]:
         known = by_order(latent, self.n_latent)
-        known[1] = torch.cat([known[1], residual[:, :, None]], dim=2)
+        known[1] = torch.cat([known[1], residual], dim=2)
         parts = self.inputs(known)
         level = self.level(torch.stack([angle.cos(), angle.sin()], dim=1))
         parts[0] = parts[0] + level[:, None]
-        for convolution in self.convolutions:
-            parts = convolution(parts, edges)
-        return self.output.order(1, parts[1])[:, :, 0]
+        return parts
 
-    def _with_present(self, edges: EdgeFeatures, vector: Tensor, present: Tensor) -> EdgeFeatures:
-        """Edges that also know the distance at present, and how it and the direction changed."""
+    def _change(self, vector: Tensor, present: Tensor) -> Tensor:
+        """The distance at present, and how it and the direction changed since."""
         distance, before = vector.norm(dim=1), present.norm(dim=1)
         turned = (nn.functional.normalize(vector) * nn.functional.normalize(present)).sum(dim=1)
         change = torch.stack([before, torch.asinh(STRETCH * (distance - before)), turned], dim=1)
-        attr = torch.cat([edges.attr, change, self.edges.basis(before)], dim=1)
-        return replace(edges, attr=attr)
+        return torch.cat([change, self.edges.basis(before)], dim=1)
+
+
+def _both_ends(value: Tensor, graph: BeadGraph) -> Tensor:
+    """The product of a number per bead [n] over both ends of every edge [n_edges, 1]."""
+    column = value[:, None]
+    return (graph.source(column) * graph.destination(column)).reshape(-1, 1)

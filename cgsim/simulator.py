@@ -10,10 +10,12 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from cgsim.config import ModelConfig
+from cgsim.config import ModelConfig, ScoreConfig
 from cgsim.data import CGData, MappedTrajectory, WindowDataset
+from cgsim.denoising import Denoiser
 from cgsim.dynamics import Beads, Dynamics, Prediction
 from cgsim.embedding import GraphEmbedding
+from cgsim.forms import FORMS
 from cgsim.integrators import acceleration_target, euler_step, velocity_from_history
 from cgsim.nn.layout import Layout
 from cgsim.nn.neighbours import BeadGraph, bead_graph
@@ -22,6 +24,7 @@ from cgsim.refinement import Draw
 from cgsim.score import Score
 from cgsim.state import State, centred
 from cgsim.statistics import Statistics, shared_frame_interval
+from cgsim.steps import STEPS, Straight
 from cgsim.windows import (
     UNPERTURBED,
     Perturbation,
@@ -84,6 +87,8 @@ class Simulator(nn.Module):
                 config.score,
                 config.graph,
                 latent_irreps=self.dynamics.irreps,
+                n_embedding=config.embedding.n_channels,
+                forms=FORMS[config.dynamics.steps],
                 chiral=statistics.chiral,
             )
         )
@@ -95,8 +100,8 @@ class Simulator(nn.Module):
 
     @property
     def timestep(self) -> float:
-        """Of one step of a roll-out, ps: Delta, or what `cgsim.clock` says instead."""
-        return self.statistics.timestep * self.statistics.clock
+        """Delta, ps."""
+        return self.statistics.timestep
 
     def windows(self, trajectories: Sequence[MappedTrajectory]) -> WindowDataset:
         """All windows of some trajectories, with this simulator's history, time step and types.
@@ -105,8 +110,11 @@ class Simulator(nn.Module):
         ------
         ValueError
             If a trajectory is too short, or holds an atom type never seen in training; if they
-            differ in frame interval, or the time step is no whole multiple of it.
+            differ in frame interval, or the time step is no whole multiple of it; if its steps are
+            not for such a molecule (see `cgsim.steps`).
         """
+        for trajectory in trajectories:
+            self._steps.check(trajectory)
         return WindowDataset(
             trajectories,
             atom_types=self.atom_types,
@@ -129,11 +137,30 @@ class Simulator(nn.Module):
         ValueError
             If there is no score network, or the number is negative.
         """
-        if self.config.score is None:
-            raise ValueError("this simulator has no score network: config.score is None")
+        score = self._score_config
         if n_evaluations < 0:
             raise ValueError(f"n_evaluations must not be negative, got {n_evaluations}")
-        score = replace(self.config.score, n_evaluations=n_evaluations) if n_evaluations else None
+        return self._with_score(
+            replace(score, n_evaluations=n_evaluations) if n_evaluations else None
+        )
+
+    def with_guidance(self, guidance: float) -> Self:
+        """A simulator of the same weights with another guidance (see `cgsim.denoising.Denoiser`).
+
+        Raises
+        ------
+        ValueError
+            If there is no score network, or it was never trained without being told of the present.
+        """
+        return self._with_score(replace(self._score_config, guidance=guidance))
+
+    @property
+    def _score_config(self) -> ScoreConfig:
+        if self.config.score is None:
+            raise ValueError("this simulator has no score network: config.score is None")
+        return self.config.score
+
+    def _with_score(self, score: ScoreConfig | None) -> Self:
         config = replace(self.config, score=score)
         other = type(self)(config, atom_types=self.atom_types, statistics=self.statistics)
         wanted = dict(other.named_parameters())
@@ -180,10 +207,12 @@ class Simulator(nn.Module):
             dtype=self.dtype,
             generator=generator,
             perturbation=perturbation,
-            spacing=1.0 if self.config.score is None else self.config.score.spacing,
+            score=self.config.score,
         )
         embedding = self.embed(batch, generator, dropout=perturbation.embedding)
-        return windows, embedding, self._graph(windows.pos[:, -1], batch)
+        graph = self._graph(windows.pos[:, -1], batch)
+        steps = self._steps.at(windows.pos[:, -1], graph)
+        return windows._replace(ahead=steps.straightened(windows.ahead)), embedding, graph
 
     def losses(self, windows: Windows, embedding: Tensor, graph: BeadGraph) -> dict[str, Tensor]:
         """`loss`, a pure function of tensors.
@@ -193,21 +222,21 @@ class Simulator(nn.Module):
         embedding : [n, n_channels]
             Of every bead.
         """
-        pos, next_pos = windows.pos, windows.next_pos
+        pos = windows.pos
         prediction = self._predict(
             pos, embedding, mass=windows.mass, noise_level=windows.noise_level, graph=graph
         )
-        target = self.reduced_acceleration(pos, next_pos)
+        target = self.reduced_acceleration(pos, windows.ahead)
         field, core = prediction.acceleration, windows.core
         log_prob = field.log_prob(target) if core is None else field.core_log_prob(target, core)
         losses = {"nll": -log_prob.sum() / windows.n_degrees}
-        if self.score is not None:
-            losses["score"] = self._score_loss(windows, prediction, graph=graph)
+        if (denoiser := self.denoiser(pos[:, -1], prediction, graph=graph)) is not None:
+            losses["score"] = denoiser.loss(windows)
         return losses
 
-    def reduced_acceleration(self, history: Tensor, next_pos: Tensor) -> Tensor:
+    def reduced_acceleration(self, history: Tensor, ahead: Tensor) -> Tensor:
         """The training target ``a Delta^2 / step_scale`` [n, 3], dimensionless."""
-        return acceleration_target(history, next_pos, timestep=1.0) / self.statistics.step_scale
+        return acceleration_target(history, ahead, timestep=1.0) / self.statistics.step_scale
 
     def predict(self, batch: CGData) -> Prediction:
         """Distribution over the reduced accelerations of a batch of windows, as they are."""
@@ -217,23 +246,6 @@ class Simulator(nn.Module):
         return self._predict(
             pos, self.embed(batch), mass=batch.mass, noise_level=level, graph=graph
         )
-
-    def _score_loss(self, windows: Windows, prediction: Prediction, *, graph: BeadGraph) -> Tensor:
-        """``|G(y_theta, theta) - dy/dtheta|^2_P / 3n`` at the angle of each window."""
-        field, pos = prediction.acceleration, windows.pos[:, -1]
-        scaled = (windows.next_pos - pos) / self.statistics.step_scale
-        residual = scaled - prediction.displacement.detach()
-        with torch.no_grad():
-            noise = field.deviation_of(windows.noise)
-        cos, sin = windows.angle.cos()[:, None], windows.angle.sin()[:, None]
-        noisy, velocity = cos * residual + sin * noise, cos * noise - sin * residual
-        error = (
-            self._residual_velocity(noisy, windows.angle, pos, prediction=prediction, graph=graph)
-            - velocity
-        )
-        if windows.core is not None:
-            error = error * windows.core[:, None]
-        return field.detach().squared_norm(error).sum() / windows.n_degrees
 
     # ---------------------------------------------------------------- networks
 
@@ -261,6 +273,10 @@ class Simulator(nn.Module):
         )
 
     @property
+    def _steps(self) -> type[Straight]:
+        return STEPS[self.config.dynamics.steps]
+
+    @property
     def cutoff(self) -> float:
         """Cutoff of the bead graph, nm."""
         return self.config.graph.cutoff * self.statistics.length_scale
@@ -282,31 +298,13 @@ class Simulator(nn.Module):
         """Gaussian samples that a step takes."""
         return 1 if self.score is None else self.score.refinement.n_draws
 
-    @property
-    def _denoiser(self) -> Score:
+    def denoiser(self, pos: Tensor, prediction: Prediction, *, graph: BeadGraph) -> Denoiser | None:
+        """The score network, if there is one, at the present [n, 3], nm."""
         if self.score is None:
-            raise ValueError("this simulator has no score network: config.score is None")
-        return self.score
-
-    def _residual_velocity(
-        self,
-        residual: Tensor,
-        angle: Tensor,
-        pos: Tensor,
-        *,
-        prediction: Prediction,
-        graph: BeadGraph,
-    ) -> Tensor:
-        """The score network at the noisy next positions ``x_t + (u + y) step_scale``."""
-        assumed = pos + (prediction.displacement.detach() + residual) * self.statistics.step_scale
-        return self._denoiser(
-            residual,
-            angle,
-            vector=graph.displacement(assumed) / self.statistics.length_scale,
-            present=prediction.vector,
-            latent=prediction.latent,
-            graph=graph,
-        )
+            return None
+        steps = self._steps.at(pos, graph)
+        forms = FORMS[self.config.dynamics.steps].of(prediction.acceleration)
+        return Denoiser(self.score, pos, prediction, graph, steps, forms, self.statistics)
 
     # ---------------------------------------------------------------- roll-out
 
@@ -375,26 +373,13 @@ class Simulator(nn.Module):
         prediction = self._predict(
             local, state.embedding, mass=state.mass, noise_level=level, graph=graph
         )
-        residual = self._residual(deviation, local[:, -1], prediction=prediction, graph=graph)
-        reduced = prediction.acceleration.mean + residual
+        denoiser = self.denoiser(local[:, -1], prediction, graph=graph)
+        field = prediction.acceleration
+        residual = deviation(field) if denoiser is None else denoiser.refined(deviation)
+        reduced = field.mean + residual
         acceleration = reduced.double() * self.statistics.step_scale / self.timestep**2
         velocity = velocity_from_history(history, self.timestep)
-        pos, _ = euler_step(
+        ahead, _ = euler_step(
             history[:, -1], velocity, acceleration=acceleration, timestep=self.timestep
         )
-        return pos
-
-    def _residual(
-        self, draw: Draw, pos: Tensor, *, prediction: Prediction, graph: BeadGraph
-    ) -> Tensor:
-        """A deviation from the mean [n, 3], refined where there is a score network."""
-        if self.score is None:
-            return draw(prediction.acceleration)
-
-        def velocity(residual: Tensor, angle: float) -> Tensor:
-            everywhere = residual.new_full((len(residual),), angle)
-            return self._residual_velocity(
-                residual, everywhere, pos, prediction=prediction, graph=graph
-            )
-
-        return self.score.refinement(velocity, draw, field=prediction.acceleration)
+        return self._steps.at(history[:, -1], graph).bent(ahead)

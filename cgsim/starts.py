@@ -46,7 +46,7 @@ def map_structure(
         )
     molecule = molecule or load_molecule(structure_file)
     mapping = build_mapping(molecule, simulator.recipe)
-    interval = simulator.statistics.timestep  # of no account: there is one frame
+    interval = simulator.timestep  # of no account: there is one frame
     mapped = map_trajectory(structure_file, molecule, mapping, frame_interval=interval)
     return mapped.frames(0, 1)
 
@@ -93,7 +93,7 @@ def _history(
     simulator: Simulator, trajectory: MappedTrajectory, random: np.random.Generator
 ) -> MappedTrajectory:
     """The k frames, one step apart, up to a random one; one frame repeated if they are too few."""
-    timestep = simulator.statistics.timestep
+    timestep = simulator.timestep
     stride = round(timestep / trajectory.frame_interval)
     if stride < 1 or not np.isclose(stride * trajectory.frame_interval, timestep, rtol=1e-3):
         stride = trajectory.n_frames  # frames at other times than the steps give no velocities

@@ -29,8 +29,6 @@ class Statistics:
     chiral
         Whether any bead of the training data has a handedness: only then do the networks know of
         it (see `cgsim.nn.handedness`).
-    clock
-        Time that a step of a roll-out is worth, in time steps, see `cgsim.clock`.
     """
 
     timestep: float
@@ -39,7 +37,6 @@ class Statistics:
     step_scale: float
     mass_scale: float
     chiral: bool = field(default=False, repr=False)  # roll-outs know a simulator by its repr
-    clock: float = 1.0
 
     @property
     def stride(self) -> int:

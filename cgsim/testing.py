@@ -208,14 +208,9 @@ def outputs(simulator: Simulator, batch: CGData, residual: Tensor) -> dict[str, 
         "log_prob": prediction.acceleration.log_prob(simulator.reduced_acceleration(pos, next_pos)),
         "nll": simulator.loss(batch, generator=torch.Generator().manual_seed(0))["nll"],
     }
-    if simulator.score is not None:
-        said["score"] = simulator._residual_velocity(
-            residual.to(pos),
-            pos.new_full((len(pos),), ANGLE),
-            pos[:, -1],
-            prediction=prediction,
-            graph=simulator._graph(pos[:, -1], batch),
-        )
+    graph = simulator._graph(pos[:, -1], batch)
+    if (denoiser := simulator.denoiser(pos[:, -1], prediction, graph=graph)) is not None:
+        said["score"] = denoiser.guided(residual.to(pos), ANGLE)
     return said
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cgsim.config import ScoreConfig
 from cgsim.data import CGData
 from cgsim.noise import randn_like
 
@@ -38,8 +39,9 @@ class Windows(NamedTuple):
     ----------
     pos : [n, k, 3]
         The past frames, with noise, nm.
-    next_pos : [n, 3]
-        The frame to predict, nm.
+    ahead : [n, 3]
+        Where the displacement to predict points: the next frame, its steps made straight (see
+        `cgsim.steps`), nm.
     mass : [n]
         Da.
     noise_level : [n]
@@ -48,22 +50,25 @@ class Windows(NamedTuple):
         Standard normal numbers for a sample of the predicted Gaussian.
     angle : [n]
         Noise angle at which the score network is asked, the same for a whole window.
+    told : [n] or None
+        1 where the score network is told of the present, else 0; None is everywhere.
     core : [n] or None
         Which beads are learnt from, where some are there as surroundings only.
     """
 
     pos: Tensor
-    next_pos: Tensor
+    ahead: Tensor
     mass: Tensor
     noise_level: Tensor
     noise: Tensor
     angle: Tensor
+    told: Tensor | None = None
     core: Tensor | None = None
 
     @property
     def n_degrees(self) -> Tensor | int:
         """Degrees of freedom that are learnt from."""
-        return self.next_pos.numel() if self.core is None else 3 * self.core.sum()
+        return self.ahead.numel() if self.core is None else 3 * self.core.sum()
 
 
 def noisy_windows(
@@ -73,7 +78,7 @@ def noisy_windows(
     dtype: torch.dtype,
     generator: torch.Generator | None,
     perturbation: Perturbation,
-    spacing: float = 1.0,
+    score: ScoreConfig | None = None,
 ) -> Windows:
     """Draw noise on the past frames, of half of the windows, and what the losses are drawn with.
 
@@ -81,8 +86,8 @@ def noisy_windows(
     ----------
     step_scale
         Root-mean-square displacement of a step, nm.
-    spacing
-        Of the noise angles, see `cgsim.config.ScoreConfig`.
+    score
+        How the score network is trained, where there is one.
     """
     pos, next_pos = batch.pos.to(dtype), batch.next_pos.to(dtype)
     if perturbation.reversal:
@@ -94,9 +99,13 @@ def noisy_windows(
         level = perturbation.history * (2 * drawn - 1).clamp(min=0)
         pos = pos + step_scale * level[:, None, None] * randn_like(pos, generator)
     noise = randn_like(next_pos, generator)
+    spacing = 1.0 if score is None else score.spacing
     angle = math.pi / 2 * _uniform(batch, pos, generator) ** spacing
+    told = None
+    if score is not None and score.unconditional:
+        told = (_uniform(batch, pos, generator) >= score.unconditional).to(dtype)
     core = batch.core if "core" in batch else None
-    return Windows(pos, next_pos, batch.mass.to(dtype), level, noise, angle, core)
+    return Windows(pos, next_pos, batch.mass.to(dtype), level, noise, angle, told, core)
 
 
 def _some_reversed(pos: Tensor, next_pos: Tensor, backwards: Tensor) -> tuple[Tensor, Tensor]:

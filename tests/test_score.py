@@ -9,8 +9,11 @@ from torch import Tensor, nn
 
 from cgsim.config import GraphConfig, ScoreConfig
 from cgsim.data import CGData
+from cgsim.dynamics import Prediction
+from cgsim.forms import Whitened
 from cgsim.nn.neighbours import BeadGraph
 from cgsim.nn.product import hidden_irreps
+from cgsim.noise import IndependentGaussian
 from cgsim.refinement import Refinement, angles
 from cgsim.score import Score
 from cgsim.simulator import Simulator
@@ -34,7 +37,7 @@ class GaussianVelocity(nn.Module):
     def __init__(self, spread: float, *, n_evaluations: int, start_level: float) -> None:
         super().__init__()
         self.spread = spread
-        self.refinement = Refinement(angles(n_evaluations, start_level))
+        self.refinement, self.guidance = Refinement(angles(n_evaluations, start_level)), 1.0
 
     def forward(
         self,
@@ -42,13 +45,14 @@ class GaussianVelocity(nn.Module):
         angle: Tensor,
         *,
         vector: Tensor,
-        present: Tensor,
-        latent: Tensor,
+        present: Prediction,
         graph: BeadGraph,
+        told: Tensor | None = None,
     ) -> Tensor:
         sin, cos = angle.sin()[:, None], angle.cos()[:, None]
         variance = cos**2 * self.spread**2 + sin**2
-        return sin * cos * (1 - self.spread**2) / variance * residual
+        factor = sin * cos * (1 - self.spread**2) / variance
+        return factor[:, :, None] * residual
 
 
 def with_velocity(velocity: nn.Module) -> tuple[Simulator, CGData]:
@@ -61,12 +65,10 @@ def with_velocity(velocity: nn.Module) -> tuple[Simulator, CGData]:
 
 def refine(simulator: Simulator, batch: CGData, residual: Tensor) -> Tensor:
     pos = batch.pos[:, -1].double()
-    return simulator._residual(
-        lambda field: residual,
-        pos,
-        prediction=simulator.predict(batch),
-        graph=simulator._graph(pos, batch),
-    )
+    graph = simulator._graph(pos, batch)
+    denoiser = simulator.denoiser(pos, simulator.predict(batch), graph=graph)
+    assert denoiser is not None
+    return denoiser.refined(lambda field: residual)
 
 
 @pytest.mark.parametrize("spread", [0.5, 2.0])
@@ -110,15 +112,16 @@ def test_where_the_gaussian_is_right_nothing_moves() -> None:
 def test_score_from_velocity(spread: float) -> None:
     """``-P (sin y + cos G) / sin`` is the gradient of ``log N(y; 0, v P^-1)``."""
     simulator, batch = with_velocity(GaussianVelocity(spread, n_evaluations=1, start_level=1.0))
-    precision = dense_precision(simulator.predict(batch).acceleration).detach()
+    prediction = simulator.predict(batch)
+    precision = dense_precision(prediction.acceleration).detach()
     y = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
     angle = torch.full((5,), 0.6, dtype=torch.float64)
     sin, cos = angle.sin()[:, None], angle.cos()[:, None]
     velocity = GaussianVelocity(spread, n_evaluations=1, start_level=1.0)
-    none = torch.zeros(0)
     graph = simulator._graph(batch.pos[:, -1].double(), batch)
-    flow = velocity(y, angle, vector=none, present=none, latent=none, graph=graph)
-    found = -(precision @ (sin * y + cos * flow).flatten()).view(-1, 3) / sin
+    shown = y[:, :, None]
+    flow = velocity(shown, angle, vector=prediction.vector, present=prediction, graph=graph)
+    found = -(precision @ (sin * y + cos * flow[:, :, 0]).flatten()).view(-1, 3) / sin
     variance = (cos**2 * spread**2 + sin**2)[0]
     log_density = -0.5 * (y.flatten() @ precision @ y.flatten()) / variance
     (expected,) = torch.autograd.grad(log_density, y)
@@ -140,13 +143,15 @@ def test_exact_velocity_has_the_least_loss(spread: float) -> None:
     )
     drawn = spread * prediction.acceleration.deviation(torch.Generator().manual_seed(1))
     shown = (prediction.displacement + drawn) * simulator.statistics.step_scale
-    windows = windows._replace(next_pos=windows.pos[:, -1] + shown)
+    windows = windows._replace(ahead=windows.pos[:, -1] + shown)
 
     def loss(assumed: float) -> float:
         simulator.score = GaussianVelocity(  # type: ignore[assignment]
             assumed, n_evaluations=1, start_level=1.0
         )
-        return simulator._score_loss(windows, prediction, graph=graph).item()
+        denoiser = simulator.denoiser(windows.pos[:, -1], prediction, graph=graph)
+        assert denoiser is not None
+        return denoiser.loss(windows).item()
 
     angle = math.pi / 2 * (torch.arange(10_000) + 0.5) / 10_000
     expected = (spread**2 / ((angle.cos() * spread) ** 2 + angle.sin() ** 2)).mean().item()
@@ -154,19 +159,48 @@ def test_exact_velocity_has_the_least_loss(spread: float) -> None:
     assert loss(spread) < min(loss(0.8 * spread), loss(1.25 * spread))
 
 
+N_EMBEDDING = 5
+
+
 def score_network(lmax: int) -> Score:
-    config = ScoreConfig(n_channels=4, n_layers=1, present=True)
-    return Score(config, GraphConfig(n_hops=2, n_radial=4), latent_irreps=hidden_irreps(3, lmax))
+    config = ScoreConfig(n_channels=4, n_layers=1, present=True, unconditional=0.2)
+    irreps = hidden_irreps(3, lmax)
+    graph = GraphConfig(n_hops=2, n_radial=4)
+    return Score(config, graph, latent_irreps=irreps, n_embedding=N_EMBEDDING, forms=Whitened)
 
 
 def score_inputs(lmax: int) -> dict[str, Tensor]:
     return {
-        "residual": torch.randn(4, 3),
+        "residual": torch.randn(4, 3, Whitened.n_shown),
         "angle": torch.tensor([0.1, 0.5, 0.9, 1.5]),
         "vector": torch.randn(6, 3),
         "present": torch.randn(6, 3),
         "latent": torch.randn(4, hidden_irreps(3, lmax).dim),
+        "embedding": torch.randn(4, N_EMBEDDING),
     }
+
+
+def velocity_of(network: Score, inputs: dict[str, Tensor], told: Tensor | None = None) -> Tensor:
+    """The velocity of the beads of a chain."""
+    field = IndependentGaussian(
+        torch.zeros(4, 3), torch.ones(4), torch.zeros(4, dtype=torch.long), n_graphs=1
+    )
+    present = Prediction(
+        field, torch.zeros(4, 3), inputs["latent"], inputs["present"], inputs["embedding"]
+    )
+    return network(
+        inputs["residual"],
+        inputs["angle"],
+        vector=inputs["vector"],
+        present=present,
+        graph=line_graph(),
+        told=told,
+    )
+
+
+def turn(vectors: Tensor, matrix: Tensor) -> Tensor:
+    """Turned vectors [n, 3, n_vectors]."""
+    return torch.einsum("ij,njk->nik", matrix, vectors)
 
 
 def line_graph() -> BeadGraph:
@@ -181,33 +215,49 @@ def line_graph() -> BeadGraph:
 @pytest.mark.parametrize("lmax", [1, 2])
 def test_untrained_network_says_zero(lmax: int) -> None:
     torch.set_default_dtype(torch.float64)
-    found = score_network(lmax)(**score_inputs(lmax), graph=line_graph())
-    torch.testing.assert_close(found, torch.zeros(4, 3))
+    found = velocity_of(score_network(lmax), score_inputs(lmax))
+    torch.testing.assert_close(found, torch.zeros(4, 3, Whitened.n_answered))
 
 
 @pytest.mark.parametrize("lmax", [1, 2])
 @pytest.mark.parametrize("sign", [1, -1], ids=["rotation", "reflection"])
-def test_network_is_equivariant(lmax: int, sign: int) -> None:
+@pytest.mark.parametrize("told", [None, torch.zeros(4, dtype=torch.float64)])
+def test_network_is_equivariant(lmax: int, sign: int, told: Tensor | None) -> None:
     torch.set_default_dtype(torch.float64)
-    network, inputs, graph = score_network(lmax), score_inputs(lmax), line_graph()
+    network, inputs = score_network(lmax), score_inputs(lmax)
     perturb_parameters(network)
     matrix = sign * random_rotation(seed=4)
     turned = inputs | {
-        "residual": inputs["residual"] @ matrix.T,
+        "residual": turn(inputs["residual"], matrix),
         "vector": inputs["vector"] @ matrix.T,
         "present": inputs["present"] @ matrix.T,
         "latent": inputs["latent"] @ hidden_irreps(3, lmax).D_from_matrix(matrix).T,
     }
-    before, after = network(**inputs, graph=graph), network(**turned, graph=graph)
+    before, after = velocity_of(network, inputs, told), velocity_of(network, turned, told)
     assert before.abs().min() > 1e-6
-    torch.testing.assert_close(after, before @ matrix.T, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(after, turn(before, matrix), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("what", ["residual", "angle", "vector", "present", "latent"])
+@pytest.mark.parametrize("what", ["residual", "angle", "vector", "present", "latent", "embedding"])
 def test_network_sees_every_input(what: str) -> None:
     torch.set_default_dtype(torch.float64)
-    network, inputs, graph = score_network(1), score_inputs(1), line_graph()
+    network, inputs = score_network(1), score_inputs(1)
     perturb_parameters(network)
     other = inputs | {what: 0.9 * inputs[what]}
-    change = network(**other, graph=graph) - network(**inputs, graph=graph)
+    change = velocity_of(network, other) - velocity_of(network, inputs)
     assert change.abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("what", ["present", "latent", "embedding", "vector"])
+def test_what_a_network_that_is_not_told_knows(what: str) -> None:
+    """The noisy positions and the kinds of beads, nothing of the present; each system by itself."""
+    torch.set_default_dtype(torch.float64)
+    network, inputs = score_network(1), score_inputs(1)
+    perturb_parameters(network)
+    other = inputs | {what: 0.9 * inputs[what]}
+    untold = torch.zeros(4)
+    change = velocity_of(network, other, untold) - velocity_of(network, inputs, untold)
+    assert (change.abs().max() > 1e-4) == (what in ("embedding", "vector"))
+    torch.testing.assert_close(
+        velocity_of(network, inputs, torch.ones(4)), velocity_of(network, inputs)
+    )

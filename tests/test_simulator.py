@@ -308,7 +308,7 @@ def test_windows_backwards() -> None:
     windows, *_ = simulator.draw(
         batch, generator=torch.Generator().manual_seed(0), perturbation=Perturbation(reversal=0.3)
     )
-    shown = torch.cat([windows.pos, windows.next_pos[:, None]], dim=1).view(1000, -1)
+    shown = torch.cat([windows.pos, windows.ahead[:, None]], dim=1).view(1000, -1)
     forwards = (shown == frames.view(1000, -1)).all(dim=1)
     backwards = (shown == frames.flip(1).view(1000, -1)).all(dim=1)
     assert (forwards ^ backwards).all()
@@ -468,7 +468,7 @@ def test_refinement_gone_astray_is_not_taken() -> None:
 
     def astray(*args: Any, **kwargs: Any) -> Tensor:
         found = velocity(*args, **kwargs)
-        return torch.where((batch.batch == 0)[:, None], found, 1e9 * found)
+        return torch.where((batch.batch == 0)[:, None, None], found, 1e9 * found)
 
     simulator.score.forward = astray  # type: ignore[method-assign]
     second = batch.batch == 1
@@ -498,8 +498,8 @@ def test_mistakes() -> None:
         untrained([chain], replace(TINY, dynamics=replace(TINY.dynamics, lmax=0)))
     simulator = random_simulator([chain], config_of(score=False))
     with pytest.raises(ValueError, match="no score network"):
-        _ = simulator._denoiser
-    with pytest.raises(ValueError, match="no score network"):
         simulator.with_evaluations(5)
+    with pytest.raises(ValueError, match="no score network"):
+        simulator.with_guidance(2.0)
     with pytest.raises(ValueError, match="must not be negative, got -1"):
         random_simulator([chain]).with_evaluations(-1)

@@ -133,7 +133,7 @@ class PlainDynamics(nn.Module):
         pair = None if self.pair_precision is None else self.pair_precision(latent, edges, graph)
         mean = around_prior(displacement, beads.steps)
         field = gaussian_field(mean, diagonal, pair, vector=vector, graph=graph)
-        return Prediction(field, displacement, latent, vector)
+        return Prediction(field, displacement, latent, vector, beads.embedding)
 
     def inputs(self, beads: Beads) -> Tensor:
         """Embedding, past steps, mass and noise level [n, n_embedding + 3 (k - 1) + 2]."""

@@ -1,15 +1,13 @@
-"""CLOCK: how much time a step of a roll-out is worth, told by molecules whose MD is known.
+"""GUIDANCE: how strongly steps are bound to the present, told by molecules whose MD is known.
 
-What the beads do not show is drawn anew in every step of a simulator, where MD remembers it; so its
-slow motions are too fast, of all molecules by about one factor. Coarse models are known for that,
-and their time is multiplied by what a few molecules tell (Marrink et al., J. Phys. Chem. B 111,
-7812 (2007); Fritz et al., Phys. Chem. Chem. Phys. 13, 10412 (2011)). Shapes and their shares stay
-as they are; what was right of fast motions becomes too slow.
+A network that has not learnt all that the present says of the future forgets too fast, and so all
+slow motions of its roll-outs are too fast; `cgsim.denoising.Denoiser` says what guidance does about
+it. How much it takes is a property of the network: it is measured on the molecules that the network
+was trained with, where the slowest implied timescale should be that of MD.
 """
 
-import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,99 +20,85 @@ from cgsim.evaluate.tica import fit_tica
 from cgsim.rollout import simulate
 from cgsim.simulator import Simulator
 
+GUIDANCES = (1.0, 1.5, 2.0, 2.5, 3.0)
 N_CLUSTERS = 50
 LENGTH = 4  # time steps that molecules are rolled out for, together, over those of their MD
 
 
 @dataclass(frozen=True)
-class ClockReading:
-    """How fast a simulator is, by several clocks.
+class GuidanceReading:
+    """How fast a simulator is at several strengths of guidance.
 
     Attributes
     ----------
     names
         Of the molecules.
-    clocks : [n]
-        Time that a step is worth, in time steps: those of which the lag time is a whole multiple.
+    guidances : [n]
+        What was tried.
     ratios : [n, n_molecules]
-        Slowest implied timescale over that of MD by each clock; NaN where one cannot be told.
+        Slowest implied timescale over that of MD; NaN where one cannot be told.
     """
 
     names: tuple[str, ...]
-    clocks: np.ndarray
+    guidances: np.ndarray
     ratios: np.ndarray
 
     @property
     def best(self) -> float:
-        """The clock by which the median ratio is nearest to 1, as a factor."""
-        return float(self.clocks[np.argmin(np.abs(np.log(np.nanmedian(self.ratios, axis=1))))])
+        """The guidance at which the median ratio is nearest to 1, as a factor."""
+        medians = np.nanmedian(self.ratios, axis=1)
+        return float(self.guidances[np.argmin(np.abs(np.log(medians)))])
 
 
-def read_clock(
+def read_guidance(
     simulator: Simulator,
     trajectories: Sequence[MappedTrajectory],
     *,
     lag_time: float,
+    guidances: Sequence[float] = GUIDANCES,
     n_replicas: int = 8,
     seed: int = 0,
-) -> ClockReading:
+) -> GuidanceReading:
     """Roll out molecules whose MD is known, and compare the slowest implied timescales.
 
     Parameters
     ----------
     simulator
-        What its clock says already does not count.
+        Its own guidance does not count; `Simulator.with_guidance` sets the one that was found.
     trajectories
         MD of one or several molecules, by which the simulator may have been trained; several of one
         name are runs of one molecule.
     lag_time
         ps, of TICA and of the Markov models; a multiple of the time step.
+    guidances
+        What to try.
     n_replicas
         Roll-outs of each molecule, together `LENGTH` times as many time steps as the longest MD.
 
     Raises
     ------
     ValueError
-        If the lag time is no multiple of the time step or of the frame interval of the MD, or no
-        timescale can be told of any molecule.
+        If the simulator knows no guidance; if the lag time is no multiple of the time step or of
+        the frame interval of the MD, or no timescale can be told of any molecule.
     """
-    plain = with_clock(simulator, 1.0)
-    n_lag = round(lag_time / plain.timestep)
-    if n_lag < 1 or not np.isclose(n_lag * plain.timestep, lag_time):
+    n_lag = round(lag_time / simulator.timestep)
+    if n_lag < 1 or not np.isclose(n_lag * simulator.timestep, lag_time):
         raise ValueError(
-            f"lag_time must be a multiple of the time step, {plain.timestep:g} ps, got "
+            f"lag_time must be a multiple of the time step, {simulator.timestep:g} ps, got "
             f"{lag_time:g} ps"
         )
     references = ensembles_of(trajectories)
     rulers = [_clusters(own, lag_time) for own in references]
     expected = _slowest(rulers, references, lag_time)
-    learned = _rolled_out(plain, trajectories, references, n_replicas=n_replicas, seed=seed)
-    clocks = n_lag / np.arange(n_lag, 0, -1)
-    ratios = np.stack(
-        [
-            _slowest(rulers, [replace(own, frame_interval=t) for own in learned], lag_time)
-            / expected
-            for t in (plain.timestep * clocks).tolist()
-        ]
-    )
+    ratios = []
+    for guidance in guidances:
+        guided = simulator.with_guidance(guidance)
+        learned = _rolled_out(guided, trajectories, references, n_replicas=n_replicas, seed=seed)
+        ratios.append(_slowest(rulers, learned, lag_time) / expected)
     if np.isnan(ratios).all(axis=1).any():
         raise ValueError(f"no molecule has a slow motion at a lag time of {lag_time:g} ps")
-    return ClockReading(tuple(own.name for own in references), clocks, ratios)
-
-
-def with_clock(simulator: Simulator, clock: float) -> Simulator:
-    """The simulator with another time of a step, in time steps of its training data.
-
-    Raises
-    ------
-    ValueError
-        If it is not positive.
-    """
-    if not clock > 0:
-        raise ValueError(f"clock must be positive, got {clock}")
-    other = copy.deepcopy(simulator)
-    other.statistics = replace(simulator.statistics, clock=clock)
-    return other
+    names = tuple(own.name for own in references)
+    return GuidanceReading(names, np.array(guidances), np.stack(ratios))
 
 
 def _rolled_out(

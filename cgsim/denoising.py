@@ -1,0 +1,101 @@
+"""DENOISING: the score network at the present of a roll-out or of windows that are learnt from."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cgsim.dynamics import Prediction
+from cgsim.forms import Plain
+from cgsim.nn.neighbours import BeadGraph
+from cgsim.noise import GaussianField
+from cgsim.refinement import Draw
+from cgsim.score import Score
+from cgsim.statistics import Statistics
+from cgsim.steps import Straight
+from cgsim.windows import Windows
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    r"""A score network that knows the present and the Gaussian that is predicted of it.
+
+    With guidance w, refinements follow ``G_w = G_0 + w (G - G_0)``, where ``G_0`` is the velocity
+    that the network gives when it is not told of the present (classifier-free guidance, Ho &
+    Salimans, arXiv 2207.12598). So steps are drawn from about ``p(x'|x)^w p_0(x')^(1 - w)``. Where
+    p obeys detailed balance and ``p_0`` is its stationary distribution, so does that, and its
+    stationary distribution is nearly the same; but it remembers more. A network that has not
+    learnt all that the present says of the future forgets too fast.
+
+    Attributes
+    ----------
+    score
+        The network.
+    pos : [n, 3]
+        The present, nm.
+    prediction, graph, steps, forms
+        Of the present.
+    statistics
+        Of the simulator.
+    """
+
+    score: Score
+    pos: Tensor
+    prediction: Prediction
+    graph: BeadGraph
+    steps: Straight
+    forms: Plain
+    statistics: Statistics
+
+    @property
+    def field(self) -> GaussianField:
+        """The Gaussian that is refined."""
+        return self.prediction.acceleration
+
+    def velocity(self, residual: Tensor, angle: Tensor, told: Tensor | None = None) -> Tensor:
+        """``G(y, theta)`` [n, 3] at the noisy next positions, ``(u + y) step_scale`` ahead.
+
+        Parameters
+        ----------
+        residual : [n, 3]
+            ``y``.
+        angle, told : [n]
+            ``theta``, and 1 where the network is told of the present, else 0; None is everywhere.
+        """
+        displacement = self.prediction.displacement.detach() + residual
+        ahead = self.steps.bent(self.pos + displacement * self.statistics.step_scale)
+        said = self.score(
+            self.steps.carried(self.forms.shown(residual), ahead),
+            angle,
+            vector=self.graph.displacement(ahead) / self.statistics.length_scale,
+            present=self.prediction,
+            graph=self.graph,
+            told=told,
+        )
+        return self.forms.answered(self.steps.carried_back(said, ahead))
+
+    def guided(self, residual: Tensor, angle: float) -> Tensor:
+        """``G_w(y, theta)`` [n, 3] at one angle."""
+        angles = residual.new_full((len(residual),), angle)
+        told = self.velocity(residual, angles)
+        if self.score.guidance == 1:
+            return told
+        untold = self.velocity(residual, angles, torch.zeros_like(angles))
+        return untold + self.score.guidance * (told - untold)
+
+    def refined(self, draw: Draw) -> Tensor:
+        """A refined deviation [n, 3] from the predicted mean."""
+        return self.score.refinement(self.guided, draw, field=self.field)
+
+    def loss(self, windows: Windows) -> Tensor:
+        """``|G(y_theta, theta) - dy/dtheta|^2_P / 3n`` at the angle of each window."""
+        moved = windows.ahead - self.pos
+        residual = moved / self.statistics.step_scale - self.prediction.displacement.detach()
+        with torch.no_grad():
+            noise = self.field.deviation_of(windows.noise)
+        cos, sin = windows.angle.cos()[:, None], windows.angle.sin()[:, None]
+        noisy, expected = cos * residual + sin * noise, cos * noise - sin * residual
+        error = self.velocity(noisy, windows.angle, windows.told) - expected
+        if windows.core is not None:
+            error = error * windows.core[:, None]
+        return self.field.detach().squared_norm(error).sum() / windows.n_degrees
