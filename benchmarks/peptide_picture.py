@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.peptide_scores import Ruler
@@ -17,10 +16,8 @@ N_BINS = 50
 LONGEST = 200.0  # ps
 
 
-def draw(
-    rows: Mapping[str, Sequence[Ensemble]], rulers: Mapping[str, Ruler], *, clock: float, path: Path
-) -> None:
-    """A column for every peptide; dotted: the roll-outs without their clock.
+def draw(rows: Mapping[str, Sequence[Ensemble]], rulers: Mapping[str, Ruler], path: Path) -> None:
+    """A column for every peptide.
 
     Parameters
     ----------
@@ -28,12 +25,10 @@ def draw(
         Ensembles by the labels of `ROWS`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    plot(rows, rulers, clock=clock).savefig(path, dpi=110)
+    plot(rows, rulers).savefig(path, dpi=110)
 
 
-def plot(
-    rows: Mapping[str, Sequence[Ensemble]], rulers: Mapping[str, Ruler], *, clock: float
-) -> Figure:
+def plot(rows: Mapping[str, Sequence[Ensemble]], rulers: Mapping[str, Ruler]) -> Figure:
     """See `draw`."""
     with style():
         figure = Figure(figsize=(2.6 * len(rulers), 4.6), layout="constrained")
@@ -47,14 +42,8 @@ def plot(
                 both = np.concatenate(tic0)
                 above.hist(both, N_BINS, density=True, histtype="step", color=color, label=label)
                 found = autocorrelation(tic0)
-                _forgetting(below, found, own.frame_interval, color=color, style="-")
-                if label == "learned":
-                    _forgetting(below, found, own.frame_interval / clock, color=color, style=":")
+                times = own.frame_interval * np.arange(len(found))
+                below.plot(times[times <= LONGEST], found[times <= LONGEST], color=color)
         axes[0, 0].legend(fontsize="x-small")
         axes[1, 0].set_ylabel("autocorrelation of TIC0")
     return figure
-
-
-def _forgetting(axis: Axes, found: np.ndarray, interval: float, *, color: str, style: str) -> None:
-    times = interval * np.arange(len(found))
-    axis.plot(times[times <= LONGEST], found[times <= LONGEST], style, color=color)

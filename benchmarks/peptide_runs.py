@@ -137,12 +137,10 @@ def roll_out(
 ) -> RolledOut:
     """Roll out molecules for ``duration`` ps in all, shared by their replicas; kept in a folder.
 
-    In time steps: what the clock says changes the time that they are worth, not their number.
-
     Molecules of one number of beads make one batch, because only such can be compiled. What
     exploded is left out with all that it did before.
     """
-    n_steps = max(1, round(duration / (n_replicas * simulator.statistics.timestep)))
+    n_steps = max(1, round(duration / (n_replicas * simulator.timestep)))
     note = folder / "rollout.json"
     done = read_json(note) if note.exists() else {}
     ordered = sorted(starts, key=lambda start: start.n_beads)

@@ -47,30 +47,31 @@ from benchmarks.polymer_runs import Data, train, training_seconds
 from benchmarks.polymer_scores import only, row_metrics
 from benchmarks.table_cells import estimate
 from cgsim.checkpoint import load_provenance, load_simulator, save_simulator
-from cgsim.clock import read_clock, with_clock
 from cgsim.config import DynamicsConfig, ModelConfig, ScoreConfig, TrainingConfig
 from cgsim.evaluate import Comparison, Ensemble
 from cgsim.evaluate.comparison import ROWS
+from cgsim.guidance import read_guidance
 from cgsim.io import read_json, write_atomic_json
-from cgsim.judgement import Rows, judge_rollout
+from cgsim.judgement import Rows, judge_rollout, score
 from cgsim.quickstart import first_part
 from cgsim.simulator import Simulator
 
 MODEL = ModelConfig(
-    dynamics=DynamicsConfig(noise="elastic"),
+    dynamics=DynamicsConfig(noise="elastic", steps="turning"),
     score=ScoreConfig(
         n_channels=32,
         n_layers=3,
-        n_evaluations=19,
+        n_evaluations=9,
         start_level=3.0,
         farthest=30.0,
         spacing=2.0,
         churn=0.5,
         present=True,
+        unconditional=0.2,
     ),
 )
 TRAINING = TrainingConfig(
-    stride=5, n_steps=12000, history_noise=0.2, embedding_dropout=0.2, time_reversal=0.5
+    stride=20, n_steps=40000, history_noise=0.2, embedding_dropout=0.2, time_reversal=0.5
 )
 N_REPLICAS = 32  # of every roll-out
 LENGTH = 4  # time steps of a roll-out, all replicas together, over those of the MD of a peptide
@@ -95,37 +96,38 @@ UNITS = {
 
 @dataclass(frozen=True)
 class PanelSimulator:
-    """The simulator of the panel, where it was trained, and what its clock says."""
+    """The simulator of the panel, where it was trained, and how its guidance was found."""
 
     simulator: Simulator
     folder: Path
-    clock: Numbers
+    guidance: Numbers
 
     @property
     def file(self) -> Path:
-        """Its checkpoint, with the clock set."""
-        return self.folder / "clock" / "simulator.safetensors"
+        """Its checkpoint, with the guidance set."""
+        return self.folder / "guided" / "simulator.safetensors"
 
 
 def train_panel(panel: Panel, data: Data, folder: Path) -> PanelSimulator:
-    """Train the simulator of the panel and set its clock, or load it.
+    """Train the simulator of the panel and set its guidance, or load it.
 
     It stays on the CPU: the batches are small.
     """
     own = folder / f"panel-{panel.train_duration:g}ns" / "model"
     trained = train(data, own, model=MODEL, training=TRAINING).to("cpu")
-    note = own / "clock" / "clock.json"
+    note = own / "guided" / "guidance.json"
     if not note.exists():
-        reading = read_clock(trained, data.train, lag_time=LAG_TIME)
-        told = {"names": reading.names, "clocks": reading.clocks.tolist(), "best": reading.best}
+        reading = read_guidance(trained, data.train, lag_time=LAG_TIME)
+        told = {"names": reading.names, "guidances": reading.guidances.tolist()}
         known = load_provenance(own / "simulator.safetensors")
         data_from = known.data | {"command": command_of(panel)}
         save_simulator(
-            with_clock(trained, reading.best),
+            trained.with_guidance(reading.best),
             note.parent / "simulator.safetensors",
             provenance=replace(known, data=data_from),
         )
-        write_atomic_json(note, plain(told | {"ratios": reading.ratios.tolist()}))
+        found = {"best": reading.best, "ratios": reading.ratios.tolist()}
+        write_atomic_json(note, plain(told | found))
     simulator = load_simulator(note.parent / "simulator.safetensors")
     return PanelSimulator(simulator, own, read_json(note))
 
@@ -135,22 +137,19 @@ def command_of(panel: Panel) -> str:
     return f"python -m benchmarks.peptides {panel.options}"
 
 
-def unclocked(trained: PanelSimulator, learned: Sequence[Ensemble]) -> list[Ensemble]:
-    """The roll-outs as if a step were worth one time step, as trained."""
-    timestep = trained.simulator.statistics.timestep
-    return [replace(own, frame_interval=timestep) for own in learned]
-
-
-def roll_out_unseen(trained: PanelSimulator, data: Data, panel: Panel) -> RolledOut:
+def roll_out_unseen(
+    trained: PanelSimulator, data: Data, panel: Panel, *, guided: bool = True
+) -> RolledOut:
     """Roll out the unseen peptides, all replicas from the first frames of their MD."""
-    simulator = trained.simulator
+    simulator = trained.simulator if guided else trained.simulator.with_guidance(1.0)
+    kind = "zero-shot" if guided else "unguided"
     n_first = simulator.statistics.stride * simulator.config.history
     return roll_out(
         simulator,
         [own.frames(0, n_first) for own in data.reference],
         LENGTH * panel.md(panel.unseen_duration, n_replicas=1).duration,
         n_replicas=N_REPLICAS,
-        folder=trained.folder.parent / f"zero-shot-{panel.unseen_duration:g}ns",
+        folder=trained.folder.parent / f"{kind}-{panel.unseen_duration:g}ns",
     )
 
 
@@ -186,6 +185,17 @@ def kinetics(rows: Rows, rulers: Mapping[str, Ruler]) -> dict[str, dict[str, Any
         key: summary_of([score_row(rulers[own.name], own) for own in ensembles])
         for key, ensembles in labelled(rows).items()
     }
+
+
+def unguided_row(
+    rows: Rows, rulers: Mapping[str, Ruler], ensembles: Sequence[Ensemble]
+) -> dict[str, Any]:
+    """Slow motions, and under ``sizes`` sizes, of roll-outs without guidance."""
+    known = [own for own in ensembles if own.name in rulers]
+    reference = only(rows.reference, {own.name for own in known})
+    compared = score(Rows(reference=reference, learned=known))
+    scored = summary_of([score_row(rulers[own.name], own) for own in known])
+    return scored | {"sizes": sizes(compared)["learned"]}
 
 
 def by_lag_time(rows: Rows, rulers: Mapping[str, Ruler]) -> dict[str, dict[str, list[float]]]:
@@ -245,6 +255,7 @@ def main() -> None:
     data = prepare(panel, folder)
     trained = train_panel(panel, data, folder)
     rolled = roll_out_unseen(trained, data, panel)
+    unguided = roll_out_unseen(trained, data, panel, guided=False).ensembles
     speed = md_speed(folder)
     affordable = rolled.seconds * speed / len(UNSEEN)
     rows = make_rows(data, rolled.ensembles, affordable=affordable)
@@ -259,17 +270,15 @@ def main() -> None:
     rulers = rulers_of(rows)
     scored = kinetics(rows, rulers)
     shown = {"MD": rows.reference, "second MD run": rows.floor or [], "learned": rows.learned}
-    draw(shown, rulers, clock=trained.simulator.statistics.clock, path=PICTURE)
+    draw(shown, rulers, PICTURE)
     metrics = {
         "units": UNITS,
         "rows": scored,
         "sizes": sizes(comparison),
         "one_step": one_step(trained.simulator, data),
         "slowest_by_lag_time": {"lag_times": LAG_TIMES, **by_lag_time(rows, rulers)},
-        "as_trained": summary_of(
-            [score_row(rulers[own.name], own) for own in unclocked(trained, rows.learned)]
-        ),
-        "clock": trained.clock,
+        "unguided": unguided_row(rows, rulers, unguided),
+        "guidance": trained.guidance,
         "failures": rolled.n_failures,
         "n_scored": len(rows.reference),
         "n_replicas": N_REPLICAS,

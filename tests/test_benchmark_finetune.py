@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,16 @@ from benchmarks.peptide_scores import SUMMARY, summary_of
 from benchmarks.peptide_tables import FINETUNED
 from benchmarks.polymer_runs import Data
 from cgsim.checkpoint import load_provenance, load_simulator
-from cgsim.clock import ClockReading
-from cgsim.config import FinetuningConfig, TrainingConfig
+from cgsim.config import FinetuningConfig, ScoreConfig, TrainingConfig
 from cgsim.data import MappedTrajectory
+from cgsim.guidance import GuidanceReading
 from cgsim.simulator import Simulator
 from cgsim.statistics import measure
 from cgsim.testing import TINY, random_chain
 
 NAMES = "abcde"
+SCORE = ScoreConfig(n_channels=4, n_layers=1, n_evaluations=2, unconditional=0.2)
+GUIDABLE = replace(TINY, score=SCORE)
 
 
 def chain(name: str, *, n_frames: int, seed: int) -> MappedTrajectory:
@@ -116,11 +119,11 @@ def small(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything small: networks, trainings, clusters."""
     brief = TrainingConfig(stride=1, n_steps=2, batch_size=4, n_warmup=1)
     for module in (finetune, peptides):
-        monkeypatch.setattr(module, "MODEL", TINY)
+        monkeypatch.setattr(module, "MODEL", GUIDABLE)
         monkeypatch.setattr(module, "N_REPLICAS", 2)
     monkeypatch.setattr(peptides, "TRAINING", brief)
-    told = ClockReading(("x", "y"), np.array([1.0, 2.0]), np.array([[0.4, 0.4], [0.8, 0.9]]))
-    monkeypatch.setattr(peptides, "read_clock", lambda *args, **settings: told)
+    told = GuidanceReading(("x", "y"), np.array([1.0, 2.0]), np.array([[0.4, 0.4], [0.8, 0.9]]))
+    monkeypatch.setattr(peptides, "read_guidance", lambda *args, **settings: told)
     monkeypatch.setattr(finetune, "SCRATCH", brief)
     tuning = FinetuningConfig(n_steps=2, batch_size=4, steps_per_epoch=2)
     monkeypatch.setattr(finetune, "FINETUNING", tuning)
@@ -144,8 +147,10 @@ def test_a_second_call_makes_nothing_again(tmp_path: Path, monkeypatch: pytest.M
     folders = {path.name for path in (tmp_path / "panel-0.06ns" / "finetune-0.2ns").iterdir()}
     assert folders == {"a-5", "a-25", "b-5", "b-25"}
     model = tmp_path / "panel-0.06ns" / "model"
-    assert load_simulator(model / "clock" / "simulator.safetensors").statistics.clock == 2.0
-    provenance = load_provenance(model / "clock" / "simulator.safetensors")
+    score = load_simulator(model / "guided" / "simulator.safetensors").config.score
+    assert score is not None
+    assert score.guidance == 2.0
+    provenance = load_provenance(model / "guided" / "simulator.safetensors")
     assert "--train-duration 0.06" in provenance.data["command"]
 
     def never(*arguments: Any, **settings: Any) -> None:

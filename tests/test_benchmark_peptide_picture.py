@@ -24,15 +24,14 @@ def test_every_row_of_every_peptide(tmp_path: Path) -> None:
     names = ("A", "B")
     rows = {label: [ensemble(name, seed) for name in names] for seed, label in enumerate(ROWS)}
     rulers: dict[str, Ruler] = {own.name: ruler_of(own) for own in rows["MD"]}
-    figure = plot(rows, rulers, clock=4.0)
+    figure = plot(rows, rulers)
     above, below = figure.axes[:2], figure.axes[2:]
     assert [axis.get_title("left") for axis in above] == ["A", "B"]
     assert all(len(axis.patches) == len(ROWS) for axis in above)
     for axis in below:
-        drawn = [np.asarray(line.get_data()) for line in axis.lines]
-        assert len(drawn) == len(ROWS) + 1
-        (times, values), (quarter, _) = drawn[-2:]
-        np.testing.assert_allclose(quarter[: len(times)], times / 4)
+        assert len(axis.lines) == len(ROWS)
+        times, values = np.asarray(axis.lines[0].get_data())
+        np.testing.assert_allclose(np.diff(times), 2.0)
         assert values[0] == 1.0
-    draw(rows, rulers, clock=4.0, path=tmp_path / "images" / "a.png")
+    draw(rows, rulers, tmp_path / "images" / "a.png")
     assert (tmp_path / "images" / "a.png").stat().st_size > 10_000

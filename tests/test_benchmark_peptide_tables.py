@@ -8,7 +8,7 @@ from benchmarks.peptide_scores import SUMMARY, summary_of
 from benchmarks.peptide_tables import (
     KINETICS,
     SIZES,
-    UNCLOCKED,
+    UNGUIDED,
     finetune_table,
     lag_table,
     one_step_table,
@@ -42,12 +42,18 @@ def test_every_kinetic_score_of_the_summary_is_shown() -> None:
 def peptide_metrics() -> dict[str, Any]:
     sizes: dict[str, Any] = dict.fromkeys(SIZES, 0.5) | {"errors": dict.fromkeys(SIZES, 0.1)}
     rows = {"learned": row(0.5, 0.3), "floor": row(1.2, 0.1), "md_equal_time": row(None, 0.9)}
-    return plain({"rows": rows, "sizes": dict.fromkeys(rows, sizes), "as_trained": row(0.25, 0.3)})
+    return plain(
+        {
+            "rows": rows,
+            "sizes": dict.fromkeys(rows, sizes),
+            "unguided": row(0.25, 0.3) | {"sizes": sizes},
+        }
+    )
 
 
 def test_rows_become_columns() -> None:
     lines = peptide_table(peptide_metrics()).splitlines()
-    assert cells(lines[0])[1:] == ["learned", UNCLOCKED, "second MD run", "MD, equal wall-clock"]
+    assert cells(lines[0])[1:] == ["learned", UNGUIDED, "second MD run", "MD, equal wall-clock"]
     by_score = {cells(line)[0]: cells(line)[1:] for line in lines[2:]}
     assert by_score["timescale within ×1.5 of MD"] == ["0 of 2", "0 of 2", "2 of 2", "0 of 2"]
     means = [float(cell.split(" ")[0]) for cell in by_score["JS distance of TIC0"]]
