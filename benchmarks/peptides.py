@@ -71,7 +71,7 @@ MODEL = ModelConfig(
     ),
 )
 TRAINING = TrainingConfig(
-    stride=20, n_steps=40000, history_noise=0.2, embedding_dropout=0.2, time_reversal=0.5
+    stride=20, n_steps=10000, history_noise=0.2, embedding_dropout=0.2, time_reversal=0.5
 )
 N_REPLICAS = 32  # of every roll-out
 LENGTH = 4  # time steps of a roll-out, all replicas together, over those of the MD of a peptide

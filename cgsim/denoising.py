@@ -1,6 +1,7 @@
 """DENOISING: the score network at the present of a roll-out or of windows that are learnt from."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,6 +15,14 @@ from cgsim.score import Score
 from cgsim.statistics import Statistics
 from cgsim.steps import Straight
 from cgsim.windows import Windows
+
+
+class _Seen(NamedTuple):
+    """A noisy step as the network sees it: where it ends, its edges, the residual in all forms."""
+
+    ahead: Tensor
+    vector: Tensor
+    residual: Tensor
 
 
 @dataclass(frozen=True)
@@ -62,26 +71,36 @@ class Denoiser:
         angle, told : [n]
             ``theta``, and 1 where the network is told of the present, else 0; None is everywhere.
         """
+        seen = self._seen(residual)
+        return self._meant(self._said(seen, angle, told), seen)
+
+    def guided(self, residual: Tensor, angle: float) -> Tensor:
+        """``G_w(y, theta)`` [n, 3] at one angle."""
+        seen, angles = self._seen(residual), residual.new_full((len(residual),), angle)
+        said = self._said(seen, angles)
+        if self.score.guidance != 1:
+            untold = self._said(seen, angles, torch.zeros_like(angles))
+            said = untold + self.score.guidance * (said - untold)
+        return self._meant(said, seen)
+
+    def _seen(self, residual: Tensor) -> _Seen:
         displacement = self.prediction.displacement.detach() + residual
         ahead = self.steps.bent(self.pos + displacement * self.statistics.step_scale)
-        said = self.score(
-            self.steps.carried(self.forms.shown(residual), ahead),
+        vector = self.graph.displacement(ahead) / self.statistics.length_scale
+        return _Seen(ahead, vector, self.steps.carried(self.forms.shown(residual), ahead))
+
+    def _said(self, seen: _Seen, angle: Tensor, told: Tensor | None = None) -> Tensor:
+        return self.score(
+            seen.residual,
             angle,
-            vector=self.graph.displacement(ahead) / self.statistics.length_scale,
+            vector=seen.vector,
             present=self.prediction,
             graph=self.graph,
             told=told,
         )
-        return self.forms.answered(self.steps.carried_back(said, ahead))
 
-    def guided(self, residual: Tensor, angle: float) -> Tensor:
-        """``G_w(y, theta)`` [n, 3] at one angle."""
-        angles = residual.new_full((len(residual),), angle)
-        told = self.velocity(residual, angles)
-        if self.score.guidance == 1:
-            return told
-        untold = self.velocity(residual, angles, torch.zeros_like(angles))
-        return untold + self.score.guidance * (told - untold)
+    def _meant(self, said: Tensor, seen: _Seen) -> Tensor:
+        return self.forms.answered(self.steps.carried_back(said, seen.ahead))
 
     def refined(self, draw: Draw) -> Tensor:
         """A refined deviation [n, 3] from the predicted mean."""
