@@ -17,6 +17,7 @@ from torch_geometric.data import Data
 from cgsim.environments import environments
 from cgsim.mapping import ideal_distances
 from cgsim.nn.neighbours import COMPLETE_LIMIT, Topology, complete_pairs, topological_pairs
+from cgsim.superposition import superposed
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,13 @@ class MappedTrajectory:
     def n_frames(self) -> int:
         """Number of frames."""
         return len(self.pos)
+
+    def at(self, rows: np.ndarray, *, present: int = -1) -> np.ndarray:
+        """Windows [..., k, n_beads, 3] of k frames; without rigid motion superposed on one, nm."""
+        pos = np.asarray(self.pos[rows], dtype=np.float64)
+        if self.recipe.get("rigid_motion", True):
+            return pos
+        return superposed(pos, pos[..., present, :, :][..., None, :, :], self.bead_mass)
 
     def frames(self, start: int, stop: int) -> "MappedTrajectory":
         """The same system, frames ``start`` to ``stop`` (exclusive), without copying."""
@@ -241,7 +249,7 @@ class WindowDataset(torch.utils.data.Dataset):
         n_hops: int,
         n_bonds: int,
     ) -> None:
-        self.trajectories = list(trajectories)
+        self.trajectories = [replace(own, pos=np.asarray(own.pos)) for own in trajectories]
         self.offsets = np.arange(-(history - 1), 2) * stride
         span = history * stride
         for trajectory in self.trajectories:
@@ -255,7 +263,6 @@ class WindowDataset(torch.utils.data.Dataset):
             SystemGraph.build(trajectory, atom_types=atom_types, n_hops=n_hops, n_bonds=n_bonds)
             for trajectory in self.trajectories
         ]
-        self._pos = [np.asarray(trajectory.pos) for trajectory in self.trajectories]  # not read
         self.starts = np.cumsum(
             [0] + [trajectory.n_frames - span for trajectory in self.trajectories]
         )
@@ -289,7 +296,7 @@ class WindowDataset(torch.utils.data.Dataset):
 
     def _windows(self, which: int, present: np.ndarray) -> tuple[Tensor, Tensor | None]:
         """Positions [w, k + 1, n, 3] centred on the present frame, and cells [w, 3, 3]."""
-        pos = self._pos[which][present[:, None] + self.offsets].astype(np.float64)
+        pos = self.trajectories[which].at(present[:, None] + self.offsets, present=-2)
         pos = pos - pos[:, -2:-1].sum(axis=2, keepdims=True) / pos.shape[2]
         cell = self.trajectories[which].cell
         cells = None if cell is None else torch.as_tensor(cell[present]).float()
@@ -388,10 +395,6 @@ def split_by_time(
     trajectories: Sequence[MappedTrajectory], *, fraction: float
 ) -> tuple[list[MappedTrajectory], list[MappedTrajectory]]:
     """Hold out the last part of every trajectory."""
-    cuts = [round(trajectory.n_frames * (1 - fraction)) for trajectory in trajectories]
-    early = [trajectory.frames(0, cut) for trajectory, cut in zip(trajectories, cuts, strict=True)]
-    late = [
-        trajectory.frames(cut, trajectory.n_frames)
-        for trajectory, cut in zip(trajectories, cuts, strict=True)
-    ]
-    return early, late
+    runs = [(own, round(own.n_frames * (1 - fraction))) for own in trajectories]
+    early = [own.frames(0, cut) for own, cut in runs]
+    return early, [own.frames(cut, own.n_frames) for own, cut in runs]

@@ -111,7 +111,7 @@ def _sample(
     bar: tqdm,
 ) -> OneStep:
     """All windows of a trajectory in one batch, stepped anew from the same state."""
-    frames = np.asarray(trajectory.pos[rows], dtype=np.float64)
+    frames = trajectory.at(rows, present=-2)
     windows = [_window(simulator, trajectory, own) for own in rows[:, :-1]]
     device = next(simulator.parameters()).device
     state = simulator.start(start_batch(simulator, windows).to(device), generator)
@@ -134,7 +134,7 @@ def _window(
     """The past frames of one window as a trajectory of their own."""
     return replace(
         trajectory,
-        pos=np.asarray(trajectory.pos[rows]),
+        pos=trajectory.at(rows),
         cell=None if trajectory.cell is None else trajectory.cell[rows],
         frame_interval=simulator.timestep,
     )

@@ -106,7 +106,7 @@ def _history(
     cell = None if trajectory.cell is None else trajectory.cell[rows]
     return replace(
         trajectory,
-        pos=np.asarray(trajectory.pos[rows]),
+        pos=trajectory.at(rows),
         cell=cell,
         frame_interval=timestep,
     )

@@ -86,8 +86,8 @@ def measure(
             )
         n_frames = min(n_samples, n_starts, max(2, LARGEST_SAMPLE // trajectory.n_beads))
         rows = np.unique(np.linspace(0, n_starts - 1, n_frames).astype(int))
-        now = np.asarray(trajectory.pos[rows], dtype=np.float64)
-        later = np.asarray(trajectory.pos[rows + stride], dtype=np.float64)
+        pairs = trajectory.at(rows[:, None] + [0, stride], present=0)
+        now, later = pairs[:, 0], pairs[:, 1]
         first, second = trajectory.edge_index
         bonds.append(np.linalg.norm(now[:, first] - now[:, second], axis=2).mean(axis=0))
         steps.append(((later - now) ** 2).mean(axis=(0, 2)))

@@ -50,6 +50,12 @@ def _decompose(
     return u, singular, vh, np.sign(np.linalg.det(u) * np.linalg.det(vh))
 
 
+def superposed(points: np.ndarray, target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return points ``[..., n_points, 3]`` centred and turned to be nearest to centred `target`."""
+    points, target = (centred(own, weight)[0] for own in (points, target))
+    return points @ best_rotation(points, target, weight)
+
+
 class Superposition:
     """Every frame of a molecule superposed on the one before it: the shapes without rigid motion.
 

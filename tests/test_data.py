@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import pdist
 from torch_geometric.data import Batch
 
 from cgsim.data import (
@@ -16,7 +17,7 @@ from cgsim.data import (
     split_by_molecule,
     split_by_time,
 )
-from cgsim.testing import ATOM_TYPES, random_chain, random_molecule
+from cgsim.testing import ATOM_TYPES, random_chain, random_molecule, random_simulator
 
 
 def dataset_of(
@@ -233,3 +234,24 @@ def test_split_by_molecule_depends_on_the_seed() -> None:
 def test_split_needs_two_molecules() -> None:
     with pytest.raises(ValueError, match="at least two molecules"):
         split_by_molecule([random_chain(), random_chain(seed=1)], fraction=0.5, seed=0)
+
+
+def test_windows_without_rigid_motion_are_superposed_on_their_present() -> None:
+    """Shapes stay; nothing is left to turn or move by; with rigid motion frames are as they are."""
+    chain = random_chain(5, n_frames=12)
+    rows = np.array([[0, 3, 6], [2, 5, 8]])
+    np.testing.assert_array_equal(chain.at(rows), chain.pos[rows])
+    still = replace(chain, recipe=chain.recipe | {"rigid_motion": False})
+    found = still.at(rows, present=1)
+    for frames, before in zip(found, chain.pos[rows].astype(float), strict=True):
+        assert np.abs(np.einsum("n,knc->kc", chain.bead_mass, frames)).max() < 1e-9
+        for frame, original in zip(frames, before, strict=True):
+            np.testing.assert_allclose(pdist(frame), pdist(original))
+            torque = np.einsum("n,ni,nj->ij", chain.bead_mass, frame, frames[1])
+            np.testing.assert_allclose(torque, torque.T, atol=1e-9 * np.abs(torque).max() + 1e-9)
+    dataset = random_simulator([still]).windows([still])
+    batch = dataset[4]
+    pos = torch.cat([batch.pos, batch.next_pos[:, None]], dim=1).numpy().swapaxes(0, 1)
+    expected = still.at(4 + dataset.first + dataset.offsets, present=-2)
+    expected = expected - expected[-2].mean(axis=0)
+    np.testing.assert_allclose(pos, expected, atol=1e-6)
