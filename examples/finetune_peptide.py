@@ -2,7 +2,7 @@
 
     python examples/finetune_peptide.py
 
-Makes 300 ps of MD of a capped tripeptide: the first 100 ps to learn from, the rest to compare with.
+Makes 900 ps of MD of a capped tripeptide: the first 300 ps to learn from, the rest to compare with.
 The packaged simulator of peptides is asked twice, as it is and fine-tuned. Replace `make_md` by
 your own trajectory.
 """
@@ -41,11 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--smoke", action="store_true", help="seconds instead of minutes")
     options = parser.parse_args(arguments)
     folder, checkpoint = options.output, find_checkpoint(options.simulator)
-    run = PeptideRun(duration=300.0, equilibration=50.0, temperature=350.0)  # as it was trained
-    n_learnt, config = 100, FinetuningConfig(n_steps=200)
+    run = PeptideRun(duration=900.0, equilibration=50.0, temperature=350.0)  # as it was trained
+    n_learnt, config = 300, FinetuningConfig(n_steps=200)
     if options.smoke:
-        run = replace(run, duration=80.0, equilibration=2.0)
-        n_learnt, config = 60, FinetuningConfig(n_steps=2, batch_size=4, steps_per_epoch=1)
+        run = replace(run, duration=150.0, equilibration=2.0)
+        brief = FinetuningConfig(n_steps=2, batch_size=4, steps_per_epoch=1)
+        n_learnt, config = 100, replace(brief, validation_fraction=0.45)
 
     md = make_md(folder / "md", checkpoint, run)
     learnt, rest = md.frames(0, n_learnt), md.frames(n_learnt, md.n_frames)
