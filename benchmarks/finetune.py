@@ -1,6 +1,6 @@
 """Fine-tuning on a little MD of a new peptide, against training on it alone and against that MD.
 
-    python -m benchmarks.finetune --train-duration 2 --unseen-duration 4.8
+    python -m benchmarks.finetune --train-duration 2 --unseen-duration 11
 
 The simulator of `benchmarks.peptides` is fine-tuned on the first 1 %, 5 % and 25 % of the first MD
 run of each unseen peptide, with old data replayed. Scored on what nothing has seen: the last three

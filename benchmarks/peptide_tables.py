@@ -24,28 +24,24 @@ SIZES = {
     "js_pair": "JS distance of pairs",
     "collisions_per_million": "collisions / 10⁶",
 }
-UNGUIDED = "learned, no guidance"
 FINETUNED = {"finetuned": "fine-tuned", "scratch": "trained on it alone", "md": "that MD itself"}
 SHORT = ("js_tic0", "js_tic01", "timescale_ratio", "timescale_error")
 
 
 def peptide_table(metrics: Numbers) -> str:
     """Every score of every row, over the unseen peptides."""
-    rows = {"learned": metrics["rows"]["learned"], "unguided": metrics["unguided"]}
-    rows |= metrics["rows"]
+    rows = metrics["rows"]
     lines = [
         [label, *(estimate(own[name], own["errors"][name]) for own in rows.values())]
         for name, label in KINETICS.items()
     ]
     lines.append(["timescale within ×1.5 of MD", *(_share(own) for own in rows.values())])
-    known = metrics["sizes"] | {"unguided": metrics["unguided"]["sizes"]}
-    sizes = [known[key] for key in rows]
+    sizes = [metrics["sizes"][key] for key in rows]
     lines += [
         [label, *(estimate(own[name], own["errors"][name]) for own in sizes)]
         for name, label in SIZES.items()
     ]
-    heads = ROWS | {"unguided": UNGUIDED}
-    return markdown_table(["score", *(heads[key] for key in rows)], lines)
+    return markdown_table(["score", *(ROWS[key] for key in rows)], lines)
 
 
 def timescale_table(metrics: Numbers) -> str:
@@ -54,14 +50,12 @@ def timescale_table(metrics: Numbers) -> str:
     lines = []
     for index, own in enumerate(rows["learned"]["peptides"]):
         floor = rows["floor"]["peptides"][index]
-        unguided = metrics["unguided"]["peptides"][index]
         cells = [
-            estimate(one["timescale"], one["timescale_standard_error"])
-            for one in (own, unguided, floor)
+            estimate(one["timescale"], one["timescale_standard_error"]) for one in (own, floor)
         ]
         tic0 = (number(one["js_tic0"]) for one in (own, floor))
         lines.append([own["name"], number(own["timescale_reference"]), *cells, *tic0])
-    heads = ["peptide", "MD (ps)", "learned (ps)", f"{UNGUIDED} (ps)", "second MD run (ps)"]
+    heads = ["peptide", "MD (ps)", "learned (ps)", "second MD run (ps)"]
     return markdown_table([*heads, "JS of TIC0, learned", "JS of TIC0, second MD run"], lines)
 
 

@@ -1,6 +1,6 @@
 """Peptides of sequences never seen: train on a panel, roll out others, compare their kinetics.
 
-    python -m benchmarks.peptides --train-duration 2 --unseen-duration 4.8
+    python -m benchmarks.peptides --train-duration 2 --unseen-duration 11
 
 Durations are ns of MD of each peptide. MD that is there and as long is only read, also while it
 grows; what is missing is simulated, which takes hours. Every stage is kept in the folder. Writes
@@ -52,7 +52,7 @@ from cgsim.evaluate import Comparison, Ensemble
 from cgsim.evaluate.comparison import ROWS
 from cgsim.guidance import read_guidance
 from cgsim.io import read_json, write_atomic_json
-from cgsim.judgement import Rows, judge_rollout, score
+from cgsim.judgement import Rows, judge_rollout
 from cgsim.quickstart import first_part
 from cgsim.simulator import Simulator
 
@@ -137,19 +137,16 @@ def command_of(panel: Panel) -> str:
     return f"python -m benchmarks.peptides {panel.options}"
 
 
-def roll_out_unseen(
-    trained: PanelSimulator, data: Data, panel: Panel, *, guided: bool = True
-) -> RolledOut:
+def roll_out_unseen(trained: PanelSimulator, data: Data, panel: Panel) -> RolledOut:
     """Roll out the unseen peptides, all replicas from the first frames of their MD."""
-    simulator = trained.simulator if guided else trained.simulator.with_guidance(1.0)
-    kind = "zero-shot" if guided else "unguided"
+    simulator = trained.simulator
     n_first = simulator.statistics.stride * simulator.config.history
     return roll_out(
         simulator,
         [own.frames(0, n_first) for own in data.reference],
         LENGTH * panel.md(panel.unseen_duration, n_replicas=1).duration,
         n_replicas=N_REPLICAS,
-        folder=trained.folder.parent / f"{kind}-{panel.unseen_duration:g}ns",
+        folder=trained.folder.parent / f"zero-shot-{panel.unseen_duration:g}ns",
     )
 
 
@@ -185,17 +182,6 @@ def kinetics(rows: Rows, rulers: Mapping[str, Ruler]) -> dict[str, dict[str, Any
         key: summary_of([score_row(rulers[own.name], own) for own in ensembles])
         for key, ensembles in labelled(rows).items()
     }
-
-
-def unguided_row(
-    rows: Rows, rulers: Mapping[str, Ruler], ensembles: Sequence[Ensemble]
-) -> dict[str, Any]:
-    """Slow motions, and under ``sizes`` sizes, of roll-outs without guidance."""
-    known = [own for own in ensembles if own.name in rulers]
-    reference = only(rows.reference, {own.name for own in known})
-    compared = score(Rows(reference=reference, learned=known))
-    scored = summary_of([score_row(rulers[own.name], own) for own in known])
-    return scored | {"sizes": sizes(compared)["learned"]}
 
 
 def by_lag_time(rows: Rows, rulers: Mapping[str, Ruler]) -> dict[str, dict[str, list[float]]]:
@@ -255,7 +241,6 @@ def main() -> None:
     data = prepare(panel, folder)
     trained = train_panel(panel, data, folder)
     rolled = roll_out_unseen(trained, data, panel)
-    unguided = roll_out_unseen(trained, data, panel, guided=False).ensembles
     speed = md_speed(folder)
     affordable = rolled.seconds * speed / len(UNSEEN)
     rows = make_rows(data, rolled.ensembles, affordable=affordable)
@@ -277,7 +262,6 @@ def main() -> None:
         "sizes": sizes(comparison),
         "one_step": one_step(trained.simulator, data),
         "slowest_by_lag_time": {"lag_times": LAG_TIMES, **by_lag_time(rows, rulers)},
-        "unguided": unguided_row(rows, rulers, unguided),
         "guidance": trained.guidance,
         "failures": rolled.n_failures,
         "n_scored": len(rows.reference),

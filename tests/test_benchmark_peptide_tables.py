@@ -8,7 +8,6 @@ from benchmarks.peptide_scores import SUMMARY, summary_of
 from benchmarks.peptide_tables import (
     KINETICS,
     SIZES,
-    UNGUIDED,
     finetune_table,
     lag_table,
     one_step_table,
@@ -42,30 +41,24 @@ def test_every_kinetic_score_of_the_summary_is_shown() -> None:
 def peptide_metrics() -> dict[str, Any]:
     sizes: dict[str, Any] = dict.fromkeys(SIZES, 0.5) | {"errors": dict.fromkeys(SIZES, 0.1)}
     rows = {"learned": row(0.5, 0.3), "floor": row(1.2, 0.1), "md_equal_time": row(None, 0.9)}
-    return plain(
-        {
-            "rows": rows,
-            "sizes": dict.fromkeys(rows, sizes),
-            "unguided": row(0.25, 0.3) | {"sizes": sizes},
-        }
-    )
+    return plain({"rows": rows, "sizes": dict.fromkeys(rows, sizes)})
 
 
 def test_rows_become_columns() -> None:
     lines = peptide_table(peptide_metrics()).splitlines()
-    assert cells(lines[0])[1:] == ["learned", UNGUIDED, "second MD run", "MD, equal wall-clock"]
+    assert cells(lines[0])[1:] == ["learned", "second MD run", "MD, equal wall-clock"]
     by_score = {cells(line)[0]: cells(line)[1:] for line in lines[2:]}
-    assert by_score["timescale within ×1.5 of MD"] == ["0 of 2", "0 of 2", "2 of 2", "0 of 2"]
+    assert by_score["timescale within ×1.5 of MD"] == ["0 of 2", "2 of 2", "0 of 2"]
     means = [float(cell.split(" ")[0]) for cell in by_score["JS distance of TIC0"]]
-    assert means == [0.3, 0.3, 0.1, 0.9]
-    assert by_score["slowest implied timescale / MD"][3] == "–"  # not resolved
-    assert by_score["JS distance of Rg"] == ["0.50 ± 0.10"] * 4
+    assert means == [0.3, 0.1, 0.9]
+    assert by_score["slowest implied timescale / MD"][2] == "–"  # not resolved
+    assert by_score["JS distance of Rg"] == ["0.50 ± 0.10"] * 3
 
 
 def test_timescales_stand_beside_those_of_md() -> None:
     lines = timescale_table(peptide_metrics()).splitlines()
     assert [cells(line)[0] for line in lines[2:]] == ["SGL", "SGV"]
-    assert cells(lines[2])[1:] == ["80", *["40.0 ± 3.0"] * 3, "0.3", "0.1"]
+    assert cells(lines[2])[1:] == ["80", *["40.0 ± 3.0"] * 2, "0.3", "0.1"]
 
 
 def test_lag_times_become_columns() -> None:
