@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--atom-steps", type=int, default=15_000, help="atoms times steps")
     parser.add_argument("--repeats", type=int, default=3, help="the median is reported")
     parser.add_argument("--sequences", nargs="+", default=["A", "GAV"])
-    parser.add_argument("--platform", default="CPU", help="CPU or CUDA")
+    parser.add_argument("--platform", default="CPU", help="CPU, CUDA or OpenCL")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the JSON file")
     arguments = parser.parse_args()
