@@ -1,6 +1,7 @@
 """Steps that turn bonds: exact inverses, geometry, symmetry, and molecules that are refused."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,8 @@ from cgsim.testing import (
 )
 from cgsim.windows import UNPERTURBED
 
+Connect = Callable[..., tuple[np.ndarray, np.ndarray]]
+
 #: Bonds of trees of beads: a chain, a star, a comb, and one that is numbered backwards.
 TREES = {
     "chain": [(0, 1), (1, 2), (2, 3), (3, 4)],
@@ -31,7 +34,7 @@ TREES = {
 }
 
 
-def graph_of(*trees: str, connect=complete_pairs) -> BeadGraph:
+def graph_of(*trees: str, connect: Connect = complete_pairs) -> BeadGraph:
     """Five beads for every tree."""
     found = [connect(np.array(TREES[name]).T, 5, n_hops=2) for name in trees]
     pairs = np.concatenate([own + 5 * k for k, (own, _) in enumerate(found)], axis=1)
@@ -193,7 +196,9 @@ def ring() -> MappedTrajectory:
         ),
     ],
 )
-def test_molecules_that_are_refused(molecule, problem: str) -> None:
+def test_molecules_that_are_refused(
+    molecule: Callable[[], MappedTrajectory], problem: str
+) -> None:
     config = replace(TINY, dynamics=DynamicsConfig(4, 1, steps="turning"))
     simulator = random_simulator([random_chain(4)], config)
     trajectory = molecule()
