@@ -196,9 +196,7 @@ def ring() -> MappedTrajectory:
         ),
     ],
 )
-def test_molecules_that_are_refused(
-    molecule: Callable[[], MappedTrajectory], problem: str
-) -> None:
+def test_molecules_that_are_refused(molecule: Callable[[], MappedTrajectory], problem: str) -> None:
     config = replace(TINY, dynamics=DynamicsConfig(4, 1, steps="turning"))
     simulator = random_simulator([random_chain(4)], config)
     trajectory = molecule()
