@@ -18,7 +18,7 @@ and every step can be undone.
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -27,27 +27,17 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
 from cgsim.data import MappedTrajectory
-from cgsim.nn.layout import Layout
 from cgsim.nn.neighbours import BeadGraph
 
 SHORTEST = 0.1  # of its present length: shorter gets no bond in a step
 SMALLEST_TURN = 1e-2  # of 1 + cos, below which opposite directions have no shortest way
+SMALLEST_MODE = 1e-8  # of the largest eigenvalue; a chain of 300 beads has one of 3e-5
 MOST_BEADS = 300  # of a molecule that takes turning steps: its matrices are dense
 
 
 @dataclass(frozen=True)
 class Straight:
-    """Beads go where their displacement points.
-
-    Attributes
-    ----------
-    shown, answered
-        Powers of the precision of the predicted Gaussian that a residual is multiplied by before
-        the score network sees it, and its answers before they are added, see `cgsim.denoising`.
-    """
-
-    shown: ClassVar[tuple[float, ...]] = (0.0,)
-    answered: ClassVar[tuple[float, ...]] = (0.0,)
+    """Beads go where their displacement points."""
 
     @classmethod
     def at(cls, pos: Tensor, graph: BeadGraph) -> Self:
@@ -91,9 +81,6 @@ class Turning(Straight):
         What bonds do not see: takes the mean over every molecule.
     """
 
-    shown = (0.0, 0.5)
-    answered = (0.0, -0.5, -1.0)
-
     pos: Tensor
     graph: BeadGraph
     inverse: Tensor
@@ -102,10 +89,10 @@ class Turning(Straight):
     @classmethod
     def at(cls, pos: Tensor, graph: BeadGraph) -> Self:
         """See `Straight`."""
-        laplacian = _laplacian(graph).to(pos)
-        inverse = torch.linalg.pinv(laplacian, hermitian=True, rtol=1e-4)
-        one = torch.eye(laplacian.shape[1], dtype=pos.dtype, device=pos.device)
-        return cls(pos, graph, inverse, one - inverse @ laplacian)
+        laplacian = _laplacian(graph)
+        inverse = torch.linalg.pinv(laplacian, hermitian=True, rtol=SMALLEST_MODE)
+        one = torch.eye(laplacian.shape[1], dtype=laplacian.dtype, device=pos.device)
+        return cls(pos, graph, inverse.to(pos), (one - inverse @ laplacian).to(pos))
 
     @classmethod
     def check(cls, trajectory: MappedTrajectory) -> None:
@@ -181,7 +168,7 @@ STEPS: dict[str, type[Straight]] = {"straight": Straight, "turning": Turning}
 
 def _laplacian(graph: BeadGraph) -> Tensor:
     """Of the bonds of every system [n_graphs, width, width], float64."""
-    layout: Layout = graph.layout
+    layout = graph.layout
     width = layout.width
     source, destination = layout.slot[graph.edge_index]
     is_bond = (graph.hop == 1).double()

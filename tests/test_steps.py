@@ -67,6 +67,25 @@ def test_a_step_can_be_undone(name: str) -> None:
     torch.testing.assert_close(steps.straightened(steps.bent(near)), near)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_step_of_the_longest_chain_can_be_undone(dtype: torch.dtype) -> None:
+    """Its slowest mode is 30,000 times softer than its fastest."""
+    bonds = np.stack([np.arange(299), np.arange(1, 300)])
+    pairs, hop = topological_pairs(bonds, 300, n_hops=1)
+    pos, end = (torch.randn(300, 3, dtype=dtype).cumsum(dim=0) for _ in range(2))
+    graph = bead_graph(
+        pos,
+        cutoff=0.0,
+        topology=Topology(torch.as_tensor(pairs), torch.as_tensor(hop)),
+        batch=torch.zeros(300).long(),
+        n_graphs=1,
+    )
+    steps = Turning.at(pos, graph)
+    tolerance = 1e-9 if dtype == torch.float64 else 2e-2
+    found = steps.bent(steps.straightened(end))
+    torch.testing.assert_close(found, end, rtol=0, atol=tolerance)
+
+
 def test_systems_of_a_batch_do_not_see_each_other() -> None:
     names = list(TREES)
     pos, ahead, vectors = present(5), present(5), present(5)[:, :, None]
