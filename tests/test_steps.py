@@ -114,7 +114,7 @@ def test_bonds_turn_along_great_circles(name: str) -> None:
     torch.testing.assert_close((after * normal).sum(dim=1), torch.zeros(len(own)).double())
 
 
-@pytest.mark.parametrize("name", set(TREES) - {"two"})
+@pytest.mark.parametrize("name", ["chain", "star", "comb", "mixed"])
 def test_the_centre_goes_straight(name: str) -> None:
     pos, ahead = present(), present()
     end = Turning.at(pos, graph_of(name)).bent(ahead)
