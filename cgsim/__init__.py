@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cgsim.evaluate import Ensemble, compare
     from cgsim.evaluate.report import write_report
     from cgsim.finetuning import finetune
+    from cgsim.guidance import read_guidance
     from cgsim.io import load_molecule
     from cgsim.mapping import (
         build_mapping,
@@ -63,8 +64,8 @@ _HOME = {
     "map_trajectory": "store",
     "map_user": "mapping",
     "pretrained_names": "pretrained",
-    "read_guidance": "guidance",
     "read_ensembles": "ensembles",
+    "read_guidance": "guidance",
     "save_mapped": "store",
     "save_simulator": "checkpoint",
     "simulate": "rollout",

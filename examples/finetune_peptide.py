@@ -45,8 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     n_learnt, config = 300, FinetuningConfig(n_steps=200)
     if options.smoke:
         run = replace(run, duration=150.0, equilibration=2.0)
-        brief = FinetuningConfig(n_steps=2, batch_size=4, steps_per_epoch=1)
-        n_learnt, config = 100, replace(brief, validation_fraction=0.45)
+        n_learnt, config = (
+            100,
+            FinetuningConfig(n_steps=2, batch_size=4, steps_per_epoch=1, validation_fraction=0.45),
+        )
 
     md = make_md(folder / "md", checkpoint, run)
     learnt, rest = md.frames(0, n_learnt), md.frames(n_learnt, md.n_frames)

@@ -53,7 +53,7 @@ def choose_platform(name: str) -> tuple[openmm.Platform, dict[str, str]]:
     if name not in PLATFORMS:
         raise ValueError(f"platform must be one of {PLATFORMS}, got {name!r}")
     if name == "auto":
-        name = "CUDA" if _cuda_works() else "CPU"
+        name = "CUDA" if has_device("CUDA") else "CPU"
     try:
         platform = openmm.Platform.getPlatformByName(name)
     except openmm.OpenMMException as error:
@@ -68,12 +68,13 @@ def n_workers(platform: openmm.Platform) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _cuda_works() -> bool:
+def has_device(platform: str) -> bool:
+    """Whether OpenMM can simulate on a platform here."""
     system = openmm.System()
     system.addParticle(1.0)
     try:
-        platform = openmm.Platform.getPlatformByName("CUDA")
-        openmm.Context(system, openmm.VerletIntegrator(0.001), platform)
+        found = openmm.Platform.getPlatformByName(platform)
+        openmm.Context(system, openmm.VerletIntegrator(0.001), found)
     except openmm.OpenMMException:
         return False
     return True

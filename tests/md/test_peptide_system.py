@@ -3,6 +3,7 @@ import openmm
 import pytest
 from openmm import app, unit
 
+from cgsim.md.merged import has_device
 from cgsim.md.peptide_structure import Peptide, build_peptide
 from cgsim.md.peptide_system import (
     MergedPeptides,
@@ -101,18 +102,7 @@ def constrained_bonds(peptide: Peptide, xyz: np.ndarray) -> float:
     return energy
 
 
-def has_opencl() -> bool:
-    system = openmm.System()
-    system.addParticle(1.0)
-    try:
-        platform = openmm.Platform.getPlatformByName("OpenCL")
-        openmm.Context(system, openmm.VerletIntegrator(0.001), platform)
-    except openmm.OpenMMException:
-        return False
-    return True
-
-
-@pytest.mark.skipif(not has_opencl(), reason="no OpenCL device")
+@pytest.mark.skipif(not has_device("OpenCL"), reason="no OpenCL device")
 def test_opencl_has_the_forces_of_the_reference(alanine: Peptide) -> None:
     """Drivers differ: of each it has to be seen."""
     xyz = conformations(alanine, 3)
