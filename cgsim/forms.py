@@ -26,10 +26,13 @@ class Plain:
     ----------
     n_shown, n_answered
         Vectors per bead that the network sees and gives.
+    along_edges
+        Whether it sees as well what of the difference of those vectors is along every edge.
     """
 
     n_shown: ClassVar[int] = 1
     n_answered: ClassVar[int] = 1
+    along_edges: ClassVar[bool] = False
 
     @classmethod
     def of(cls, field: GaussianField) -> Self:
@@ -61,6 +64,7 @@ class Whitened(Plain):
 
     n_shown = 2
     n_answered = 3
+    along_edges = True
 
     field: GaussianField
     values: Tensor

@@ -65,7 +65,10 @@ class Score(nn.Module):
         self.n_latent = channels_of(latent_irreps)
         self.edges = EdgeGeometry(graph, lmax=lmax, n_scalars=self.n_latent[0])
         self.present = config.present
-        n_edge = self.edges.n_edge + (graph.n_radial + 3 if config.present else 0)
+        self.along_edges = forms.along_edges
+        n_edge = self.edges.n_edge
+        n_edge += graph.n_radial + 3 if config.present else 0
+        n_edge += forms.n_shown if forms.along_edges else 0
         shown = o3.Irreps([(forms.n_shown, "1o")])
         self.inputs = EquivariantLinear(latent_irreps + shown, self.irreps)
         self.kind = nn.Linear(n_embedding, width) if config.unconditional else None
@@ -91,11 +94,14 @@ class Score(nn.Module):
         """Return the velocity of every bead's residual, in several forms."""
         latent = present.latent if told is None else present.latent * told[:, None]
         edges = self.edges(vector, graph, latent[:, : self.n_latent[0]])
+        attr = [edges.attr]
         if self.present:
             change = self._change(vector, present.vector)
-            if told is not None:
-                change = change * _both_ends(told, graph)
-            edges = replace(edges, attr=torch.cat([edges.attr, change], dim=1))
+            attr.append(change if told is None else change * _both_ends(told, graph))
+        if self.along_edges:
+            direction = nn.functional.normalize(vector)[:, :, None]
+            attr.append((graph.difference(residual) * direction).sum(dim=1))
+        edges = replace(edges, attr=torch.cat(attr, dim=1))
         parts = self._inputs(latent, residual, angle)
         if self.kind is not None:
             parts[0] = parts[0] + self.kind(present.embedding)[:, None]

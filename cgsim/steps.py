@@ -27,11 +27,11 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
 from cgsim.data import MappedTrajectory
+from cgsim.nn.bonds import BondModes
 from cgsim.nn.neighbours import BeadGraph
 
 SHORTEST = 0.1  # of its present length: shorter gets no bond in a step
 SMALLEST_TURN = 1e-2  # of 1 + cos, below which opposite directions have no shortest way
-SMALLEST_MODE = 1e-8  # of the largest eigenvalue; a chain of 300 beads has one of 3e-5
 MOST_BEADS = 300  # of a molecule that takes turning steps: its matrices are dense
 
 
@@ -75,24 +75,24 @@ class Turning(Straight):
         The present, nm.
     graph
         Its edges; those of one hop are the bonds.
-    inverse : [n_graphs, width, width]
-        Pseudo-inverse of the Laplacian of the bonds.
-    means : [n_graphs, width, width]
-        What bonds do not see: takes the mean over every molecule.
+    modes
+        Of the bonds.
+    length : [n_edges, 1]
+        Of the present edges, nm.
+    direction : [n_edges, 3]
+        Of the present edges.
     """
 
     pos: Tensor
     graph: BeadGraph
-    inverse: Tensor
-    means: Tensor
+    modes: BondModes
+    length: Tensor
+    direction: Tensor
 
     @classmethod
     def at(cls, pos: Tensor, graph: BeadGraph) -> Self:
         """See `Straight`."""
-        laplacian = _laplacian(graph)
-        inverse = torch.linalg.pinv(laplacian, hermitian=True, rtol=SMALLEST_MODE)
-        one = torch.eye(laplacian.shape[1], dtype=laplacian.dtype, device=pos.device)
-        return cls(pos, graph, inverse.to(pos), (one - inverse @ laplacian).to(pos))
+        return cls(pos, graph, graph.bond_modes.to(pos), *_polar(graph.difference(pos)))
 
     @classmethod
     def check(cls, trajectory: MappedTrajectory) -> None:
@@ -116,66 +116,51 @@ class Turning(Straight):
 
     def bent(self, ahead: Tensor) -> Tensor:
         """See `Straight`."""
-        length, direction = _polar(self._bonds(self.pos))
-        change = self._bonds(ahead - self.pos)
-        along = (change * direction).sum(dim=1, keepdim=True)
-        across = (change - along * direction) / length
+        change = self.graph.difference(ahead - self.pos)
+        along = (change * self.direction).sum(dim=1, keepdim=True)
+        across = (change - along * self.direction) / self.length
         angle = across.norm(dim=1, keepdim=True)
-        turned = angle.cos() * direction + torch.sinc(angle / math.pi) * across
-        return self._placed((length + along).maximum(SHORTEST * length) * turned, ahead)
+        turned = angle.cos() * self.direction + torch.sinc(angle / math.pi) * across
+        return self._placed((self.length + along).maximum(SHORTEST * self.length) * turned, ahead)
 
     def straightened(self, end: Tensor) -> Tensor:
         """See `Straight`."""
-        length, direction = _polar(self._bonds(self.pos))
-        length_after, after = _polar(self._bonds(end))
-        cosine = (after * direction).sum(dim=1, keepdim=True)
-        across, sine = _unit(after - cosine * direction)
+        length, direction = _polar(self.graph.difference(end))
+        cosine = (direction * self.direction).sum(dim=1, keepdim=True)
+        across, sine = _unit(direction - cosine * self.direction)
         angle = torch.atan2(sine, cosine)
-        change = (length_after - length) * direction + length * angle * across
+        change = (length - self.length) * self.direction + self.length * angle * across
         return self.pos + self._placed(change, end - self.pos)
 
     def carried(self, vectors: Tensor, end: Tensor) -> Tensor:
         """See `Straight`; the part of each bond turns as the bond does (parallel transport)."""
-        return self._carried(vectors, self.pos, end)
+        return self._carried(vectors, self.direction, self._directions(end))
 
     def carried_back(self, vectors: Tensor, end: Tensor) -> Tensor:
         """See `Straight`."""
-        return self._carried(vectors, end, self.pos)
+        return self._carried(vectors, self._directions(end), self.direction)
 
-    def _carried(self, vectors: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        before, after = (_unit(self._bonds(pos))[0][:, :, None] for pos in (start, end))
-        turned = _turned(self._bonds(vectors), before, after)
+    def _directions(self, pos: Tensor) -> Tensor:
+        return _unit(self.graph.difference(pos))[0]
+
+    def _carried(self, vectors: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        bonds = self.graph.difference(vectors)
+        turned = _turned(bonds, before[:, :, None], after[:, :, None])
         return self._placed(turned.flatten(1), vectors.flatten(1)).view_as(vectors)
-
-    def _bonds(self, vectors: Tensor) -> Tensor:
-        """Vectors of beads [n, 3, ...] at the source of every edge less at its destination."""
-        change = self.graph.source(vectors) - self.graph.destination(vectors)
-        return change.reshape(-1, *vectors.shape[1:])
 
     def _placed(self, bonds: Tensor, like: Tensor) -> Tensor:
         """Values of beads [n, m] with these differences [n_edges, m], and the means of others."""
         graph, layout = self.graph, self.graph.layout
         is_bond = (graph.hop == 1)[:, None]
         into = graph.total(graph.grid(torch.where(is_bond, bonds, 0.0)), len(like))
+        modes = self.modes
         return layout.unpadded(
-            self.means @ layout.padded(like) - self.inverse @ layout.padded(into)
+            modes.means @ layout.padded(like) - modes.inverse @ layout.padded(into)
         )
 
 
 #: By their name in `cgsim.config.DynamicsConfig`.
 STEPS: dict[str, type[Straight]] = {"straight": Straight, "turning": Turning}
-
-
-def _laplacian(graph: BeadGraph) -> Tensor:
-    """Of the bonds of every system [n_graphs, width, width], float64."""
-    layout = graph.layout
-    width = layout.width
-    source, destination = layout.slot[graph.edge_index]
-    is_bond = (graph.hop == 1).double()
-    joined = is_bond.new_zeros(graph.n_graphs * width * width)
-    joined = joined.index_add(0, destination * width + source % width, is_bond)
-    joined = joined.view(graph.n_graphs, width, width)
-    return torch.diag_embed(joined.sum(dim=2)) - joined
 
 
 def _polar(vectors: Tensor) -> tuple[Tensor, Tensor]:

@@ -261,3 +261,17 @@ def test_what_a_network_that_is_not_told_knows(what: str) -> None:
     torch.testing.assert_close(
         velocity_of(network, inputs, torch.ones(4)), velocity_of(network, inputs)
     )
+
+
+def test_edges_see_what_of_a_residual_is_along_them() -> None:
+    """By how much it makes the bond longer, in every form."""
+    torch.set_default_dtype(torch.float64)
+    network, inputs = score_network(1), score_inputs(1)
+    seen: list[Tensor] = []
+    network.convolutions[0].register_forward_pre_hook(lambda _, args: seen.append(args[1].attr))
+    bond = torch.tensor([0.0, 0.0, 2.0])
+    stretch = torch.zeros(4, 3, Whitened.n_shown)
+    stretch[1] = torch.tensor([[9.0, 9.0], [9.0, 9.0], [0.3, -5.0]])
+    velocity_of(network, inputs | {"residual": stretch, "vector": bond.expand(6, 3)})
+    expected = torch.tensor([1.0, -1.0, -1.0, 1.0, 0.0, 0.0])[:, None] * torch.tensor([0.3, -5.0])
+    torch.testing.assert_close(seen[0][:, -Whitened.n_shown :], expected)

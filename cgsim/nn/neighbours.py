@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix, identity
 from scipy.sparse.csgraph import shortest_path
 from torch import Tensor, nn
 
+from cgsim.nn.bonds import BondModes
 from cgsim.nn.incidence import Incidence
 from cgsim.nn.layout import Layout
 
@@ -70,7 +71,12 @@ class BeadGraph(Incidence):
 
     def displacement(self, pos: Tensor) -> Tensor:
         """Vectors from destination to source [n_edges, 3], nm."""
-        return (self.source(pos) - self.destination(pos)).view(-1, 3) + self.shift
+        return self.difference(pos) + self.shift
+
+    def difference(self, values: Tensor) -> Tensor:
+        """Values of beads [n, ...] at the source less those at the destination [n_edges, ...]."""
+        change = self.source(values) - self.destination(values)
+        return change.reshape(-1, *values.shape[1:])
 
     @cached_property
     def once(self) -> Tensor:
@@ -86,6 +92,11 @@ class BeadGraph(Incidence):
     def layout(self) -> Layout:
         """Where the beads are in an array padded to the largest system."""
         return Layout.of(self.batch, self.n_graphs)
+
+    @cached_property
+    def bond_modes(self) -> BondModes:
+        """Of the bonds of every system."""
+        return BondModes.of(self.edge_index[:, self.hop == 1], self.layout)
 
     def to(self, dtype: torch.dtype) -> "BeadGraph":
         """The same graph in another floating-point type."""
