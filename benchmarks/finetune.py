@@ -1,6 +1,6 @@
 """Fine-tuning on a little MD of a new peptide, against training on it alone and against that MD.
 
-    python -m benchmarks.finetune --train-duration 2 --unseen-duration 11
+    python -m benchmarks.finetune --train-duration 4 --unseen-duration 11
 
 The simulator of `benchmarks.peptides` is fine-tuned on the first 1 %, 5 % and 25 % of the first MD
 run of each unseen peptide, with old data replayed. Scored on what nothing has seen: the last three
@@ -56,8 +56,8 @@ from cgsim.training import fit
 FRACTIONS = (0.01, 0.05, 0.25)
 HEADLINE = 0.05  # the fraction that the targets speak of
 ENOUGH = 4  # peptides of the five
-FINETUNING = FinetuningConfig(time_reversal=TRAINING.time_reversal)
-SCRATCH = replace(TRAINING, n_steps=1000, batch_size=FINETUNING.batch_size)
+FINETUNING = FinetuningConfig(time_reversal=TRAINING.time_reversal, replay_share=0.9)
+SCRATCH = replace(TRAINING, n_steps=1000, batch_size=FINETUNING.batch_size, keep="best")
 FEWEST_HELD_OUT, MOST_HELD_OUT = 0.2, 0.5  # of the new MD, to choose the epoch by
 JUDGED = ("js_tic0", "timescale_error")
 UNITS = {

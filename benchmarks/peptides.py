@@ -1,6 +1,6 @@
 """Peptides of sequences never seen: train on a panel, roll out others, compare their kinetics.
 
-    python -m benchmarks.peptides --train-duration 2 --unseen-duration 11
+    python -m benchmarks.peptides --train-duration 4 --unseen-duration 11
 
 Durations are ns of MD of each peptide. MD that is there and as long is only read, also while it
 grows; what is missing is simulated, which takes hours. Every stage is kept in the folder. Writes
@@ -71,7 +71,13 @@ MODEL = ModelConfig(
     ),
 )
 TRAINING = TrainingConfig(
-    stride=20, n_steps=10000, history_noise=0.2, embedding_dropout=0.2, time_reversal=0.5
+    stride=20,
+    n_steps=24000,
+    steps_per_epoch=1000,
+    history_noise=0.2,
+    embedding_dropout=0.2,
+    time_reversal=0.5,
+    keep="last",
 )
 N_REPLICAS = 32  # of every roll-out
 LENGTH = 4  # time steps of a roll-out, all replicas together, over those of the MD of a peptide

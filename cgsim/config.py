@@ -191,6 +191,10 @@ class TrainingConfig:
     ema_decay
         Decay of the exponential moving average of the weights; the averaged weights are what is
         saved.
+    keep
+        Which weights: ``best`` are those of the lowest validation NLL, ``last`` those of the end,
+        where the learning rate is lowest. A denoiser goes on learning when the Gaussian, of which
+        alone the NLL speaks, has long begun to know its data by heart.
     score_weight
         Weight of the score-matching loss beside the negative log-likelihood.
     history_noise
@@ -228,6 +232,7 @@ class TrainingConfig:
     n_warmup: int = 100
     clip: float = 1.0
     ema_decay: float = 0.995
+    keep: Literal["best", "last"] = "best"
     score_weight: float = 0.5
     history_noise: float = 0.1
     embedding_dropout: float = 0.0

@@ -118,7 +118,7 @@ def optimise(
     hardware: Hardware,
     patience: "Patience | None" = None,
 ) -> int:
-    """Run or resume the optimisation; the module ends with the averaged weights of the best epoch.
+    """Run or resume the optimisation; the module ends with the averaged weights that are kept.
 
     Returns
     -------
@@ -154,9 +154,10 @@ def optimise(
             ckpt_path=last if last.exists() else None,
             weights_only=True,
         )
-    best = torch.load(directory / "best.ckpt", map_location="cpu", weights_only=True)
-    module.load_state_dict(best["state_dict"])
-    return int(best["global_step"])
+    file = directory / f"{module.config.keep}.ckpt"
+    kept = torch.load(file, map_location="cpu", weights_only=True)
+    module.load_state_dict(kept["state_dict"])
+    return int(kept["global_step"])
 
 
 @torch.no_grad()

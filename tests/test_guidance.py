@@ -147,6 +147,19 @@ def test_best_is_by_factors() -> None:
     assert GuidanceReading(("a", "b"), np.array([1.0, 2.0]), ratios).best == 1.0
 
 
+@pytest.mark.parametrize(
+    ("guided", "expected"),
+    [
+        ([0.62, 0.58, 0.66, 0.63], 1.0),  # a little better, within the noise
+        ([0.72, 0.68, 0.76, 0.73], 2.0),  # better on every molecule
+        ([0.32, 0.38, 0.36, 0.33], 1.0),
+    ],
+)
+def test_guidance_that_is_no_better_is_not_taken(guided: list[float], expected: float) -> None:
+    ratios = np.array([[0.60, 0.61, 0.61, 0.64], guided])
+    assert GuidanceReading(tuple("abcd"), np.array([1.0, 2.0]), ratios).best == expected
+
+
 def test_lag_must_be_a_multiple() -> None:
     simulator = random_simulator([CHAIN], CONFIG)
     with pytest.raises(ValueError, match="multiple of the time step"):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -151,7 +151,14 @@ def test_training_perturbs_and_validation_does_not(
     assert seen == {True: {Perturbation(0.2, 0.3, 0.4)}, False: {None}}
 
 
-def test_the_best_epoch_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("keep", "kept", "other"), [("best", 1, 2), ("last", 2, 1)])
+def test_the_epoch_that_is_kept(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    keep: Literal["best", "last"],
+    kept: int,
+    other: int,
+) -> None:
     scores = [3.0, 1.0, 2.0]
     validated: list[dict[str, torch.Tensor]] = []
 
@@ -161,11 +168,11 @@ def test_the_best_epoch_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         self.log("validation_nll", torch.tensor(scores[self.current_epoch]), batch_size=1)
 
     monkeypatch.setattr(TrainingModule, "validation_step", validate)
-    simulator = train(tmp_path)
+    simulator = train(tmp_path, training=replace(SHORT, keep=keep))
     assert len(validated) == 3
-    assert_same_weights(simulator, validated[1])
+    assert_same_weights(simulator, validated[kept])
     with pytest.raises(AssertionError):
-        assert_same_weights(simulator, validated[2])
+        assert_same_weights(simulator, validated[other])
 
 
 @pytest.mark.parametrize(("n_steps", "expected"), [(2, [2]), (4, [2, 4])])
