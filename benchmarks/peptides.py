@@ -72,7 +72,7 @@ MODEL = ModelConfig(
 )
 TRAINING = TrainingConfig(
     stride=20,
-    n_steps=24000,
+    n_steps=44000,
     steps_per_epoch=1000,
     history_noise=0.2,
     embedding_dropout=0.2,
