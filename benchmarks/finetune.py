@@ -56,7 +56,14 @@ from cgsim.training import fit
 FRACTIONS = (0.01, 0.05, 0.25)
 HEADLINE = 0.05  # the fraction that the targets speak of
 ENOUGH = 4  # peptides of the five
-FINETUNING = FinetuningConfig(time_reversal=TRAINING.time_reversal, replay_share=0.9)
+FINETUNING = FinetuningConfig(  # little by little, to the end, as the panel was trained
+    n_steps=300,
+    learning_rate=1e-4,
+    patience=6,
+    keep="last",
+    replay_share=0.9,
+    time_reversal=TRAINING.time_reversal,
+)
 SCRATCH = replace(TRAINING, n_steps=1000, batch_size=FINETUNING.batch_size, keep="best")
 FEWEST_HELD_OUT, MOST_HELD_OUT = 0.2, 0.5  # of the new MD, to choose the epoch by
 JUDGED = ("js_tic0", "timescale_error")

@@ -261,6 +261,9 @@ class FinetuningConfig:
         Peak of the schedule (linear warm-up, cosine decay to 1 %), for all weights alike.
     patience
         Epochs without a lower validation NLL after which it stops.
+    keep
+        See `TrainingConfig`; with ``last`` give patience for all epochs, so that the learning rate
+        falls to its end.
     replay_share
         Share of the windows of every batch that are replayed, when there are old trajectories.
     time_reversal
@@ -283,6 +286,7 @@ class FinetuningConfig:
     batch_size: int = 32
     learning_rate: float = 3e-4
     patience: int = 3
+    keep: Literal["best", "last"] = "best"
     replay_share: float = 0.5
     time_reversal: float = 0.0
     validation_fraction: float = 0.2

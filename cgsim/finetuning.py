@@ -237,6 +237,7 @@ def _training(config: FinetuningConfig, *, stride: int) -> TrainingConfig:
         weight_decay=0.0,
         n_warmup=N_WARMUP,
         ema_decay=EMA_DECAY,
+        keep=config.keep,
         time_reversal=config.time_reversal,
         validation_fraction=config.validation_fraction,
         steps_per_epoch=config.steps_per_epoch,
@@ -252,7 +253,7 @@ def _optimise(
     n_patient: int,
     hardware: Hardware,
 ) -> FinetuningReport:
-    """Optimise; the module ends with the best weights, the first ones included."""
+    """Optimise; the module ends with the weights that are kept, or the first if those are worse."""
     start = {name: value.clone() for name, value in module.state_dict().items()}
     judged = [data for data in (windows.held_out, windows.old) if data is not None]
     before = [validation_nll(module, data) for data in judged]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from cgsim.checkpoint import Provenance, load_simulator, save_simulator
-from cgsim.config import Hardware, ModelConfig, TrainingConfig, to_dict
+from cgsim.config import FinetuningConfig, Hardware, ModelConfig, TrainingConfig, to_dict
 from cgsim.cutouts import CutoutDataset
 from cgsim.data import MappedTrajectory, atom_types_of, split_by_time
 from cgsim.io import read_json, write_atomic_json
@@ -216,7 +216,8 @@ def check_claim(directory: Path, settings: dict[str, Any]) -> None:
 
 
 def _completed(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings of a run begun before some of the training configuration was there: its defaults."""
-    if "training" in settings:
-        settings["training"] = {**to_dict(TrainingConfig()), **settings["training"]}
+    """Settings of a run begun before some of the configuration was there: its defaults."""
+    for name, config in (("training", TrainingConfig()), ("finetuning", FinetuningConfig())):
+        if name in settings:
+            settings[name] = {**to_dict(config), **settings[name]}
     return settings

@@ -1,6 +1,8 @@
 """Fine-tuning: it learns the new, ends no worse than it began, and mixes nothing that differs."""
 
 import csv
+import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -113,6 +115,27 @@ def test_replay_keeps_the_old_system(checkpoint: Path, tuned: Path, tmp_path: Pa
     assert report.new.difference < -0.05
     assert report.old is not None
     assert report.old.difference < forgetful / 2
+
+
+def test_the_last_weights_may_be_kept(checkpoint: Path, tmp_path: Path) -> None:
+    tune(checkpoint, tmp_path, finetuning=replace(SHORT, keep="last", patience=3))
+    assert load_report(tmp_path).best_step == SHORT.n_steps
+    last = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    found = load_simulator(tmp_path / "simulator.safetensors")
+    for name, value in found.named_parameters():
+        assert torch.equal(value, last[f"simulator.{name}"]), name
+
+
+def test_a_run_from_before_weights_could_be_chosen_is_known_again(
+    checkpoint: Path, tuned: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "older"
+    shutil.copytree(tuned, directory)
+    settings = json.loads((directory / "run.json").read_text())
+    assert settings["finetuning"].pop("keep") == "best"
+    (directory / "run.json").write_text(json.dumps(settings))
+    expected = load_simulator(tuned / "simulator.safetensors")
+    assert_same_weights(tune(checkpoint, directory), expected)
 
 
 def test_without_learning_nothing_changes(checkpoint: Path, tmp_path: Path) -> None:
