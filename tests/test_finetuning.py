@@ -330,7 +330,7 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
 )
 def test_settings_out_of_range_are_named(field: str) -> None:
     with pytest.raises(ValueError, match=field):
-        FinetuningConfig(**{field: 0})
+        replace(SHORT, **{field: 0})
 
 
 def test_unlike_data_are_told(checkpoint: Path, tmp_path: Path) -> None:
