@@ -329,8 +329,9 @@ def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
     "field", ["n_steps", "batch_size", "patience", "replay_share", "validation_fraction"]
 )
 def test_settings_out_of_range_are_named(field: str) -> None:
+    setting: dict[str, Any] = {field: 0}
     with pytest.raises(ValueError, match=field):
-        replace(SHORT, **{field: 0})
+        FinetuningConfig(**setting)
 
 
 def test_unlike_data_are_told(checkpoint: Path, tmp_path: Path) -> None:
