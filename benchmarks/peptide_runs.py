@@ -29,7 +29,7 @@ TRAIN = _FIRST + _MORE
 UNSEEN = ("SGL", "SGV", "SFV", "ALV", "GLV")
 MD = PeptideRun(duration=1.0, equilibration=200.0, temperature=350.0)  # the panel says how long
 RECIPE = {"method": "residues", "rigid_motion": False}
-HELD_OUT = 0.1  # last part of the MD of every training peptide, to choose the epoch by
+HELD_OUT = 0.1  # last part of the MD of every training peptide, to validate on
 
 
 @dataclass(frozen=True)

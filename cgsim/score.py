@@ -94,14 +94,15 @@ class Score(nn.Module):
         """Return the velocity of every bead's residual, in several forms."""
         latent = present.latent if told is None else present.latent * told[:, None]
         edges = self.edges(vector, graph, latent[:, : self.n_latent[0]])
-        attr = [edges.attr]
+        more = []
         if self.present:
             change = self._change(vector, present.vector)
-            attr.append(change if told is None else change * _both_ends(told, graph))
+            more.append(change if told is None else change * _both_ends(told, graph))
         if self.along_edges:
             direction = nn.functional.normalize(vector)[:, :, None]
-            attr.append((graph.difference(residual) * direction).sum(dim=1))
-        edges = replace(edges, attr=torch.cat(attr, dim=1))
+            more.append((graph.difference(residual) * direction).sum(dim=1))
+        if more:
+            edges = replace(edges, attr=torch.cat([edges.attr, *more], dim=1))
         parts = self._inputs(latent, residual, angle)
         if self.kind is not None:
             parts[0] = parts[0] + self.kind(present.embedding)[:, None]
