@@ -1,6 +1,6 @@
 """Peptides of sequences never seen: train on a panel, roll out others, compare their kinetics.
 
-    python -m benchmarks.peptides --train-duration 4 --unseen-duration 11
+    python -m benchmarks.peptides --train-duration 16 --unseen-duration 33
 
 Durations are ns of MD of each peptide. MD that is there and as long is only read, also while it
 grows; what is missing is simulated, which takes hours. Every stage is kept in the folder. Writes
@@ -11,14 +11,13 @@ folder.
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.ablations import plain
 from benchmarks.calibration import score_all, summary
 from benchmarks.environment import write_result
 from benchmarks.peptide_picture import draw
@@ -35,7 +34,6 @@ from benchmarks.peptide_scores import (
     LAG_TIME,
     LAG_TIMES,
     SUMMARY,
-    Numbers,
     Ruler,
     labelled,
     ruler_of,
@@ -46,15 +44,13 @@ from benchmarks.peptide_scores import (
 from benchmarks.polymer_runs import Data, train, training_seconds
 from benchmarks.polymer_scores import only, row_metrics
 from benchmarks.table_cells import estimate
-from cgsim.checkpoint import load_provenance, load_simulator, save_simulator
 from cgsim.config import DynamicsConfig, ModelConfig, ScoreConfig, TrainingConfig
 from cgsim.evaluate import Comparison, Ensemble
 from cgsim.evaluate.comparison import ROWS
-from cgsim.guidance import read_guidance
-from cgsim.io import read_json, write_atomic_json
 from cgsim.judgement import Rows, judge_rollout
 from cgsim.quickstart import first_part
 from cgsim.simulator import Simulator
+from cgsim.training import SIMULATOR_FILE
 
 MODEL = ModelConfig(
     dynamics=DynamicsConfig(noise="elastic", steps="turning"),
@@ -72,7 +68,7 @@ MODEL = ModelConfig(
 )
 TRAINING = TrainingConfig(
     stride=20,
-    n_steps=44000,
+    n_steps=100000,
     steps_per_epoch=1000,
     history_noise=0.2,
     embedding_dropout=0.2,
@@ -102,40 +98,24 @@ UNITS = {
 
 @dataclass(frozen=True)
 class PanelSimulator:
-    """The simulator of the panel, where it was trained, and how its guidance was found."""
+    """The simulator of the panel, and where it was trained."""
 
     simulator: Simulator
     folder: Path
-    guidance: Numbers
 
     @property
     def file(self) -> Path:
-        """Its checkpoint, with the guidance set."""
-        return self.folder / "guided" / "simulator.safetensors"
+        """Its checkpoint."""
+        return self.folder / SIMULATOR_FILE
 
 
 def train_panel(panel: Panel, data: Data, folder: Path) -> PanelSimulator:
-    """Train the simulator of the panel and set its guidance, or load it.
+    """Train the simulator of the panel, or load it.
 
     It stays on the CPU: the batches are small.
     """
     own = folder / f"panel-{panel.train_duration:g}ns" / "model"
-    trained = train(data, own, model=MODEL, training=TRAINING).to("cpu")
-    note = own / "guided" / "guidance.json"
-    if not note.exists():
-        reading = read_guidance(trained, data.train, lag_time=LAG_TIME)
-        told = {"names": reading.names, "guidances": reading.guidances.tolist()}
-        known = load_provenance(own / "simulator.safetensors")
-        data_from = known.data | {"command": command_of(panel)}
-        save_simulator(
-            trained.with_guidance(reading.best),
-            note.parent / "simulator.safetensors",
-            provenance=replace(known, data=data_from),
-        )
-        found = {"best": reading.best, "ratios": reading.ratios.tolist()}
-        write_atomic_json(note, plain(told | found))
-    simulator = load_simulator(note.parent / "simulator.safetensors")
-    return PanelSimulator(simulator, own, read_json(note))
+    return PanelSimulator(train(data, own, model=MODEL, training=TRAINING).to("cpu"), own)
 
 
 def command_of(panel: Panel) -> str:
@@ -268,7 +248,6 @@ def main() -> None:
         "sizes": sizes(comparison),
         "one_step": one_step(trained.simulator, data),
         "slowest_by_lag_time": {"lag_times": LAG_TIMES, **by_lag_time(rows, rulers)},
-        "guidance": trained.guidance,
         "failures": rolled.n_failures,
         "n_scored": len(rows.reference),
         "n_replicas": N_REPLICAS,
