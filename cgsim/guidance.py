@@ -2,8 +2,9 @@
 
 A network that has not learnt all that the present says of the future forgets too fast, and so all
 slow motions of its roll-outs are too fast; `cgsim.denoising.Denoiser` says what guidance does about
-it. How much it takes is a property of the network: it is measured on the molecules that the network
-was trained with, where the slowest implied timescale should be that of MD.
+it. How much it takes is a property of the network: it is measured on molecules whose slowest
+implied timescale is known of MD, long enough to tell it, best such as the network was not trained
+with: guidance cannot make up for what it has not learnt of others.
 """
 
 from collections.abc import Sequence
@@ -75,8 +76,8 @@ def read_guidance(
     simulator
         Its own guidance does not count; `Simulator.with_guidance` sets the one that was found.
     trajectories
-        MD of one or several molecules, by which the simulator may have been trained; several of one
-        name are runs of one molecule.
+        MD of one or several molecules, best such as the simulator was not trained with; several of
+        one name are runs of one molecule.
     lag_time
         ps, of TICA and of the Markov models; a multiple of the time step.
     guidances
