@@ -118,11 +118,6 @@ def train_panel(panel: Panel, data: Data, folder: Path) -> PanelSimulator:
     return PanelSimulator(train(data, own, model=MODEL, training=TRAINING).to("cpu"), own)
 
 
-def command_of(panel: Panel) -> str:
-    """What makes all this again."""
-    return f"python -m benchmarks.peptides {panel.options}"
-
-
 def roll_out_unseen(trained: PanelSimulator, data: Data, panel: Panel) -> RolledOut:
     """Roll out the unseen peptides, all replicas from the first frames of their MD."""
     simulator = trained.simulator
@@ -223,7 +218,7 @@ def main() -> None:
     """Run every stage, print, write."""
     panel, folder = read_options(__doc__)
     start = time.perf_counter()
-    command = command_of(panel)
+    command = f"python -m benchmarks.peptides {panel.options}"
     data = prepare(panel, folder)
     trained = train_panel(panel, data, folder)
     rolled = roll_out_unseen(trained, data, panel)
