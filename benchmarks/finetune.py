@@ -1,8 +1,8 @@
 """Fine-tuning on a little MD of a new peptide, against training on it alone and against that MD.
 
-    python -m benchmarks.finetune --train-duration 16 --unseen-duration 33
+    python -m benchmarks.finetune --train-duration 3 --unseen-duration 33
 
-The MD of a new peptide is the first third of the first MD run of each unseen one: the simulator of
+The MD of a new peptide is the first 11 ns of the first MD run of each unseen one: the simulator of
 `benchmarks.peptides` is fine-tuned on the first 1 %, 5 % and 25 % of it, with old data replayed.
 Scored on what nothing has seen: all that follows in that run and all of the second one, on which
 TICA is fitted. Every piece is kept in the folder, so a second call goes on. Writes
@@ -21,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.ablations import plain
 from benchmarks.environment import write_result
-from benchmarks.peptide_runs import Panel, joined, prepare, roll_out
+from benchmarks.peptide_runs import UNSEEN, Panel, joined, prepare, roll_out
 from benchmarks.peptide_scores import (
     LAG_TIME,
     SUMMARY,
@@ -53,8 +53,9 @@ from cgsim.finetuning import finetune, load_report
 from cgsim.io import read_json, write_atomic_json
 from cgsim.simulator import Simulator
 from cgsim.training import fit
+from cgsim.units import PS_PER_NS
 
-KNOWN = 1 / 3  # of the first run: the MD of a new peptide, so that the reference is far longer
+KNOWN = 11.0  # ns: the MD of a new peptide; short, so that the reference is far longer
 FRACTIONS = (0.01, 0.05, 0.25)  # of this MD
 HEADLINE = 0.05  # the fraction that the targets speak of
 ENOUGH = 4  # peptides of the five
@@ -102,7 +103,8 @@ class Piece:
 
 def known_part(run: MappedTrajectory) -> MappedTrajectory:
     """The MD of a new peptide, the first part of which may be learnt from."""
-    return run.frames(0, round(KNOWN * run.n_frames))
+    n_frames = round(KNOWN * PS_PER_NS / run.frame_interval)
+    return run.frames(0, min(n_frames, run.n_frames))
 
 
 def held_out_reference(data: Data, index: int) -> Ensemble:
@@ -258,7 +260,7 @@ def show(fractions: Mapping[str, Mapping[str, Any]]) -> None:
 
 def run(panel: Panel, folder: Path) -> dict[str, Any]:
     """All pieces: what the simulator of the panel makes of more and more MD of new peptides."""
-    data = prepare(panel, folder)
+    data = prepare(panel, folder, UNSEEN)
     trained = train_panel(panel, data, folder)
     known = [known_part(own) for own in data.reference]
     check_long_enough(known, trained.simulator)
@@ -280,7 +282,7 @@ def run(panel: Panel, folder: Path) -> dict[str, Any]:
             "rows": rows,
             "verdict": verdict(rows),
             "change_of_nll": change_of_nll(rows["finetuned"]["peptides"]),
-            "duration": fraction * KNOWN * duration,
+            "duration": fraction * KNOWN * PS_PER_NS,
         }
     unseen = summary_of([score_rolled(ruler, zero_shot) for ruler in rulers])
     return {"fractions": fractions, "zero_shot": unseen}

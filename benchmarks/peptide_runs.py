@@ -6,7 +6,7 @@ it grows.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,14 @@ from cgsim.simulator import Simulator
 from cgsim.store import load_mapped, map_to_folder
 from cgsim.units import PS_PER_NS
 
-_FIRST = ("VVA", "LSS", "LLF", "GAA", "VVS", "AFG", "LVF", "ALG", "GFF", "GLA", "SVF", "SSG")
-_MORE = ("FAV", "LGS", "GSF", "AVG", "VGL", "SAL", "FLG", "GVA", "LFS", "AAF", "VSG", "GGV")
-TRAIN = _FIRST + _MORE
+RESIDUES = "AFGLSV"
 UNSEEN = ("SGL", "SGV", "SFV", "ALV", "GLV")
+DEVELOPMENT = ("AVL", "VSF", "LAG", "FGV", "GLS")  # in neither panel nor test: settings are chosen
+TRAIN = tuple(
+    name
+    for name in map("".join, product(RESIDUES, repeat=3))
+    if name not in (*UNSEEN, *DEVELOPMENT)
+)
 MD = PeptideRun(duration=1.0, equilibration=200.0, temperature=350.0)  # the panel says how long
 RECIPE = {"method": "residues", "rigid_motion": False}
 HELD_OUT = 0.1  # last part of the MD of every training peptide, to validate on
@@ -81,16 +85,16 @@ class RolledOut:
     n_failures: int
 
 
-def prepare(panel: Panel, folder: Path) -> Data:
-    """The MD of the panel in ``folder/md``, mapped; simulated where there is not enough of it.
+def prepare(panel: Panel, folder: Path, others: Sequence[str]) -> Data:
+    """The MD of the panel and of others in ``folder/md``, mapped; simulated where it is too short.
 
-    The reference is the first run of every unseen peptide, the floor is the second. Rigid motion,
+    The reference is the first run of each of the others, the floor is the second. Rigid motion,
     which no score here sees, is taken out.
     """
     train = _mapped(panel, TRAIN, panel.md(panel.train_duration, n_replicas=1), folder)
-    unseen = _mapped(panel, UNSEEN, panel.md(panel.unseen_duration, n_replicas=2), folder)
+    new = _mapped(panel, others, panel.md(panel.unseen_duration, n_replicas=2), folder)
     early, late = split_by_time(train, fraction=HELD_OUT)
-    return Data(early, late, reference=unseen[0::2], floor=unseen[1::2])
+    return Data(early, late, reference=new[0::2], floor=new[1::2])
 
 
 def _mapped(

@@ -1,6 +1,6 @@
 """Peptides of sequences never seen: train on a panel, roll out others, compare their kinetics.
 
-    python -m benchmarks.peptides --train-duration 16 --unseen-duration 33
+    python -m benchmarks.peptides --train-duration 3 --unseen-duration 33
 
 Durations are ns of MD of each peptide. MD that is there and as long is only read, also while it
 grows; what is missing is simulated, which takes hours. Every stage is kept in the folder. Writes
@@ -219,7 +219,7 @@ def main() -> None:
     panel, folder = read_options(__doc__)
     start = time.perf_counter()
     command = f"python -m benchmarks.peptides {panel.options}"
-    data = prepare(panel, folder)
+    data = prepare(panel, folder, UNSEEN)
     trained = train_panel(panel, data, folder)
     rolled = roll_out_unseen(trained, data, panel)
     speed = md_speed(folder)

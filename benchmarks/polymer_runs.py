@@ -209,10 +209,10 @@ def train(
     network: type[Simulator] = Simulator,
 ) -> Simulator:
     """Train (or load) a simulator, on the best device there is; its wall-clock is noted beside."""
-    from cgsim.training import fit
+    from cgsim.training import SIMULATOR_FILE, fit
 
     note = folder / "timing.json"
-    is_new = not (folder / "simulator.safetensors").exists()
+    is_new = not (folder / SIMULATOR_FILE).exists()
     start = time.perf_counter()
     try:
         simulator = fit(

@@ -17,6 +17,7 @@ from benchmarks.environment import environment
 from cgsim.checkpoint import load_provenance, load_simulator, read_header, save_simulator
 from cgsim.io import atomic_path
 from cgsim.pretrained import WEIGHTS
+from cgsim.training import SIMULATOR_FILE
 
 MAX_BYTES = 5_000_000
 STATED = ("versions", "commit", "dirty", "date")
@@ -43,7 +44,7 @@ def publish(run: Path, name: str, *, command: str, directory: Path = WEIGHTS) ->
         If the training has not ended, its data or mapping are not recorded, the file is too large
         for the package, or a path of a machine is in its header. Nothing is written then.
     """
-    source = run / "simulator.safetensors"
+    source = run / SIMULATOR_FILE
     provenance = load_provenance(source)
     if not provenance.recipe or not provenance.data.get("trajectories"):
         raise ValueError(f"{source}: its provenance lacks the mapping recipe or the training data")

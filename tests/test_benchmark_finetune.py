@@ -11,7 +11,6 @@ import pytest
 from benchmarks import finetune, peptide_scores, peptides
 from benchmarks.finetune import (
     FRACTIONS,
-    KNOWN,
     MOST_HELD_OUT,
     change_of_nll,
     check_long_enough,
@@ -32,6 +31,11 @@ from cgsim.testing import TINY, random_chain
 NAMES = "abcde"
 
 
+@pytest.fixture(autouse=True)
+def _a_third_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finetune, "KNOWN", 0.8)  # ns, of the 2.4 of every run
+
+
 def chain(name: str, *, n_frames: int, seed: int) -> MappedTrajectory:
     return random_chain(5, n_frames=n_frames, seed=seed, name=name, max_atoms=1)
 
@@ -49,7 +53,6 @@ def test_nothing_that_is_learnt_from_is_scored_on(data: Data) -> None:
     first, second = reference.xyz
     np.testing.assert_array_equal(first, data.reference[1].pos[100:])
     np.testing.assert_array_equal(second, data.floor[1].pos)
-    assert pytest.approx(1 / 3) == KNOWN
     assert max(FRACTIONS) == 0.25
 
 
@@ -124,7 +127,7 @@ def small(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finetune, "FINETUNING", tuning)
     monkeypatch.setattr(finetune, "FRACTIONS", (0.05, 0.25))
     monkeypatch.setattr(peptide_scores, "N_CLUSTERS", 10)
-    monkeypatch.setattr(finetune, "prepare", lambda panel, folder: data)
+    monkeypatch.setattr(finetune, "prepare", lambda panel, folder, others: data)
 
 
 @pytest.mark.usefixtures("small")

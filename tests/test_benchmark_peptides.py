@@ -12,6 +12,7 @@ import pytest
 from benchmarks import peptide_runs, peptides
 from benchmarks.ablations import plain
 from benchmarks.peptide_runs import (
+    DEVELOPMENT,
     TRAIN,
     UNSEEN,
     Panel,
@@ -176,8 +177,7 @@ def test_rows_of_the_comparison(data: Data) -> None:
 
 
 def test_panels_do_not_overlap() -> None:
-    assert not set(TRAIN) & set(UNSEEN)
-    assert len(set(TRAIN)) == len(TRAIN)
+    assert len({*TRAIN, *UNSEEN, *DEVELOPMENT}) == len(TRAIN) + 5 + 5 == 6**3
     assert Panel(3.0, 10.0).options == "--train-duration 3 --unseen-duration 10"
     assert Panel(3.0, 10.0).md(2.0, n_replicas=2).n_frames == 2000
 
@@ -212,12 +212,11 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(peptide_runs, "generate_peptides", generate)
     monkeypatch.setattr(peptide_runs, "TRAIN", ("AG", "GA"))
-    monkeypatch.setattr(peptide_runs, "UNSEEN", ("SG",))
     return asked
 
 
 def test_md_is_made_once_and_then_only_read(simulated: list[str], tmp_path: Path) -> None:
-    found = prepare(Panel(0.04, 0.02), tmp_path)
+    found = prepare(Panel(0.04, 0.02), tmp_path, ["SG"])
     assert simulated == ["AG", "GA", "SG"]
     assert [own.n_frames for own in (*found.train, *found.validation)] == [36, 36, 4, 4]
     assert [own.name for own in (*found.reference, *found.floor)] == ["SG", "SG"]
@@ -226,7 +225,7 @@ def test_md_is_made_once_and_then_only_read(simulated: list[str], tmp_path: Path
     assert found.reference[0].n_beads == 4  # two residues and their caps
     assert found.reference[0].temperature == 350.0
     assert md_speed(tmp_path) == pytest.approx(4.0)
-    shorter = prepare(Panel(0.02, 0.01), tmp_path)
+    shorter = prepare(Panel(0.02, 0.01), tmp_path, ["SG"])
     assert simulated == ["AG", "GA", "SG"]
     np.testing.assert_array_equal(shorter.reference[0].pos, found.reference[0].pos[:10])
     centres = np.einsum("n,fnc->fc", shorter.reference[0].bead_mass, shorter.reference[0].pos)
@@ -234,8 +233,8 @@ def test_md_is_made_once_and_then_only_read(simulated: list[str], tmp_path: Path
 
 
 def test_longer_md_is_asked_for_and_mapped_again(simulated: list[str], tmp_path: Path) -> None:
-    prepare(Panel(0.02, 0.01), tmp_path)
-    longer = prepare(Panel(0.02, 0.03), tmp_path)
+    prepare(Panel(0.02, 0.01), tmp_path, ["SG"])
+    longer = prepare(Panel(0.02, 0.03), tmp_path, ["SG"])
     assert simulated == ["AG", "GA", "SG", "SG"]
     assert longer.reference[0].n_frames == 30
 
