@@ -70,8 +70,7 @@ TRAINING = TrainingConfig(
     stride=20,
     n_steps=100000,
     steps_per_epoch=1000,
-    history_noise=0.2,
-    embedding_dropout=0.2,
+    history_noise=0.05,
     time_reversal=0.5,
     keep="last",
 )
