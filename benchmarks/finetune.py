@@ -282,7 +282,7 @@ def run(panel: Panel, folder: Path) -> dict[str, Any]:
             "rows": rows,
             "verdict": verdict(rows),
             "change_of_nll": change_of_nll(rows["finetuned"]["peptides"]),
-            "duration": fraction * KNOWN * PS_PER_NS,
+            "duration": fraction * known[0].n_frames * known[0].frame_interval,
         }
     unseen = summary_of([score_rolled(ruler, zero_shot) for ruler in rulers])
     return {"fractions": fractions, "zero_shot": unseen}
