@@ -32,7 +32,6 @@ TRAIN = tuple(
     if name not in (*UNSEEN, *DEVELOPMENT)
 )
 MD = PeptideRun(duration=1.0, equilibration=200.0, temperature=350.0)  # the panel says how long
-RECIPE = {"method": "residues", "rigid_motion": False}
 HELD_OUT = 0.1  # last part of the MD of every training peptide, to validate on
 
 
