@@ -31,6 +31,7 @@ from benchmarks.polymer_runs import (
 )
 from benchmarks.polymer_scores import held_out_nll, only, row_metrics, scored_names
 from benchmarks.polymers import MODEL, TRAINING
+from cgsim.checkpoint import SIMULATOR_FILE
 from cgsim.config import ModelConfig, TrainingConfig
 from cgsim.ensembles import read_ensembles
 from cgsim.evaluate import Ensemble
@@ -109,7 +110,7 @@ def make(row: Row, name: str, data: Data, folder: Path) -> tuple[Simulator, Path
         data = replace(data, train=data.train[: row.n_train])
         return train(data, own, model=row.model, training=row.training, network=network), own
     main = folder / MAIN / "model"
-    if not (main / "simulator.safetensors").exists():
+    if not (main / SIMULATOR_FILE).exists():
         raise SystemExit(f"{name} takes the weights of the row {MAIN!r}: make that one first")
     simulator = train(data, main, model=row.model, training=row.training)
     return simulator.with_evaluations(row.n_evaluations), main

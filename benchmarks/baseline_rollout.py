@@ -18,6 +18,7 @@ from benchmarks.baseline_tables import ROLLED_OUT
 from benchmarks.polymer_runs import SIZES, Data, PolymerSizes
 from benchmarks.polymer_scores import molecule_rows, only, row_metrics, scored_names
 from benchmarks.table_cells import score_cell
+from cgsim.checkpoint import SIMULATOR_FILE
 from cgsim.data import MappedTrajectory, split_by_time
 from cgsim.ensembles import ensembles_of
 from cgsim.evaluate import Ensemble
@@ -113,7 +114,7 @@ def polymer_data(sizes: PolymerSizes, folder: Path) -> Data:
 
 def newest_simulator(folder: Path) -> Path | None:
     """The simulator in ``model-*`` that was stored last."""
-    files = folder.glob("model-*/simulator.safetensors")
+    files = folder.glob(f"model-*/{SIMULATOR_FILE}")
     return max(files, key=lambda file: file.stat().st_mtime, default=None)
 
 

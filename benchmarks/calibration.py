@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.environment import write_result
-from cgsim.checkpoint import load_provenance, load_simulator
+from cgsim.checkpoint import SIMULATOR_FILE, load_provenance, load_simulator
 from cgsim.data import MappedTrajectory, split_by_time
 from cgsim.evaluate.calibration import (
     StepQuantities,
@@ -235,7 +235,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     started = time.perf_counter()
-    model = given.run / "model" / "simulator.safetensors"
+    model = given.run / "model" / SIMULATOR_FILE
     simulator = load_simulator(model)
     chains = read_test_chains(given.run, model)
     scores = score_all(

@@ -44,13 +44,13 @@ from benchmarks.peptide_scores import (
 from benchmarks.polymer_runs import Data, train, training_seconds
 from benchmarks.polymer_scores import only, row_metrics
 from benchmarks.table_cells import estimate
+from cgsim.checkpoint import SIMULATOR_FILE
 from cgsim.config import DynamicsConfig, ModelConfig, ScoreConfig, TrainingConfig
 from cgsim.evaluate import Comparison, Ensemble
 from cgsim.evaluate.comparison import ROWS
 from cgsim.judgement import Rows, judge_rollout
 from cgsim.quickstart import first_part
 from cgsim.simulator import Simulator
-from cgsim.training import SIMULATOR_FILE
 
 MODEL = ModelConfig(
     dynamics=DynamicsConfig(noise="elastic", steps="turning"),

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from benchmarks.environment import RESULTS
 from benchmarks.polymer_scores import MD_TIMESTEP
+from cgsim.checkpoint import SIMULATOR_FILE
 from cgsim.config import ModelConfig, TrainingConfig
 from cgsim.data import MappedTrajectory
 from cgsim.ensembles import ensembles_of
@@ -209,7 +210,7 @@ def train(
     network: type[Simulator] = Simulator,
 ) -> Simulator:
     """Train (or load) a simulator, on the best device there is; its wall-clock is noted beside."""
-    from cgsim.training import SIMULATOR_FILE, fit
+    from cgsim.training import fit
 
     note = folder / "timing.json"
     is_new = not (folder / SIMULATOR_FILE).exists()

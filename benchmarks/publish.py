@@ -14,10 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.environment import environment
-from cgsim.checkpoint import load_provenance, load_simulator, read_header, save_simulator
+from cgsim.checkpoint import (
+    SIMULATOR_FILE,
+    load_provenance,
+    load_simulator,
+    read_header,
+    save_simulator,
+)
 from cgsim.io import atomic_path
 from cgsim.pretrained import WEIGHTS
-from cgsim.training import SIMULATOR_FILE
 
 MAX_BYTES = 5_000_000
 STATED = ("versions", "commit", "dirty", "date")

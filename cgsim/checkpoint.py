@@ -20,6 +20,7 @@ from cgsim.statistics import Statistics
 from cgsim.units import UNITS
 from cgsim.version import __version__
 
+SIMULATOR_FILE = "simulator.safetensors"  # of a run, in its folder
 FORMAT = "cgsim simulator"
 FORMAT_VERSION = 4  # 2: products of the two ends of an edge; 3: handedness; 4: ideal distances
 

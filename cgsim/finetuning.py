@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cgsim.ancestor import Ancestor, with_atom_types
-from cgsim.checkpoint import Provenance, load_simulator, save_simulator
+from cgsim.checkpoint import SIMULATOR_FILE, Provenance, load_simulator, save_simulator
 from cgsim.config import FinetuningConfig, Hardware, TrainingConfig, from_dict, to_dict
 from cgsim.data import MappedTrajectory, WindowDataset, atom_types_of, split_by_time
 from cgsim.io import read_json, write_atomic_json
@@ -18,7 +18,6 @@ from cgsim.simulator import Simulator
 from cgsim.statistics import shared_frame_interval
 from cgsim.training import (
     RUN_FILE,
-    SIMULATOR_FILE,
     check_claim,
     check_held_out,
     check_temperature,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from cgsim.checkpoint import Provenance, load_simulator, save_simulator
+from cgsim.checkpoint import SIMULATOR_FILE, Provenance, load_simulator, save_simulator
 from cgsim.config import FinetuningConfig, Hardware, ModelConfig, TrainingConfig, to_dict
 from cgsim.cutouts import CutoutDataset
 from cgsim.data import MappedTrajectory, atom_types_of, split_by_time
@@ -19,7 +19,6 @@ from cgsim.simulator import Simulator
 from cgsim.statistics import measure, shared_frame_interval
 
 RUN_FILE = "run.json"
-SIMULATOR_FILE = "simulator.safetensors"
 
 
 def fit(
