@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.speed_floor import timed
-from cgsim.compilation import has_compiler
-from cgsim.compiled_loss import CompiledLoss, Loss, choose_loss, training_threads
+from cgsim.compiled_loss import CompiledLoss, Loss, sizes_to_compile, training_threads
 from cgsim.config import TrainingConfig
 from cgsim.data import MappedTrajectory, WindowDataset
 from cgsim.sampling import WindowSampler
@@ -70,9 +69,9 @@ def learners(
     """The losses to compare; compiled ones where batches can be compiled."""
     mixed = torch.autocast(device, dtype=torch.bfloat16)
     found: dict[str, Learner] = {"eager": (simulator.loss, nullcontext())}
-    if has_compiler() and isinstance(choose_loss(simulator, trajectories, LONG), CompiledLoss):
-        found["compiled"] = (CompiledLoss(simulator), nullcontext())
-        found["compiled, bf16-mixed"] = (CompiledLoss(simulator), mixed)
+    if sizes := sizes_to_compile(simulator, trajectories, LONG):
+        found["compiled"] = (CompiledLoss(simulator, sizes), nullcontext())
+        found["compiled, bf16-mixed"] = (CompiledLoss(simulator, sizes), mixed)
     return found
 
 

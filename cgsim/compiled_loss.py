@@ -1,7 +1,8 @@
 """The training loss as one compiled function, where that pays."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -11,12 +12,13 @@ from tqdm import tqdm
 
 from cgsim.compilation import compiled, has_compiler, in_short
 from cgsim.config import TrainingConfig
-from cgsim.data import CGData, MappedTrajectory
+from cgsim.data import CGData, MappedTrajectory, WindowDataset
 from cgsim.memory import is_out_of_memory
 from cgsim.nn.neighbours import COMPLETE_LIMIT, BeadGraph
+from cgsim.sampling import EqualSizes, TrainingWindows
 from cgsim.simulator import Simulator
 from cgsim.threads import compiled_threads, cpu_threads
-from cgsim.windows import Perturbation, Windows
+from cgsim.windows import Perturbation, Windows, count_graphs
 
 COMPILE_SECONDS = 40.0  # of the loss and its gradient, on one core
 SAVED_PER_STEP = 15e-3  # s that a compiled loss and its gradient save, however small the batch
@@ -39,27 +41,42 @@ class Loss(Protocol):
 
 
 def choose_loss(
-    simulator: Simulator, trajectories: Sequence[MappedTrajectory], training: TrainingConfig
-) -> Loss:
-    """The faster of both for a training: `Simulator.loss`, or the same compiled.
+    simulator: Simulator, windows: TrainingWindows, training: TrainingConfig
+) -> tuple[Loss, TrainingWindows]:
+    """The faster of both for a training, `Simulator.loss` or the same compiled, and its windows.
 
-    Only batches of equal small systems can be compiled (see `cgsim.nn.incidence`). The rule is a
-    fixed estimate, so that a training that is continued goes on with the same.
-
-    Parameters
-    ----------
-    trajectories
-        What it is trained on.
+    Only batches of equal small systems can be compiled (see `cgsim.nn.incidence`): where all are
+    small and there are several sizes, the windows are drawn in batches of one.
     """
-    sizes = {trajectory.n_beads for trajectory in trajectories}
-    is_grid = len(sizes) == 1 and max(sizes) <= COMPLETE_LIMIT
-    is_periodic = any(trajectory.cell is not None for trajectory in trajectories)
-    if type(simulator).loss is not Simulator.loss or not is_grid or is_periodic:
-        return simulator.loss
-    saved = SAVED_PER_STEP + SAVED_PER_EDGE * training.batch_size * max(sizes) ** 2
-    if training.n_steps * saved <= WORTH * COMPILE_SECONDS or not has_compiler():
-        return simulator.loss
-    return CompiledLoss(simulator)
+    sizes = sizes_to_compile(simulator, windows.trajectories, training)
+    if not sizes:
+        return simulator.loss, windows
+    if len({trajectory.n_beads for trajectory in windows.trajectories}) > 1:
+        if not isinstance(windows, WindowDataset):
+            return simulator.loss, windows
+        windows = EqualSizes(windows)
+    return CompiledLoss(simulator, sizes), windows
+
+
+def sizes_to_compile(
+    simulator: Simulator, trajectories: Sequence[MappedTrajectory], training: TrainingConfig
+) -> set[int]:
+    """Numbers of beads for which a compiled loss saves more than its compilation takes.
+
+    The rule is a fixed estimate, so that a training that is continued goes on with the same.
+    """
+    n_frames: Counter[int] = Counter()
+    for trajectory in trajectories:
+        n_frames[trajectory.n_beads] += trajectory.n_frames
+    is_grid = max(n_frames) <= COMPLETE_LIMIT and all(own.cell is None for own in trajectories)
+    if type(simulator).loss is not Simulator.loss or not is_grid or not has_compiler():
+        return set()
+
+    def saved(size: int) -> float:
+        per_step = SAVED_PER_STEP + SAVED_PER_EDGE * training.batch_size * size**2
+        return training.n_steps * per_step * n_frames[size] / n_frames.total()
+
+    return {size for size in n_frames if saved(size) > WORTH * COMPILE_SECONDS}
 
 
 def training_threads(
@@ -73,39 +90,46 @@ def training_threads(
 
 
 class CompiledLoss:
-    """`Simulator.loss` of batches of equal small systems, compiled at the first one.
+    """`Simulator.loss` of batches of equal small systems, compiled at the first of each size.
 
     It draws the same random numbers, and gives the same losses and gradients to round-off: that is
-    tried at the first batch. Where it does not hold, or compilation fails, the loss is that of the
+    tried at that batch. Where it does not hold, or compilation fails, the loss is that of the
     simulator as it is, with a warning.
 
     Parameters
     ----------
     simulator
         Its weights may change.
+    sizes
+        Numbers of beads to compile for; batches of others are computed as they are.
 
     Attributes
     ----------
-    is_compiled
-        Whether that succeeded.
+    compiled_sizes
+        Those for which that succeeded.
     """
 
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
-        self.is_compiled = False
-        self._function: Function | None = None
+    def __init__(self, simulator: Simulator, sizes: Collection[int]) -> None:
+        self.simulator, self.sizes = simulator, sizes
+        self.compiled_sizes: set[int] = set()
+        self._functions: dict[int, Function] = {}
 
     def __call__(
         self, batch: CGData, *, generator: torch.Generator, perturbation: Perturbation
     ) -> Losses:
         """Losses of a batch of windows."""
         inputs = self.simulator.draw(batch, generator=generator, perturbation=perturbation)
+        size = len(batch.pos) // count_graphs(batch)
+        if size not in self.sizes:
+            return self.simulator.losses(*inputs)
         _settle(inputs[-1])
-        if self._function is None:
-            self._function = self._compile(*inputs)
-        return self._function(*inputs)
+        if size not in self._functions:
+            self._functions[size] = self._compile(size, *inputs)
+        return self._functions[size](*inputs)
 
-    def _compile(self, windows: Windows, embedding: Tensor, graph: BeadGraph) -> Function:
+    def _compile(
+        self, size: int, windows: Windows, embedding: Tensor, graph: BeadGraph
+    ) -> Function:
         def plain(windows: Windows, embedding: Tensor, graph: BeadGraph) -> Losses:
             return self.simulator.losses(windows, embedding, graph)
 
@@ -129,7 +153,7 @@ class CompiledLoss:
                 stacklevel=2,
             )
             return plain
-        self.is_compiled = True
+        self.compiled_sizes.add(size)
         return function
 
 

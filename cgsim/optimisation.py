@@ -29,7 +29,7 @@ from cgsim.accumulation import AccumulatedLoss
 from cgsim.compiled_loss import Loss, choose_loss, training_threads
 from cgsim.config import Hardware, TrainingConfig
 from cgsim.data import CGData
-from cgsim.sampling import ReplayDataset, TrajectoryWindows, WindowSampler
+from cgsim.sampling import TrainingWindows, TrajectoryWindows, WindowSampler
 from cgsim.simulator import Simulator
 from cgsim.threads import cpu_threads
 from cgsim.windows import Perturbation
@@ -113,7 +113,7 @@ def optimise(
     module: TrainingModule,
     directory: Path,
     *,
-    train: TrajectoryWindows | ReplayDataset,
+    train: TrainingWindows,
     validation: TrajectoryWindows,
     hardware: Hardware,
     patience: "Patience | None" = None,
@@ -136,6 +136,7 @@ def optimise(
         trainer = _trainer(
             module.config, directory, hardware, n_done=_steps_done(last), patience=patience
         )
+    module.loss, train = choose_loss(module.simulator, train, module.config)
     sampler = WindowSampler(
         train,
         batch_size=module.config.batch_size,
@@ -144,7 +145,6 @@ def optimise(
         rank=trainer.global_rank,
         world_size=trainer.world_size,
     )
-    module.loss = choose_loss(module.simulator, train.trajectories, module.config)
     threads = training_threads(module.loss, train.trajectories, module.config)
     with threads, _quiet_lightning(), _interruptible(trainer):
         trainer.fit(

@@ -1,4 +1,4 @@
-"""Which windows make a batch: at random, the same for any number of processes, or replayed."""
+"""Which windows make a batch: at random, the same for any number of processes; replayed; alike."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -45,6 +45,36 @@ class ReplayDataset(torch.utils.data.Dataset):
         return np.where(is_old, len(self.new) + old, new)
 
 
+class EqualSizes(torch.utils.data.Dataset):
+    """Windows drawn in batches of one number of beads, each as often as others.
+
+    Parameters
+    ----------
+    windows
+        Of systems of several sizes.
+    """
+
+    def __init__(self, windows: WindowDataset) -> None:
+        self.windows, self.trajectories = windows, windows.trajectories
+        sizes = [trajectory.n_beads for trajectory in self.trajectories]
+        self._size = np.repeat(sizes, np.diff(windows.starts))
+        self._alike = {size: np.flatnonzero(self._size == size) for size in set(sizes)}
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, indices: Sequence[int]) -> CGData:
+        return self.windows[indices]
+
+    def draw(self, random: np.random.Generator, n_windows: int) -> np.ndarray:
+        """Indices of random windows, with replacement, all of the size of a random one."""
+        alike = self._alike[self._size[random.integers(len(self))]]
+        return alike[random.integers(len(alike), size=n_windows)]
+
+
+TrainingWindows = TrajectoryWindows | ReplayDataset | EqualSizes
+
+
 class WindowSampler(torch.utils.data.Sampler[list[int]]):
     """Random windows, drawn with replacement, the same for any number of processes.
 
@@ -63,7 +93,7 @@ class WindowSampler(torch.utils.data.Sampler[list[int]]):
 
     def __init__(
         self,
-        dataset: TrajectoryWindows | ReplayDataset,
+        dataset: TrainingWindows,
         *,
         batch_size: int,
         n_batches: int,

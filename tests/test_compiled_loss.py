@@ -5,22 +5,33 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 import torch
 
 import cgsim.compiled_loss
 from cgsim.baselines.plain import PlainSimulator
 from cgsim.compilation import has_compiler
-from cgsim.compiled_loss import CompiledLoss, choose_loss, training_threads
+from cgsim.compiled_loss import CompiledLoss, choose_loss, sizes_to_compile, training_threads
 from cgsim.config import ModelConfig, ScoreConfig, TrainingConfig
 from cgsim.data import MappedTrajectory
+from cgsim.sampling import EqualSizes, ReplayDataset
 from cgsim.simulator import Simulator
 from cgsim.statistics import measure
-from cgsim.testing import ATOM_TYPES, TINY, perturb_parameters, random_chain, random_simulator
+from cgsim.testing import (
+    ATOM_TYPES,
+    TINY,
+    perturb_parameters,
+    random_chain,
+    random_molecule,
+    random_simulator,
+)
 from cgsim.training import fit
 from cgsim.windows import UNPERTURBED, Perturbation
 
 CHAINS = [random_chain(4, n_frames=40, seed=seed, name=f"chain{seed}") for seed in (1, 2, 3)]
+STAR = random_molecule(np.array([[0, 0, 0], [1, 2, 3]]), n_beads=4, n_frames=40, name="star")
+OTHERS = [random_chain(size, n_frames=40, seed=size, name=f"of {size}") for size in (5, 3)]
 LONG = TrainingConfig(n_steps=10**9)  # everything pays
 needs_compiler = pytest.mark.skipif(not has_compiler(), reason="there is no C++ compiler")
 
@@ -41,14 +52,17 @@ def simulator_of(config: ModelConfig, network: type[Simulator] = Simulator) -> S
 
 
 @needs_compiler
-@pytest.mark.parametrize("noise", ["correlated", "elastic"])
+@pytest.mark.parametrize(("noise", "sizes"), [("correlated", {4, 5}), ("elastic", {4})])
 def test_losses_and_gradients_are_those_of_the_simulator(
-    noise: Literal["correlated", "elastic"],
+    noise: Literal["correlated", "elastic"], sizes: set[int]
 ) -> None:
-    """Of batches of different molecules, also after the weights have changed."""
+    """Of batches of molecules with other bonds, of other sizes, also after the weights change."""
     simulator = simulator_of(model(noise))
-    loss, windows = CompiledLoss(simulator), simulator.windows(CHAINS)
-    for batch in (windows[[0, 1, 5, 30]], windows[[20, 21, 80, 81]]):
+    loss, windows = CompiledLoss(simulator, sizes), simulator.windows([*CHAINS, STAR, *OTHERS])
+    n = windows.starts
+    four, star, five, three = ([int(n[k]), int(n[k]) + 5] for k in (0, 3, 4, 5))
+    for rows in ([*four, 50, 51], [*four, *star], [*five, *five], three):
+        batch = windows[rows]
         results = []
         for function in (loss, simulator.loss):
             simulator.zero_grad()
@@ -65,26 +79,48 @@ def test_losses_and_gradients_are_those_of_the_simulator(
             }
             results.append((losses, gradient))
         torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
-        assert loss.is_compiled
         perturb_parameters(simulator, scale=0.1)
+    assert loss.compiled_sizes == sizes
 
 
 def test_only_batches_of_equal_small_systems_are_compiled() -> None:
     simulator = simulator_of(model())
     long = random_chain(17, n_frames=20)
 
-    def is_compiled(*molecules: MappedTrajectory, training: TrainingConfig = LONG) -> bool:
-        return isinstance(choose_loss(simulator, molecules, training), CompiledLoss)
+    def sizes(*molecules: MappedTrajectory, training: TrainingConfig = LONG) -> set[int]:
+        loss, windows = choose_loss(simulator, simulator.windows(molecules), training)
+        assert isinstance(windows, EqualSizes) == (
+            isinstance(loss, CompiledLoss) and len({each.n_beads for each in molecules}) > 1
+        )
+        return set(loss.sizes) if isinstance(loss, CompiledLoss) else set()
 
-    assert is_compiled(*CHAINS) == has_compiler()
-    assert not is_compiled(*CHAINS, training=TrainingConfig(n_steps=10))
-    assert not is_compiled(CHAINS[0], random_chain(5, n_frames=20))
-    assert not is_compiled(long)
+    assert sizes(*CHAINS) == ({4} if has_compiler() else set())
+    assert sizes(*CHAINS, *OTHERS) == ({3, 4, 5} if has_compiler() else set())
+    assert sizes(*CHAINS, long) == set()
+    assert sizes(*CHAINS, training=TrainingConfig(n_steps=10)) == set()
+    assert sizes(long) == set()
+
+
+@needs_compiler
+def test_a_size_is_compiled_if_its_share_of_the_steps_pays() -> None:
+    simulator = simulator_of(model())
+    molecules = [random_chain(4, n_frames=1000), random_chain(5, n_frames=10)]
+    some = TrainingConfig(n_steps=10_000)
+    assert sizes_to_compile(simulator, molecules, some) == {4}
+    assert sizes_to_compile(simulator, molecules, LONG) == {4, 5}
+
+
+def test_replayed_windows_of_several_sizes_are_not_compiled() -> None:
+    simulator = simulator_of(model())
+    new, old = simulator.windows(CHAINS), simulator.windows(OTHERS)
+    both = ReplayDataset(new, old, share=0.5)
+    assert choose_loss(simulator, both, LONG) == (simulator.loss, both)
 
 
 def test_a_network_with_a_loss_of_its_own_keeps_it() -> None:
     plain = simulator_of(replace(model(), score=None), PlainSimulator)
-    assert choose_loss(plain, CHAINS, LONG) == plain.loss
+    windows = plain.windows(CHAINS)
+    assert choose_loss(plain, windows, LONG) == (plain.loss, windows)
 
 
 def test_what_cannot_be_compiled_is_computed_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +130,7 @@ def test_what_cannot_be_compiled_is_computed_as_it_is(monkeypatch: pytest.Monkey
     monkeypatch.setattr(cgsim.compiled_loss, "compiled", broken)
     simulator = simulator_of(model())
     batch = simulator.windows(CHAINS)[[0, 7, 40]]
-    loss = CompiledLoss(simulator)
+    loss = CompiledLoss(simulator, {4})
     with pytest.warns(UserWarning, match="no compiler today"):
         found = loss(
             batch,
@@ -105,7 +141,7 @@ def test_what_cannot_be_compiled_is_computed_as_it_is(monkeypatch: pytest.Monkey
         batch, generator=torch.Generator().manual_seed(2), perturbation=Perturbation(history=0.1)
     )
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
-    assert not loss.is_compiled
+    assert not loss.compiled_sizes
 
 
 @needs_compiler
@@ -115,10 +151,10 @@ def test_a_function_that_differs_is_not_taken(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(cgsim.compiled_loss, "compiled", wrong)
     simulator = simulator_of(model())
-    loss = CompiledLoss(simulator)
+    loss = CompiledLoss(simulator, {4})
     with pytest.warns(UserWarning, match="gradient differs"):
         loss(simulator.windows(CHAINS)[[0]], generator=torch.Generator(), perturbation=UNPERTURBED)
-    assert not loss.is_compiled
+    assert not loss.compiled_sizes
 
 
 @needs_compiler
@@ -134,6 +170,26 @@ def test_a_compiled_training_ends_as_an_eager_one(
         torch.testing.assert_close(weight, weights[name], rtol=1e-3, atol=1e-4)
 
 
+def test_a_training_on_several_sizes_has_batches_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def watched(function):  # type: ignore[no-untyped-def]
+        def call(windows, *others):  # type: ignore[no-untyped-def]
+            seen.append(len(windows.pos))
+            return function(windows, *others)
+
+        return call
+
+    monkeypatch.setattr(cgsim.compiled_loss, "compiled", watched)
+    monkeypatch.setattr(cgsim.compiled_loss, "has_compiler", lambda: True)
+    monkeypatch.setattr(cgsim.compiled_loss, "WORTH", 0.0)
+    training = TrainingConfig(n_steps=20, steps_per_epoch=10, batch_size=4, stride=1)
+    fit([*CHAINS, *OTHERS], tmp_path, model=model(), training=training)
+    assert {4 * 4} < set(seen) <= {4 * 3, 4 * 4, 4 * 5}
+
+
 @pytest.fixture
 def two_threads() -> Iterator[None]:
     before = torch.get_num_threads()
@@ -147,7 +203,7 @@ def test_a_compiled_loss_uses_more_threads_than_the_same_as_it_is() -> None:
     chain = random_chain(9)
     simulator = random_simulator([chain])
     used = []
-    for loss in (simulator.loss, CompiledLoss(simulator)):
+    for loss in (simulator.loss, CompiledLoss(simulator, {9})):
         with training_threads(loss, [chain], TrainingConfig(batch_size=64)):
             used.append(torch.get_num_threads())
     assert used == [1, 2]

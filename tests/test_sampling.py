@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cgsim.data import MappedTrajectory, WindowDataset
-from cgsim.sampling import ReplayDataset, WindowSampler
+from cgsim.sampling import EqualSizes, ReplayDataset, WindowSampler
 from cgsim.testing import ATOM_TYPES, random_chain
 
 
@@ -56,6 +56,22 @@ def test_sampler_reaches_every_window() -> None:
     counts = np.bincount(np.concatenate(list(many)), minlength=10)
     assert len(counts) == 10
     assert counts.min() > 25
+
+
+def test_batches_of_one_size_hold_every_window_as_often() -> None:
+    sizes, lengths = (4, 6, 4), (12, 32, 22)
+    chains = [
+        random_chain(size, n_frames=n, seed=n) for size, n in zip(sizes, lengths, strict=True)
+    ]
+    windows = dataset_of(*chains)
+    alike = EqualSizes(windows)
+    batches = list(WindowSampler(alike, batch_size=50, n_batches=400, seed=0))
+    owners = [np.searchsorted(windows.starts, rows, side="right") - 1 for rows in batches]
+    assert {tuple({sizes[k] for k in owner}) for owner in owners} == {(4,), (6,)}
+    counts = np.bincount(np.concatenate(batches), minlength=len(windows))
+    assert len(counts) == len(alike) == 60
+    np.testing.assert_allclose(counts / counts.mean(), 1, atol=0.35)
+    torch.testing.assert_close(alike[batches[0]].pos, windows[batches[0]].pos)
 
 
 # ------------------------------------------------------------------ replay
