@@ -169,6 +169,7 @@ def train(
         training: Steps, stride, learning rate.
         hardware: Accelerator and number of devices.
     """
+    from cgsim.checkpoint import SIMULATOR_FILE
     from cgsim.store import load_mapped_folders
     from cgsim.training import fit
 
@@ -181,7 +182,7 @@ def train(
         validation=held_out,
         hardware=hardware,
     )
-    print(f"simulator: {output / 'simulator.safetensors'}")
+    print(f"simulator: {output / SIMULATOR_FILE}")
 
 
 def finetune(
@@ -215,6 +216,7 @@ def finetune(
         hardware: Accelerator and number of devices.
     """
     from cgsim.arguments import read_trajectories
+    from cgsim.checkpoint import SIMULATOR_FILE
     from cgsim.finetuning import finetune as tune
     from cgsim.finetuning import load_report, print_report
     from cgsim.store import load_mapped_folders
@@ -229,7 +231,7 @@ def finetune(
         hardware=hardware,
     )
     print_report(load_report(output))
-    print(f"simulator: {output / 'simulator.safetensors'}")
+    print(f"simulator: {output / SIMULATOR_FILE}")
 
 
 def rollout(

@@ -18,7 +18,7 @@ from cgsim.nn.neighbours import COMPLETE_LIMIT, BeadGraph
 from cgsim.sampling import EqualSizes, TrainingWindows
 from cgsim.simulator import Simulator
 from cgsim.threads import compiled_threads, cpu_threads
-from cgsim.windows import Perturbation, Windows, count_graphs
+from cgsim.windows import Perturbation, Windows
 
 COMPILE_SECONDS = 40.0  # of the loss and its gradient, on one core
 SAVED_PER_STEP = 15e-3  # s that a compiled loss and its gradient save, however small the batch
@@ -119,10 +119,11 @@ class CompiledLoss:
     ) -> Losses:
         """Losses of a batch of windows."""
         inputs = self.simulator.draw(batch, generator=generator, perturbation=perturbation)
-        size = len(batch.pos) // count_graphs(batch)
+        graph = inputs[-1]
+        size = graph.width  # 0 of a batch that is no grid
         if size not in self.sizes:
             return self.simulator.losses(*inputs)
-        _settle(inputs[-1])
+        _settle(graph)
         if size not in self._functions:
             self._functions[size] = self._compile(size, *inputs)
         return self._functions[size](*inputs)
