@@ -111,6 +111,8 @@ def finetune(
     ValueError
         If trajectories are too short, differ in frame interval, temperature or mapping, do not fit
         the time step or the mapping of the simulator, or the directory holds another run.
+    ArithmeticError
+        If the loss is no longer a number.
 
     Warns
     -----

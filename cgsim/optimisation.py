@@ -49,7 +49,13 @@ class TrainingModule(lightning.LightningModule):
         self.accumulated = AccumulatedLoss(simulator, self._total)
 
     def training_step(self, batch: CGData, batch_index: int) -> Tensor:
-        """Return the loss of one batch; noise is drawn from (seed, step, process)."""
+        """Return the loss of one batch; noise is drawn from (seed, step, process).
+
+        Raises
+        ------
+        ArithmeticError
+            If it is not a number.
+        """
         generator = torch.Generator(self.device)
         generator.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)) % 2**63)
         perturbation = Perturbation(
@@ -57,12 +63,24 @@ class TrainingModule(lightning.LightningModule):
             embedding=self.config.embedding_dropout,
             reversal=self.config.time_reversal,
         )
-        total, losses = self.accumulated(
-            self.loss, batch, generator=generator, perturbation=perturbation
-        )
+        try:
+            total, losses = self.accumulated(
+                self.loss, batch, generator=generator, perturbation=perturbation
+            )
+        except torch.linalg.LinAlgError as error:  # of a precision that is not a number
+            raise self._diverged() from error
+        if not bool(total.isfinite()):
+            raise self._diverged()
         self._log("train", losses, batch)
         self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
         return total
+
+    def _diverged(self) -> ArithmeticError:
+        return ArithmeticError(
+            f"the loss of step {self.global_step + 1} is not a number, the training has diverged: "
+            "train anew, in another directory, with a learning rate of less than "
+            f"{self.config.learning_rate:g}; the last weights that were kept stay where they are"
+        )
 
     def _total(self, losses: dict[str, Tensor]) -> Tensor:
         return losses["nll"] + self.config.score_weight * losses.get("score", torch.zeros(()))

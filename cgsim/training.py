@@ -62,6 +62,8 @@ def fit(
     ValueError
         If trajectories are too short, differ in frame interval or mapping, or the directory holds
         another run.
+    ArithmeticError
+        If the loss is no longer a number.
     """
     directory = Path(directory)
     model, training = model or ModelConfig(), training or TrainingConfig()

@@ -458,6 +458,30 @@ def test_a_damaged_resume_point_is_named_and_kept(tmp_path: Path, damage: str) -
     assert not (tmp_path / "exploded").exists()
 
 
+@pytest.mark.parametrize("spoilt", ["loss", "precision"])
+def test_a_training_that_diverges_says_so_and_keeps_what_was_good(
+    tmp_path: Path, spoilt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fifth, before_step = 4, TrainingModule.training_step
+
+    def spoil(self: TrainingModule, *args: Any) -> torch.Tensor:
+        if self.global_step == fifth:
+            if spoilt == "loss":
+                with torch.no_grad():
+                    next(self.simulator.dynamics.parameters()).fill_(torch.nan)
+            else:
+                self.loss = lambda *_, **__: torch.linalg.eigh(torch.full((3, 3), torch.nan))
+        return before_step(self, *args)
+
+    monkeypatch.setattr(TrainingModule, "training_step", spoil)
+    with pytest.raises(ArithmeticError, match=r"step 5 is not a number.*less than 0\.005"):
+        train(tmp_path)
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert kept["global_step"] == SHORT.steps_per_epoch
+    assert all(bool(value.isfinite().all()) for value in kept["state_dict"].values())
+    assert not (tmp_path / "simulator.safetensors").exists()
+
+
 # ------------------------------------------------------------------ bad data
 
 
