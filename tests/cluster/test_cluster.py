@@ -127,7 +127,15 @@ def test_a_job_that_kills_every_worker_is_given_up_by_name(
     assert run_jobs(jobs[1:], cluster=cluster) == ["GOOD"]
 
 
-def test_an_interrupted_command_goes_on(cluster: Cluster, tmp_path: Path) -> None:
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Interrupts as in a terminal: what a shell starts in the background ignores them."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+def test_an_interrupted_command_goes_on(cluster: Cluster, tmp_path: Path, ctrl_c: None) -> None:
     names = [f"job{i}" for i in range(8)]
     slow = [Job(n, cluster_jobs.append_line, (tmp_path / n, n, 0.5)) for n in names]
     alarm = threading.Timer(0.8, lambda: os.kill(os.getpid(), signal.SIGINT))
