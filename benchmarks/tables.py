@@ -56,7 +56,7 @@ from benchmarks.table_cells import MISSING, Numbers
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = tuple(
     DOCS / f"{page}.md"
-    for page in ("fidelity", "baselines", "scaling", "performance", "your_protein")
+    for page in ("fidelity", "peptides", "peptide_trials", "baselines", "scaling", "performance")
 )
 BLOCK = re.compile(r"(?<=<!-- table: )(?P<name>\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
