@@ -1,6 +1,6 @@
 """Fine-tuning on a little MD of a new peptide, against training on it alone and against that MD.
 
-    python -m benchmarks.finetune --train-duration 3 --unseen-duration 33
+    python -m benchmarks.finetune --train-duration 12 --unseen-duration 33
 
 The MD of a new peptide is the first 11 ns of the first MD run of each unseen one: the simulator of
 `benchmarks.peptides` is fine-tuned on the first 1 %, 5 % and 25 % of it, with old data replayed.

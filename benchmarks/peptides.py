@@ -1,6 +1,6 @@
 """Peptides of sequences never seen: train on a panel, roll out others, compare their kinetics.
 
-    python -m benchmarks.peptides --train-duration 3 --unseen-duration 33
+    python -m benchmarks.peptides --train-duration 12 --unseen-duration 33
 
 Durations are ns of MD of each peptide. MD that is there and as long is only read, also while it
 grows; what is missing is simulated, which takes hours. Every stage is kept in the folder. Writes
@@ -63,12 +63,12 @@ MODEL = ModelConfig(
         spacing=2.0,
         churn=0.5,
         present=True,
-        unconditional=0.2,
+        unconditional=0.1,
     ),
 )
 TRAINING = TrainingConfig(
     stride=20,
-    n_steps=100000,
+    n_steps=80000,
     steps_per_epoch=1000,
     history_noise=0.05,
     time_reversal=0.5,
