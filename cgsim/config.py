@@ -39,6 +39,9 @@ class GraphConfig:
         envelope.
     n_radial
         Number of Gaussians in which a distance is expanded.
+    n_octaves
+        Number of waves in which it is expanded beside, see `cgsim.nn.radial.Octaves`; for beads of
+        which bonds that differ by a twentieth of their length are in different states.
     ideal_distance
         Whether an edge knows how far apart its beads would be if all atom bonds were ideal springs.
     n_pair
@@ -49,6 +52,7 @@ class GraphConfig:
     n_hops: int = 4
     cutoff: float = 3.0
     n_radial: int = 12
+    n_octaves: int = 0
     ideal_distance: bool = True
     n_pair: int = 16
 
@@ -63,6 +67,9 @@ class DynamicsConfig:
         Number of copies of each irreducible representation (scalars, vectors, ...).
     n_layers
         Number of equivariant convolutions.
+    n_hidden
+        Width of the network that every bead goes through after each of them, see
+        `cgsim.nn.bead_network.BeadNetwork`; 0 is none.
     lmax
         Highest order of the spherical harmonics and hidden features, at least 1.
     noise
@@ -77,6 +84,7 @@ class DynamicsConfig:
 
     n_channels: int = 32
     n_layers: int = 3
+    n_hidden: int = 0
     lmax: int = 1
     noise: Literal["independent", "correlated", "elastic"] = "correlated"
     steps: Literal["straight", "turning"] = "straight"
@@ -92,6 +100,8 @@ class ScoreConfig:
         Number of copies of each irreducible representation.
     n_layers
         Number of equivariant convolutions.
+    n_hidden
+        See `DynamicsConfig`.
     n_evaluations
         Network evaluations per roll-out step; with churn an odd number, as steps are of second
         order and the last one is not.
@@ -127,6 +137,7 @@ class ScoreConfig:
 
     n_channels: int = 24
     n_layers: int = 2
+    n_hidden: int = 0
     n_evaluations: int = 2
     start_level: float = 1.5
     farthest: float = 6.0

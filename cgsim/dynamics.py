@@ -146,7 +146,13 @@ class Dynamics(nn.Module):
             else None
         )
         self.convolutions = nn.ModuleList(
-            EquivariantConvolution(width, lmax=config.lmax, n_edge=self.edges.n_edge, chiral=chiral)
+            EquivariantConvolution(
+                width,
+                lmax=config.lmax,
+                n_edge=self.edges.n_edge,
+                n_hidden=config.n_hidden,
+                chiral=chiral,
+            )
             for _ in range(config.n_layers)
         )
         self.displacement = EquivariantLinear(self.irreps, o3.Irreps("1o"))

@@ -75,7 +75,9 @@ class Score(nn.Module):
         self.level = mlp(2, width, width)
         zero_init(self.level[-1])
         self.convolutions = nn.ModuleList(
-            EquivariantConvolution(width, lmax=lmax, n_edge=n_edge, chiral=chiral)
+            EquivariantConvolution(
+                width, lmax=lmax, n_edge=n_edge, n_hidden=config.n_hidden, chiral=chiral
+            )
             for _ in range(config.n_layers)
         )
         self.output = EquivariantLinear(self.irreps, o3.Irreps([(forms.n_answered, "1o")]))
