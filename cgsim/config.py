@@ -119,6 +119,8 @@ class ScoreConfig:
     churn
         Noise put back before every step of the refinement, as a share of its noise angle: what was
         decided wrongly at high noise is decided again at low noise. 0 is none.
+    order
+        Of the steps of a refinement without churn, 1 or 2; both take as many evaluations.
     present
         Whether an edge of the denoiser knows how far apart its beads are at present.
     unconditional
@@ -131,8 +133,8 @@ class ScoreConfig:
     Raises
     ------
     ValueError
-        If the spacing is not positive, the churn negative, the unconditional share not below 1, or
-        there is guidance without such a share.
+        If the spacing is not positive, the churn negative, the order neither 1 nor 2, the
+        unconditional share not below 1, or there is guidance without such a share.
     """
 
     n_channels: int = 24
@@ -143,6 +145,7 @@ class ScoreConfig:
     farthest: float = 6.0
     spacing: float = 1.0
     churn: float = 0.0
+    order: int = 1
     present: bool = False
     unconditional: float = 0.0
     guidance: float = 1.0
@@ -152,6 +155,8 @@ class ScoreConfig:
             raise ValueError(f"spacing must be positive, got {self.spacing}")
         if not self.churn >= 0:
             raise ValueError(f"churn must not be negative, got {self.churn}")
+        if self.order not in (1, 2):
+            raise ValueError(f"order must be 1 or 2, got {self.order}")
         if self.churn and not self.n_evaluations % 2:
             raise ValueError(f"n_evaluations must be odd with churn, got {self.n_evaluations}")
         if not 0 <= self.unconditional < 1:

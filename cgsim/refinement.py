@@ -1,11 +1,12 @@
 r"""REFINE: from a sample of the predicted Gaussian to one of the learned distribution.
 
 The flow ``dy/dtheta = G(y, theta)`` of `cgsim.score` is integrated from a noise angle down to zero
-by Euler steps. With churn, noise is put back before every step: ``cos(delta) y_theta + sin(delta)
-eps`` is a sample at the larger angle ``theta'``, where ``cos(theta') = cos(delta) cos(theta)``, so
-what was decided wrongly at high noise is decided again where the network knows better. Steps are
-longer then, and of second order (Heun). That is the stochastic sampler of Karras et al. (arXiv
-2206.00364, algorithm 2) in these coordinates.
+by Adams-Bashforth steps, of which those of first order are Euler's. With churn, noise is put back
+before every step: ``cos(delta) y_theta + sin(delta) eps`` is a sample at the larger angle
+``theta'``, where ``cos(theta') = cos(delta) cos(theta)``, so what was decided wrongly at high noise
+is decided again where the network knows better. Steps are longer then, and of second order (Heun).
+That is the stochastic sampler of Karras et al. (arXiv 2206.00364, algorithm 2) in these
+coordinates.
 """
 
 import math
@@ -32,20 +33,21 @@ class Refinement:
     ----------
     angles
         Noise angles, falling to 0, between which it steps.
-    churn, farthest
+    churn, farthest, order
         See `cgsim.config.ScoreConfig`.
     """
 
     angles: tuple[float, ...]
     churn: float = 0.0
     farthest: float = 6.0
+    order: int = 1
 
     @classmethod
     def of(cls, config: ScoreConfig) -> Self:
         """The one that is configured."""
         n_steps = (config.n_evaluations + 1) // 2 if config.churn else config.n_evaluations
         found = angles(n_steps, config.start_level, config.spacing)
-        return cls(found, config.churn, config.farthest)
+        return cls(found, config.churn, config.farthest, config.order)
 
     @property
     def n_draws(self) -> int:
@@ -68,17 +70,35 @@ class Refinement:
         field
             The predicted Gaussian.
         """
-        residual = sample = draw(field)
-        for now, then in pairwise(self.angles):
-            if self.churn:
-                residual, now = self._noisier(residual, now, draw(field))
-            slope = velocity(residual, now)
-            if self.churn and then:
-                ahead = velocity(residual + (then - now) * slope, then)
-                slope = (slope + ahead) / 2
-            residual = residual + (then - now) * slope
+        sample = draw(field)
+        if self.churn:
+            residual = self._churned(velocity, sample, lambda: draw(field))
+        else:
+            residual = self._multistep(velocity, sample)
         trusted = is_plausible(field, residual, self.farthest)[field.batch]
         return torch.where(trusted[:, None], residual, sample)
+
+    def _multistep(self, velocity: Velocity, residual: Tensor) -> Tensor:
+        """``y + h (G + h (G - G_before) / (2 h_before))``; the first step is Euler's."""
+        trend: Tensor | float = 0.0
+        before: tuple[Tensor, float] | None = None
+        for now, then in pairwise(self.angles):
+            slope, step = velocity(residual, now), then - now
+            if self.order == 2 and before is not None:
+                trend = (slope - before[0]) / before[1]
+            residual = residual + step * (slope + step / 2 * trend)
+            before = slope, step
+        return residual
+
+    def _churned(self, velocity: Velocity, residual: Tensor, noise: Callable[[], Tensor]) -> Tensor:
+        """Heun steps from where noise was put back; the last one is Euler's."""
+        for angle, then in pairwise(self.angles):
+            residual, now = self._noisier(residual, angle, noise())
+            slope = velocity(residual, now)
+            if then:
+                slope = (slope + velocity(residual + (then - now) * slope, then)) / 2
+            residual = residual + (then - now) * slope
+        return residual
 
     def _noisier(self, residual: Tensor, angle: float, noise: Tensor) -> tuple[Tensor, float]:
         """A residual with noise put back, and the angle that it is at now."""

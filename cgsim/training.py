@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from cgsim.checkpoint import SIMULATOR_FILE, Provenance, load_simulator, save_simulator
-from cgsim.config import FinetuningConfig, Hardware, ModelConfig, TrainingConfig, to_dict
+from cgsim.config import FinetuningConfig, Hardware, ModelConfig, TrainingConfig, from_dict, to_dict
 from cgsim.cutouts import CutoutDataset
 from cgsim.data import MappedTrajectory, atom_types_of, split_by_time
 from cgsim.io import read_json, write_atomic_json
@@ -218,7 +218,9 @@ def check_claim(directory: Path, settings: dict[str, Any]) -> None:
 
 def _completed(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings of a run begun before some of the configuration was there: its defaults."""
-    for name, config in (("training", TrainingConfig()), ("finetuning", FinetuningConfig())):
+    configs = {"model": ModelConfig, "training": TrainingConfig, "finetuning": FinetuningConfig}
+    for name, config in configs.items():
         if name in settings:
-            settings[name] = {**to_dict(config), **settings[name]}
+            completed = from_dict(config, settings[name], where=f"{RUN_FILE}: {name}")
+            settings[name] = json.loads(json.dumps(to_dict(completed)))
     return settings

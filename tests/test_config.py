@@ -115,6 +115,7 @@ def test_share_of_fine_tuning() -> None:
     [
         ({"spacing": 0.0}, "spacing must be positive"),
         ({"churn": -0.1}, "churn must not be negative"),
+        ({"order": 3}, "order must be 1 or 2, got 3"),
         ({"churn": 0.5, "n_evaluations": 4}, "n_evaluations must be odd with churn, got 4"),
     ],
 )

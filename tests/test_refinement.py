@@ -70,6 +70,20 @@ def test_exact_velocity_gives_the_right_distribution(churn: float, spread: float
     assert abs(samples.std().item() / spread - 1) < 0.03
 
 
+def test_second_order_is_as_near_with_fewer_evaluations() -> None:
+    """Halving the steps quarters the error of the spread; Euler's halves."""
+
+    def ended(order: int, n_steps: int) -> Tensor:
+        return refined(Refinement(angles(n_steps, 10.0), order=order, farthest=1e9), 0.5)[0]
+
+    exact = ended(2, 2000)
+    pairs = [(order, n_steps) for order in (1, 2) for n_steps in (40, 80)]
+    errors = {pair: (ended(*pair) - exact).norm().item() for pair in pairs}
+    assert 1.8 < errors[1, 40] / errors[1, 80] < 2.3
+    assert 3.5 < errors[2, 40] / errors[2, 80] < 4.6
+    assert errors[2, 40] < errors[1, 80] / 2
+
+
 def test_churn_mends_a_wrong_start() -> None:
     """From a level too low, where the sample is too narrow by construction."""
     plain, _ = refined(Refinement(angles(300, 0.7), farthest=1e9), 2.0)
