@@ -71,8 +71,8 @@ class PlainDynamics(nn.Module):
 
     Inputs, noise and start as of `cgsim.dynamics.Dynamics`: untrained, the mean displacement is
     zero and the precision is that of the data. Shifting and renumbering the beads changes nothing,
-    turning them does. Of the configuration ``lmax`` has no meaning. Of chiral molecules the
-    handedness of each bead is one more input.
+    turning them does. Of the configuration ``lmax`` and ``n_hidden`` have no meaning. Of chiral
+    molecules the handedness of each bead is one more input.
 
     Shapes
     ------
