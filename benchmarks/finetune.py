@@ -45,8 +45,9 @@ from benchmarks.peptides import (
 )
 from benchmarks.polymer_runs import Data
 from benchmarks.table_cells import estimate
-from cgsim.config import FinetuningConfig, TrainingConfig, to_dict
+from cgsim.config import FinetuningConfig, TrainingConfig
 from cgsim.data import MappedTrajectory
+from cgsim.dictionaries import to_dict
 from cgsim.ensembles import ensembles_of
 from cgsim.evaluate import Ensemble
 from cgsim.finetuning import finetune, load_report

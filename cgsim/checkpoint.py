@@ -13,7 +13,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from cgsim.config import ModelConfig, from_dict, to_dict
+from cgsim.config import ModelConfig
+from cgsim.dictionaries import from_dict, to_dict
 from cgsim.io import atomic_path
 from cgsim.simulator import Simulator
 from cgsim.statistics import Statistics

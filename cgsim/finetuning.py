@@ -9,8 +9,9 @@ from rich.table import Table
 
 from cgsim.ancestor import Ancestor, with_atom_types
 from cgsim.checkpoint import SIMULATOR_FILE, Provenance, load_simulator, save_simulator
-from cgsim.config import FinetuningConfig, Hardware, TrainingConfig, from_dict, to_dict
+from cgsim.config import FinetuningConfig, Hardware, TrainingConfig
 from cgsim.data import MappedTrajectory, WindowDataset, atom_types_of, split_by_time
+from cgsim.dictionaries import from_dict, to_dict
 from cgsim.io import read_json, write_atomic_json
 from cgsim.optimisation import Patience, TrainingModule, optimise, validation_nll
 from cgsim.sampling import ReplayDataset

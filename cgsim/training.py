@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from cgsim.checkpoint import SIMULATOR_FILE, Provenance, load_simulator, save_simulator
-from cgsim.config import FinetuningConfig, Hardware, ModelConfig, TrainingConfig, from_dict, to_dict
+from cgsim.config import FinetuningConfig, Hardware, ModelConfig, TrainingConfig
 from cgsim.cutouts import CutoutDataset
 from cgsim.data import MappedTrajectory, atom_types_of, split_by_time
+from cgsim.dictionaries import from_dict, to_dict
 from cgsim.io import read_json, write_atomic_json
 from cgsim.optimisation import TrainingModule, optimise
 from cgsim.sampling import TrajectoryWindows

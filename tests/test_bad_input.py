@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 
 from cgsim import cli
 from cgsim.checkpoint import save_simulator
-from cgsim.config import ModelConfig, to_dict
+from cgsim.config import ModelConfig
+from cgsim.dictionaries import to_dict
 from cgsim.io import append_frames
 from cgsim.simulator import Simulator
 from cgsim.statistics import measure

@@ -13,9 +13,8 @@ from cgsim.config import (
     ModelConfig,
     ScoreConfig,
     TrainingConfig,
-    from_dict,
-    to_dict,
 )
+from cgsim.dictionaries import from_dict, to_dict
 
 
 @pytest.mark.parametrize(

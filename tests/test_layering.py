@@ -21,7 +21,7 @@ LAYERS = (
         "environments",
         "onednn",
     ),
-    ("config", "io"),
+    ("config", "dictionaries", "io"),
     ("nn", "mapping"),
     ("data",),
     ("cutouts",),

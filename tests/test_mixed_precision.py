@@ -7,8 +7,9 @@ from typing import Literal
 import pytest
 import torch
 
-from cgsim.config import Hardware, TrainingConfig, from_dict
+from cgsim.config import Hardware, TrainingConfig
 from cgsim.data import MappedTrajectory
+from cgsim.dictionaries import from_dict
 from cgsim.exact import rouse_chain
 from cgsim.nn.precision import BeadPrecision
 from cgsim.simulator import Simulator

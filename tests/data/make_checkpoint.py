@@ -18,9 +18,9 @@ from cgsim.config import (
     ModelConfig,
     ScoreConfig,
     TrainingConfig,
-    to_dict,
 )
 from cgsim.data import CGData, MappedTrajectory, WindowDataset
+from cgsim.dictionaries import to_dict
 from cgsim.simulator import Simulator
 from cgsim.statistics import Statistics
 from cgsim.testing import outputs, perturb_parameters
