@@ -80,13 +80,13 @@ class Refinement:
 
     def _multistep(self, velocity: Velocity, residual: Tensor) -> Tensor:
         """``y + h (G + h (G - G_before) / (2 h_before))``; the first step is Euler's."""
-        trend: Tensor | float = 0.0
         before: tuple[Tensor, float] | None = None
         for now, then in pairwise(self.angles):
-            slope, step = velocity(residual, now), then - now
+            step = then - now
+            slope = halfway = velocity(residual, now)
             if self.order == 2 and before is not None:
-                trend = (slope - before[0]) / before[1]
-            residual = residual + step * (slope + step / 2 * trend)
+                halfway = slope + step / 2 * ((slope - before[0]) / before[1])
+            residual = residual + step * halfway
             before = slope, step
         return residual
 

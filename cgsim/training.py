@@ -210,18 +210,18 @@ def check_claim(directory: Path, settings: dict[str, Any]) -> None:
             f"{directory} holds a {SIMULATOR_FILE} without the {file.name} that says what it is: "
             "choose another directory"
         )
-    if file.exists() and _completed(read_json(file)) != json.loads(json.dumps(settings)):
+    if file.exists() and _completed(file) != json.loads(json.dumps(settings)):
         raise ValueError(
             f"{directory} holds a run with other settings or data (see {file.name}): "
             "choose another directory"
         )
 
 
-def _completed(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings of a run begun before some of the configuration was there: its defaults."""
+def _completed(file: Path) -> dict[str, Any]:
+    """Settings of a run, with the defaults of what was no option yet when it began."""
+    settings = read_json(file)
     configs = {"model": ModelConfig, "training": TrainingConfig, "finetuning": FinetuningConfig}
     for name, config in configs.items():
         if name in settings:
-            completed = from_dict(config, settings[name], where=f"{RUN_FILE}: {name}")
-            settings[name] = json.loads(json.dumps(to_dict(completed)))
+            settings[name] = to_dict(from_dict(config, settings[name], where=f"{file}: {name}"))
     return settings
