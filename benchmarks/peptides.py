@@ -64,11 +64,12 @@ MODEL = ModelConfig(
         churn=0.5,
         present=True,
         unconditional=0.1,
+        guidance=1.5,
     ),
 )
 TRAINING = TrainingConfig(
     stride=20,
-    n_steps=80000,
+    n_steps=160000,
     steps_per_epoch=1000,
     history_noise=0.05,
     time_reversal=0.5,
