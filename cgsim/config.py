@@ -192,7 +192,10 @@ class TrainingConfig:
     stride
         Frames per step: the simulator's time step is ``stride`` x the frame interval of the data.
     n_steps
-        Optimiser steps, rounded up to epochs of one length.
+        Optimiser steps of a cycle, rounded up to epochs of one length.
+    n_cycles
+        How often the schedule of the learning rate is run through (warm restarts: Loshchilov &
+        Hutter, arXiv 1608.03983). With more of them `cgsim.fit` goes on with a run that has ended.
     batch_size
         Windows per optimiser step and process.
     learning_rate
@@ -236,11 +239,12 @@ class TrainingConfig:
     Raises
     ------
     ValueError
-        Naming a share that is none.
+        Naming a share that is none; if there is no cycle.
     """
 
     stride: int = 1
     n_steps: int = 3000
+    n_cycles: int = 1
     batch_size: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
@@ -260,6 +264,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("embedding_dropout", "time_reversal"):
             _check_share(name, getattr(self, name))
+        if self.n_cycles < 1:
+            raise ValueError(f"n_cycles must be at least 1, got {self.n_cycles}")
 
 
 @dataclass(frozen=True)

@@ -121,9 +121,11 @@ class TrainingModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _learning_rate_factor(self, step: int) -> float:
-        """Linear warm-up, then a cosine down to 1 %."""
-        warm = min(1.0, (step + 1) / max(1, self.config.n_warmup))
-        progress = min(1.0, step / self.config.n_steps)
+        """In every cycle a linear warm-up, then a cosine down to 1 %."""
+        n_epochs, n_batches = epochs(self.config)
+        done = step % (n_epochs * n_batches)
+        warm = min(1.0, (done + 1) / max(1, self.config.n_warmup))
+        progress = min(1.0, done / self.config.n_steps)
         return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
@@ -264,7 +266,7 @@ def _csv_log(directory: Path, *, n_done: int) -> CSVLogger:
 
 
 def epochs(config: TrainingConfig) -> tuple[int, int]:
-    """Number of epochs and steps of each: whole ones, so that the last steps are validated too."""
+    """Epochs of a cycle and steps of each: whole ones, so that the last steps are validated too."""
     n_epochs = math.ceil(config.n_steps / config.steps_per_epoch)
     return n_epochs, math.ceil(config.n_steps / n_epochs)
 
@@ -292,7 +294,7 @@ def _trainer(
             num_nodes=hardware.n_nodes,
             precision=hardware.precision,
             strategy="ddp" if hardware.n_devices * hardware.n_nodes > 1 else "auto",
-            max_epochs=n_epochs,
+            max_epochs=n_epochs * config.n_cycles,
             gradient_clip_val=config.clip,
             use_distributed_sampler=False,
             num_sanity_val_steps=0,

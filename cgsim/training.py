@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from cgsim.checkpoint import SIMULATOR_FILE, Provenance, load_simulator, save_simulator
+from cgsim.checkpoint import (
+    SIMULATOR_FILE,
+    Provenance,
+    load_provenance,
+    load_simulator,
+    save_simulator,
+)
 from cgsim.config import FinetuningConfig, Hardware, ModelConfig, TrainingConfig
 from cgsim.cutouts import CutoutDataset
 from cgsim.data import MappedTrajectory, atom_types_of, split_by_time
@@ -36,7 +42,8 @@ def fit(
     """Train a simulator and write ``simulator.safetensors`` into a directory.
 
     Interrupt it at any time: called again with the same arguments it goes on from the last epoch
-    and ends as if it had never stopped. Losses are logged to ``metrics.csv`` and TensorBoard.
+    and ends as if it had never stopped; with more ``training.n_cycles`` it goes on with a run that
+    has ended. Losses are logged to ``metrics.csv`` and TensorBoard.
 
     Parameters
     ----------
@@ -81,7 +88,7 @@ def fit(
     if network is not Simulator:
         settings["network"] = network.__name__
     check_claim(directory, settings)
-    if final.exists():
+    if _has_ended(final, training):
         return load_simulator(final, network=network)
     if validation is None:
         trajectories, validation = split_by_time(
@@ -210,11 +217,25 @@ def check_claim(directory: Path, settings: dict[str, Any]) -> None:
             f"{directory} holds a {SIMULATOR_FILE} without the {file.name} that says what it is: "
             "choose another directory"
         )
-    if file.exists() and _completed(file) != json.loads(json.dumps(settings)):
+    if not file.exists():
+        return
+    begun, wanted = _completed(file), json.loads(json.dumps(settings))
+    if "training" in begun and "training" in wanted:
+        n_begun, n_wanted = (each["training"].pop("n_cycles") for each in (begun, wanted))
+        if n_begun > n_wanted:
+            raise ValueError(f"{directory} holds a run of {n_begun} cycles, not of {n_wanted}")
+    if begun != wanted:
         raise ValueError(
             f"{directory} holds a run with other settings or data (see {file.name}): "
             "choose another directory"
         )
+
+
+def _has_ended(final: Path, training: TrainingConfig) -> bool:
+    """Whether there is a simulator that was trained for all cycles."""
+    if not final.exists():
+        return False
+    return load_provenance(final).training.get("n_cycles", 1) == training.n_cycles
 
 
 def _completed(file: Path) -> dict[str, Any]:

@@ -104,6 +104,11 @@ def test_shares(name: str, value: float) -> None:
     assert getattr(from_dict(TrainingConfig, {name: 0.5}), name) == 0.5
 
 
+def test_there_is_a_cycle() -> None:
+    with pytest.raises(ValueError, match="n_cycles must be at least 1, got 0"):
+        TrainingConfig(n_cycles=0)
+
+
 def test_share_of_fine_tuning() -> None:
     with pytest.raises(ValueError, match=r"time_reversal must lie between 0 and 1, got 2\.0"):
         FinetuningConfig(time_reversal=2.0)

@@ -386,6 +386,35 @@ def test_two_processes_train_like_one_with_twice_the_batch(
     assert len(log(tmp_path / "out")) == len(log(tmp_path / "one"))
 
 
+def test_a_finished_run_goes_on_with_more_cycles(finished: Path, tmp_path: Path) -> None:
+    directory, twice = tmp_path / "run", replace(SHORT, n_cycles=2)
+    shutil.copytree(finished, directory)
+    longer = train(directory, training=twice)
+    at_once = train(tmp_path / "at-once", training=twice)
+    assert_same_weights(longer, weights(at_once))
+    rates = [float(line["learning_rate"]) for line in log(directory) if line["learning_rate"]]
+    assert len(set(rates[:3])) == 3
+    assert rates[3:] == pytest.approx(rates[:3])
+    assert load_provenance(directory / "simulator.safetensors").training["n_cycles"] == 2
+    assert_same_weights(train(directory, training=twice), weights(longer))
+    with pytest.raises(ValueError, match="holds a run of 2 cycles, not of 1"):
+        train(directory)
+
+
+def test_a_run_that_goes_on_can_be_interrupted(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, twice = tmp_path / "run", replace(SHORT, n_cycles=2)
+    shutil.copytree(finished, directory)
+    with monkeypatch.context() as patch:
+        interrupt_before(14, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(directory, training=twice)
+    assert_same_weights(
+        train(directory, training=twice), weights(train(tmp_path / "at-once", training=twice))
+    )
+
+
 def test_a_finished_run_is_not_repeated(
     finished: Path, uninterrupted: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
