@@ -1,6 +1,6 @@
 """DENOISING: the score network at the present of a roll-out or of windows that are learnt from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -10,7 +10,7 @@ from cgsim.dynamics import Prediction
 from cgsim.forms import Plain
 from cgsim.nn.neighbours import BeadGraph
 from cgsim.noise import GaussianField
-from cgsim.refinement import Draw
+from cgsim.refinement import Draw, Velocity
 from cgsim.score import Score
 from cgsim.statistics import Statistics
 from cgsim.steps import Straight
@@ -72,25 +72,7 @@ class Denoiser:
             ``theta``, and 1 where the network is told of the present, else 0; None is everywhere.
         """
         seen = self._seen(residual)
-        return self._meant(self._said(seen, angle, told), seen)
-
-    def guided(self, residual: Tensor, angle: float) -> Tensor:
-        """``G_w(y, theta)`` [n, 3] at one angle."""
-        seen, angles = self._seen(residual), residual.new_full((len(residual),), angle)
-        said = self._said(seen, angles)
-        if self.score.guidance != 1:
-            untold = self._said(seen, angles, torch.zeros_like(angles))
-            said = untold + self.score.guidance * (said - untold)
-        return self._meant(said, seen)
-
-    def _seen(self, residual: Tensor) -> _Seen:
-        displacement = self.prediction.displacement.detach() + residual
-        ahead = self.steps.bent(self.pos + displacement * self.statistics.step_scale)
-        vector = self.graph.displacement(ahead) / self.statistics.length_scale
-        return _Seen(ahead, vector, self.steps.carried(self.forms.shown(residual), ahead))
-
-    def _said(self, seen: _Seen, angle: Tensor, told: Tensor | None = None) -> Tensor:
-        return self.score(
+        said = self.score(
             seen.residual,
             angle,
             vector=seen.vector,
@@ -98,6 +80,44 @@ class Denoiser:
             graph=self.graph,
             told=told,
         )
+        return self._meant(said, seen)
+
+    @property
+    def guided(self) -> Velocity:
+        """``G_w(y, theta)`` [n, 3] of a residual [n, 3] at one angle."""
+        if self.score.guidance == 1:
+            return lambda residual, angle: self.velocity(residual, _everywhere(angle, residual))
+        present, graph = self._present_twice(), self.graph.twice()
+
+        def velocity(residual: Tensor, angle: float) -> Tensor:
+            seen, angles = self._seen(residual), _everywhere(angle, residual)
+            both = self.score(  # asked once, the second half not told
+                seen.residual.repeat(2, 1, 1),
+                angles.repeat(2),
+                vector=seen.vector.repeat(2, 1),
+                present=present,
+                graph=graph,
+                told=torch.cat([torch.ones_like(angles), torch.zeros_like(angles)]),
+            )
+            told, untold = both.chunk(2)
+            return self._meant(untold + self.score.guidance * (told - untold), seen)
+
+        return velocity
+
+    def _present_twice(self) -> Prediction:
+        said = self.prediction
+        return replace(
+            said,
+            latent=said.latent.repeat(2, 1),
+            vector=said.vector.repeat(2, 1),
+            embedding=said.embedding.repeat(2, 1),
+        )
+
+    def _seen(self, residual: Tensor) -> _Seen:
+        displacement = self.prediction.displacement.detach() + residual
+        ahead = self.steps.bent(self.pos + displacement * self.statistics.step_scale)
+        vector = self.graph.displacement(ahead) / self.statistics.length_scale
+        return _Seen(ahead, vector, self.steps.carried(self.forms.shown(residual), ahead))
 
     def _meant(self, said: Tensor, seen: _Seen) -> Tensor:
         return self.forms.answered(self.steps.carried_back(said, seen.ahead))
@@ -118,3 +138,7 @@ class Denoiser:
         if windows.core is not None:
             error = error * windows.core[:, None]
         return self.field.detach().squared_norm(error).sum() / windows.n_degrees
+
+
+def _everywhere(angle: float, residual: Tensor) -> Tensor:
+    return residual.new_full((len(residual),), angle)

@@ -98,6 +98,19 @@ class BeadGraph(Incidence):
         """Of the bonds of every system."""
         return BondModes.of(self.edge_index[:, self.hop == 1], self.layout)
 
+    def twice(self) -> "BeadGraph":
+        """The batch, and the same systems once more behind it."""
+        return replace(
+            self,
+            edge_index=torch.cat([self.edge_index, self.edge_index + len(self.batch)], dim=1),
+            hop=self.hop.repeat(2),
+            shift=self.shift.repeat(2, 1),
+            batch=torch.cat([self.batch, self.batch + self.n_graphs]),
+            n_graphs=2 * self.n_graphs,
+            reach=self.reach.repeat(2),
+            chirality=None if self.chirality is None else self.chirality.repeat(2),
+        )
+
     def to(self, dtype: torch.dtype) -> "BeadGraph":
         """The same graph in another floating-point type."""
         return replace(self, shift=self.shift.to(dtype), reach=self.reach.to(dtype))

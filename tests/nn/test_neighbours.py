@@ -3,6 +3,7 @@
 import itertools
 from collections import deque
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -242,3 +243,35 @@ def test_graph_converts_its_shifts() -> None:
     graph = bead_graph(pos, cutoff=1.0, topology=NO_TOPOLOGY, batch=batch, n_graphs=1)
     assert graph.shift.dtype == torch.float64
     assert graph.to(torch.float32).shift.dtype == torch.float32
+
+
+@pytest.mark.parametrize("sizes", [[3, 5], [4, 4]])
+def test_a_graph_twice_is_that_of_the_systems_twice(sizes: list[int]) -> None:
+    """As a list of edges, and as a grid."""
+    pos, batch = random_systems(sizes)
+    pairs = ordered_pairs(torch.tensor(sizes)) if sizes[0] == sizes[1] else NO_TOPOLOGY.pairs
+    topology = Topology(pairs, torch.arange(pairs.shape[1]), torch.arange(pairs.shape[1]) / 2)
+    again = torch.cat([pairs, pairs + len(pos)], dim=1)
+    graph, expected = (
+        bead_graph(
+            pos.repeat(k, 1),
+            cutoff=1.0,
+            topology=own,
+            batch=torch.cat([batch + 2 * i for i in range(k)]),
+            n_graphs=2 * k,
+            chirality=torch.arange(len(pos)).repeat(k),
+        )
+        for k, own in [
+            (1, topology),
+            (2, Topology(again, *(row.repeat(2) for row in topology[1:] if row is not None))),
+        ]
+    )
+    assert bool(graph.width) == (sizes[0] == sizes[1])
+    assert (graph.edge_index[0] != graph.edge_index[1]).any()
+    twice = graph.twice()
+    for field in fields(BeadGraph):
+        found, wanted = (getattr(own, field.name) for own in (twice, expected))
+        if isinstance(wanted, Tensor):
+            assert torch.equal(found, wanted), field.name
+        else:
+            assert found == wanted, field.name
