@@ -63,7 +63,8 @@ def sizes_to_compile(
 ) -> set[int]:
     """Numbers of beads for which a compiled loss saves more than its compilation takes.
 
-    The rule is a fixed estimate, so that a training that is continued goes on with the same.
+    The rule is a fixed estimate for one cycle, so that a training that is continued, for another
+    cycle too, goes on with the same.
     """
     n_frames: Counter[int] = Counter()
     for trajectory in trajectories:

@@ -105,6 +105,7 @@ class Denoiser:
         return velocity
 
     def _present_twice(self) -> Prediction:
+        """What the network is told of the present, for `BeadGraph.twice`."""
         said = self.prediction
         return replace(
             said,
@@ -141,4 +142,5 @@ class Denoiser:
 
 
 def _everywhere(angle: float, residual: Tensor) -> Tensor:
+    """One angle for every bead [n]."""
     return residual.new_full((len(residual),), angle)

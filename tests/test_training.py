@@ -218,6 +218,7 @@ def test_a_run_from_before_cut_outs_is_known_again(finished: Path, tmp_path: Pat
     shutil.copytree(finished, directory)
     settings = json.loads((directory / "run.json").read_text())
     assert settings["training"].pop("n_window_beads", 0) is None
+    assert settings["training"].pop("n_cycles") == 1
     assert settings["model"]["graph"].pop("n_octaves") == 0
     assert settings["model"]["score"].pop("order") == 1
     (directory / "run.json").write_text(json.dumps(settings))

@@ -250,22 +250,21 @@ def test_a_graph_twice_is_that_of_the_systems_twice(sizes: list[int]) -> None:
     """As a list of edges, and as a grid."""
     pos, batch = random_systems(sizes)
     pairs = ordered_pairs(torch.tensor(sizes)) if sizes[0] == sizes[1] else NO_TOPOLOGY.pairs
-    topology = Topology(pairs, torch.arange(pairs.shape[1]), torch.arange(pairs.shape[1]) / 2)
-    again = torch.cat([pairs, pairs + len(pos)], dim=1)
-    graph, expected = (
-        bead_graph(
+    hop = torch.arange(pairs.shape[1])
+
+    def joined(k: int) -> BeadGraph:
+        """Of the systems, k times."""
+        shifted = torch.cat([pairs + i * len(pos) for i in range(k)], dim=1)
+        return bead_graph(
             pos.repeat(k, 1),
             cutoff=1.0,
-            topology=own,
+            topology=Topology(shifted, hop.repeat(k), hop.repeat(k) / 2),
             batch=torch.cat([batch + 2 * i for i in range(k)]),
             n_graphs=2 * k,
             chirality=torch.arange(len(pos)).repeat(k),
         )
-        for k, own in [
-            (1, topology),
-            (2, Topology(again, *(row.repeat(2) for row in topology[1:] if row is not None))),
-        ]
-    )
+
+    graph, expected = joined(1), joined(2)
     assert bool(graph.width) == (sizes[0] == sizes[1])
     assert (graph.edge_index[0] != graph.edge_index[1]).any()
     twice = graph.twice()
