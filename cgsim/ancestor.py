@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from cgsim.checkpoint import load_provenance, load_simulator
+from cgsim.config import TrainingConfig
 from cgsim.data import MappedTrajectory
 from cgsim.pretrained import find_checkpoint
 from cgsim.simulator import Simulator
@@ -31,10 +32,14 @@ class Ancestor:
     about
         What its descendants say of it: name of the file, SHA-256 of the weights and provenance of
         the data; file and data are unknown of a simulator that is given loaded.
+    history_noise
+        Largest noise on past frames that it was trained with (see `TrainingConfig`); the default
+        where that is unknown.
     """
 
     simulator: Simulator
     about: dict[str, Any]
+    history_noise: float = TrainingConfig.history_noise
 
     @classmethod
     def load(cls, simulator: Simulator | str | Path) -> "Ancestor":
@@ -48,8 +53,10 @@ class Ancestor:
         if isinstance(simulator, Simulator):
             return cls(simulator, {"file": None, "weights": _digest(simulator), "data": {}})
         file = find_checkpoint(simulator)
-        loaded, data = load_simulator(file), load_provenance(file).data
-        return cls(loaded, {"file": file.name, "weights": _digest(loaded), "data": data})
+        loaded, provenance = load_simulator(file), load_provenance(file)
+        about = {"file": file.name, "weights": _digest(loaded), "data": provenance.data}
+        noise = provenance.training.get("history_noise", TrainingConfig.history_noise)
+        return cls(loaded, about, noise)
 
     @property
     def temperature(self) -> float | None:

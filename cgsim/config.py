@@ -272,6 +272,8 @@ class TrainingConfig:
 class FinetuningConfig:
     """How a simulator is fine-tuned; whatever is not here is as in `TrainingConfig`.
 
+    But the noise on past frames is that which the simulator was trained with, where its file says.
+
     Parameters
     ----------
     n_steps

@@ -145,7 +145,8 @@ def finetune(
     windows = _Windows.cut(tuned, trajectories, validation, replay=replay, config=finetuning)
     ancestor.compare(trajectories)
     write_atomic_json(directory / RUN_FILE, settings)
-    module = TrainingModule(tuned.train(), _training(finetuning, stride=windows.stride))
+    training = _training(finetuning, stride=windows.stride, history_noise=ancestor.history_noise)
+    module = TrainingModule(tuned.train(), training)
     report = _optimise(
         module, windows, directory, n_patient=finetuning.patience, hardware=hardware or Hardware()
     )
@@ -226,10 +227,11 @@ def _hold_out(
     return early, late
 
 
-def _training(config: FinetuningConfig, *, stride: int) -> TrainingConfig:
+def _training(config: FinetuningConfig, *, stride: int, history_noise: float) -> TrainingConfig:
     """All settings of the optimisation.
 
-    Without weight decay: it pulls towards zero, away from the old weights.
+    Without weight decay: it pulls towards zero, away from the old weights. The noise on past frames
+    is that which the simulator knows.
     """
     return TrainingConfig(
         stride=stride,
@@ -240,6 +242,7 @@ def _training(config: FinetuningConfig, *, stride: int) -> TrainingConfig:
         n_warmup=N_WARMUP,
         ema_decay=EMA_DECAY,
         keep=config.keep,
+        history_noise=history_noise,
         time_reversal=config.time_reversal,
         validation_fraction=config.validation_fraction,
         steps_per_epoch=config.steps_per_epoch,

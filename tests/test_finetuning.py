@@ -50,7 +50,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulator of the old chain."""
     folder = tmp_path_factory.mktemp("old")
     training = TrainingConfig(
-        n_steps=60, batch_size=16, learning_rate=2e-2, n_warmup=5, ema_decay=0.9
+        n_steps=60,
+        batch_size=16,
+        learning_rate=2e-2,
+        n_warmup=5,
+        ema_decay=0.9,
+        history_noise=0.07,
     )
     fit([OLD], folder, model=MODEL, training=training, hardware=CPU)
     return folder / "simulator.safetensors"
@@ -152,6 +157,20 @@ def test_it_never_ends_worse_and_stops_early(checkpoint: Path, tmp_path: Path) -
     assert_same_weights(found, load_simulator(checkpoint))
     assert n_validations(tmp_path) == 2
     assert load_report(tmp_path).best_step == 0
+
+
+def test_the_noise_on_past_frames_stays_that_which_the_simulator_knows(
+    checkpoint: Path, tuned: Path, tmp_path: Path
+) -> None:
+    known = tune(
+        tuned / "simulator.safetensors", tmp_path / "again", finetuning=replace(SHORT, n_steps=1)
+    )
+    tune(known, tmp_path / "unknown", finetuning=replace(SHORT, n_steps=1))
+    for directory, expected in ((tuned, 0.07), (tmp_path / "again", 0.07)):
+        training = load_provenance(directory / "simulator.safetensors").training
+        assert training["history_noise"] == expected
+    training = load_provenance(tmp_path / "unknown" / "simulator.safetensors").training
+    assert training["history_noise"] == TrainingConfig().history_noise
 
 
 def test_validation_data_of_the_user_decide(checkpoint: Path, tmp_path: Path) -> None:
