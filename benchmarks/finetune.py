@@ -3,10 +3,11 @@
     python -m benchmarks.finetune --train-duration 12 --unseen-duration 33
 
 The MD of a new peptide is the first 11 ns of the first MD run of each unseen one: the simulator of
-`benchmarks.peptides` is fine-tuned on the first 1 %, 5 % and 25 % of it, with old data replayed.
-Scored on what nothing has seen: all that follows in that run and all of the second one, on which
-TICA is fitted. Every piece is kept in the folder, so a second call goes on. Writes
-`benchmarks/results/finetune.json`.
+`benchmarks.peptides` is fine-tuned on 1 %, 5 % and 25 % of it, with old data replayed. What so
+little MD says is chance, so 1 % and 5 % are taken in five places of the first 25 %, and their mean
+or median counts. Scored on what nothing has seen: all that follows these 25 %, and all of the
+second run, on which TICA is fitted. Every piece is kept in the folder, so a second call goes on.
+Writes `benchmarks/results/finetune.json`.
 """
 
 import time
@@ -27,6 +28,7 @@ from benchmarks.peptide_scores import (
     SUMMARY,
     Ruler,
     better,
+    over_pieces,
     ruler_of,
     score_row,
     summary_of,
@@ -58,6 +60,7 @@ from cgsim.units import PS_PER_NS
 
 KNOWN = 11.0  # ns: the MD of a new peptide; short, so that the reference is far longer
 FRACTIONS = (0.01, 0.05, 0.25)  # of this MD
+N_PLACES = 5  # of the largest fraction, in which smaller ones are taken
 HEADLINE = 0.05  # the fraction that the targets speak of
 ENOUGH = 4  # peptides of the five
 FINETUNING = FinetuningConfig(  # little by little, to the end, as the panel was trained
@@ -89,23 +92,31 @@ class Piece:
 
     Parameters
     ----------
-    start
-        First part of the first run.
+    md
+        That part of the first run.
     duration
         Of the roll-outs, ps.
     folder
         Where everything of it is kept.
     """
 
-    start: MappedTrajectory
+    md: MappedTrajectory
     duration: float
     folder: Path
 
 
 def known_part(run: MappedTrajectory) -> MappedTrajectory:
-    """The MD of a new peptide, the first part of which may be learnt from."""
+    """The MD of a new peptide, the first quarter of which may be learnt from."""
     n_frames = round(KNOWN * PS_PER_NS / run.frame_interval)
     return run.frames(0, min(n_frames, run.n_frames))
+
+
+def parts_of(known: MappedTrajectory, fraction: float) -> list[MappedTrajectory]:
+    """A fraction of the MD of a new peptide, from every place where it fits."""
+    n_frames = round(fraction * known.n_frames)
+    apart = round(max(FRACTIONS) * known.n_frames / N_PLACES)
+    n_places = N_PLACES if n_frames <= apart else 1
+    return [known.frames(apart * k, apart * k + n_frames) for k in range(n_places)]
 
 
 def held_out_reference(data: Data, index: int) -> Ensemble:
@@ -140,10 +151,10 @@ def tuned(
 ) -> tuple[Simulator, dict[str, Any]]:
     """The simulator of the panel fine-tuned, and what it learnt and forgot."""
     folder = piece.folder / "finetuned"
-    share = validation_fraction(piece.start.n_frames, n_window(trained.simulator))
+    share = validation_fraction(piece.md.n_frames, n_window(trained.simulator))
     simulator = finetune(
         trained.file,
-        [piece.start],
+        [piece.md],
         folder,
         finetuning=replace(FINETUNING, validation_fraction=share),
         replay=replay,
@@ -153,9 +164,9 @@ def tuned(
 
 def from_scratch(piece: Piece, trained: PanelSimulator) -> tuple[Simulator, dict[str, Any]]:
     """A simulator that has seen nothing but the piece."""
-    share = validation_fraction(piece.start.n_frames, n_window(trained.simulator))
+    share = validation_fraction(piece.md.n_frames, n_window(trained.simulator))
     training: TrainingConfig = replace(SCRATCH, validation_fraction=share)
-    return fit([piece.start], piece.folder / "scratch", model=MODEL, training=training), {}
+    return fit([piece.md], piece.folder / "scratch", model=MODEL, training=training), {}
 
 
 def score_piece(
@@ -166,7 +177,7 @@ def score_piece(
         "finetuned": lambda: tuned(piece, trained, replay),
         "scratch": lambda: from_scratch(piece, trained),
     }
-    (md,) = ensembles_of([piece.start])
+    (md,) = ensembles_of([piece.md])
     made = {row: _kept(piece, ruler, row, make) for row, make in makers.items()}
     return made | {"md": score_row(ruler, md)}
 
@@ -189,7 +200,7 @@ def _score_simulator(piece: Piece, ruler: Ruler, row: str, make: Maker) -> dict[
     seconds = time.perf_counter() - begun
     rolled = roll_out(
         simulator,
-        [piece.start],
+        [piece.md],
         piece.duration,
         n_replicas=N_REPLICAS,
         folder=piece.folder / row / "rollout",
@@ -238,17 +249,41 @@ def verdict(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def change_of_nll(peptides: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """What fine-tuning learnt of new and forgot of old peptides: change of the NLL, mean of all."""
+    learnt = [piece["learnt"] for own in peptides for piece in own["pieces"]]
     changes = {
-        which: [own["learnt"][which]["after"] - own["learnt"][which]["before"] for own in peptides]
+        which: [own[which]["after"] - own[which]["before"] for own in learnt]
         for which in ("new", "old")
     }
     return {which: float(np.mean(values)) for which, values in changes.items()}
 
 
+def summary_of_fraction(scored: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """All rows of one fraction, and what they say.
+
+    Parameters
+    ----------
+    scored
+        Of every peptide its pieces, each with its rows, as of `score_piece`. The verdict on the
+        first pieces alone is given too.
+    """
+    over = {
+        row: [over_pieces([own[row] for own in pieces]) for pieces in scored] for row in FINETUNED
+    }
+    rows = {row: summary_of(own) for row, own in over.items()}
+    first = {row: summary_of([pieces[0][row] for pieces in scored]) for row in FINETUNED}
+    return {
+        "rows": rows,
+        "verdict": verdict(rows),
+        "verdict_on_first_pieces": verdict(first),
+        "change_of_nll": change_of_nll(over["finetuned"]),
+        "n_pieces": len(scored[0]),
+    }
+
+
 def show(fractions: Mapping[str, Mapping[str, Any]]) -> None:
     """Print the summary of every row, and the verdicts."""
     console = Console(width=140)
-    table = Table("first part", "row", *(name.replace("_", " ") for name in SUMMARY), "within 1.5x")
+    table = Table("MD seen", "row", *(name.replace("_", " ") for name in SUMMARY), "within 1.5x")
     for label, own in fractions.items():
         for row, title in FINETUNED.items():
             scores = own["rows"][row]
@@ -267,22 +302,20 @@ def run(panel: Panel, folder: Path) -> dict[str, Any]:
     check_long_enough(known, trained.simulator)
     rulers = [ruler_of(held_out_reference(data, index)) for index in range(len(data.reference))]
     zero_shot = roll_out_unseen(trained, data, panel).ensembles
-    duration = panel.md(panel.unseen_duration, n_replicas=1).duration
+    duration = LENGTH * panel.md(panel.unseen_duration, n_replicas=1).duration
     home = trained.folder.parent / f"finetune-{panel.unseen_duration:g}ns"
     fractions = {}
     for fraction in FRACTIONS:
         scored = []
         for ruler, first in zip(rulers, known, strict=True):
-            start = first.frames(0, round(fraction * first.n_frames))
-            own = home / f"{first.name}-{100 * fraction:g}"
             Console().rule(f"{first.name}, {100 * fraction:g} % of its MD")
-            piece = Piece(start, LENGTH * duration, own)
-            scored.append(score_piece(piece, ruler, trained, data.train))
-        rows = {row: summary_of([own[row] for own in scored]) for row in FINETUNED}
-        fractions[f"{100 * fraction:g} %"] = {
-            "rows": rows,
-            "verdict": verdict(rows),
-            "change_of_nll": change_of_nll(rows["finetuned"]["peptides"]),
+            own = home / f"{first.name}-{100 * fraction:g}"
+            pieces = [
+                Piece(part, duration, own / f"{place}")
+                for place, part in enumerate(parts_of(first, fraction))
+            ]
+            scored.append([score_piece(piece, ruler, trained, data.train) for piece in pieces])
+        fractions[f"{100 * fraction:g} %"] = summary_of_fraction(scored) | {
             "duration": fraction * known[0].n_frames * known[0].frame_interval,
         }
     unseen = summary_of([score_rolled(ruler, zero_shot) for ruler in rulers])

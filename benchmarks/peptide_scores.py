@@ -184,9 +184,9 @@ def score_of(peptide: Numbers, name: str) -> float:
     """One score of one peptide; NaN where it is not known.
 
     `timescale_error` is |log(slowest implied timescale / reference)|, infinite where a timescale is
-    not resolved: what was not seen does not count as right.
+    not resolved: what was not seen does not count as right. Over several pieces it is theirs.
     """
-    if name == "timescale_error":
+    if name == "timescale_error" and name not in peptide:
         ratio = score_of(peptide, "timescale_ratio")
         return abs(math.log(ratio)) if ratio > 0 else math.inf
     value = peptide[name]
@@ -209,11 +209,26 @@ def summary_of(peptides: Sequence[Numbers], *, seed: int = 0) -> dict[str, Any]:
     }
 
 
+def over_pieces(pieces: Sequence[Numbers]) -> dict[str, Any]:
+    """One peptide from several pieces of its MD: every score over them as it is over peptides.
+
+    The scores of the pieces themselves are under ``pieces``.
+    """
+    values = {name: np.array([score_of(own, name) for own in pieces]) for name in SUMMARY}
+    scores = {name: _taken(take, values[name]) for name, take in SUMMARY.items()}
+    return {"name": pieces[0]["name"], **scores, "pieces": list(pieces)}
+
+
 def _over(values: np.ndarray, take: Callable[[np.ndarray], float], drawn: np.ndarray) -> Estimate:
     if not np.isfinite(values).any():
         return Estimate(float(values[0]), math.nan)
     resampled = [take(values[rows]) for rows in drawn if not np.isnan(values[rows]).all()]
-    return Estimate(float(take(values)), standard_error(np.array(resampled)))
+    return Estimate(_taken(take, values), standard_error(np.array(resampled)))
+
+
+def _taken(take: Callable[[np.ndarray], float], values: np.ndarray) -> float:
+    """A summary of scores; what none of them knows stays unknown."""
+    return float(values[0] if np.isnan(values).all() else take(values))
 
 
 def n_within(peptides: Sequence[Numbers], factor: float = WITHIN) -> int:

@@ -15,6 +15,9 @@ from benchmarks.finetune import (
     change_of_nll,
     check_long_enough,
     held_out_reference,
+    known_part,
+    parts_of,
+    summary_of_fraction,
     validation_fraction,
     verdict,
 )
@@ -29,6 +32,7 @@ from cgsim.statistics import measure
 from cgsim.testing import TINY, random_chain
 
 NAMES = "abcde"
+PIECES = ((1.0, 0.1), (3.0, 0.3), (2.0, 0.2))  # ratio of timescales, JS distance
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +58,19 @@ def test_nothing_that_is_learnt_from_is_scored_on(data: Data) -> None:
     np.testing.assert_array_equal(first, data.reference[1].pos[100:])
     np.testing.assert_array_equal(second, data.floor[1].pos)
     assert max(FRACTIONS) == 0.25
+
+
+def test_a_little_md_is_taken_from_places_that_share_nothing(data: Data) -> None:
+    known = known_part(data.reference[0])
+    assert known.n_frames == 400
+    for fraction, n_frames, places in (
+        (0.01, 4, range(0, 100, 20)),
+        (0.05, 20, range(0, 100, 20)),
+        (0.25, 100, [0]),
+    ):
+        parts = parts_of(known, fraction)
+        for part, place in zip(parts, places, strict=True):
+            np.testing.assert_array_equal(part.pos, known.pos[place : place + n_frames])
 
 
 @pytest.mark.parametrize(
@@ -105,13 +122,30 @@ def test_the_verdict_fails_by_one_row_alone() -> None:
     assert not verdict({"finetuned": good, "scratch": bad, "md": mixed})["holds"]
 
 
+def test_a_peptide_counts_by_all_its_pieces_and_the_first_are_told_too() -> None:
+    """Fine-tuning wins on the first pieces alone, and loses on all three."""
+    good, bad, middle = (row([ratio] * 5, [js] * 5)["peptides"] for ratio, js in PIECES)
+    unchanged = {"before": 1.0, "after": 1.0}
+    learnt = {"learnt": {"new": unchanged, "old": unchanged}}
+    scored = [
+        [{"finetuned": own | learnt, "scratch": md, "md": md} for own in (first, worse, worse)]
+        for first, worse, md in zip(good, bad, middle, strict=True)
+    ]
+    found = summary_of_fraction(scored)
+    assert found["n_pieces"] == 3
+    assert found["verdict_on_first_pieces"]["holds"]
+    assert not found["verdict"]["holds"]
+    assert found["verdict"]["within"] == 0
+
+
 def test_what_was_learnt_and_forgotten_is_a_mean() -> None:
     def learnt(new: float, old: float) -> dict[str, Any]:
         changes = {"new": {"before": 1.0, "after": new}, "old": {"before": 2.0, "after": old}}
         return {"learnt": changes}
 
-    found = change_of_nll([learnt(0.5, 2.1), learnt(0.7, 2.3)])
-    assert found == {"new": pytest.approx(-0.4), "old": pytest.approx(0.2)}
+    two, one = {"pieces": [learnt(0.5, 2.1), learnt(0.7, 2.3)]}, {"pieces": [learnt(0.0, 2.8)]}
+    found = change_of_nll([two, one])
+    assert found == {"new": pytest.approx(-0.6), "old": pytest.approx(0.4)}
 
 
 @pytest.fixture
@@ -126,6 +160,7 @@ def small(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     tuning = FinetuningConfig(n_steps=2, batch_size=4, steps_per_epoch=2)
     monkeypatch.setattr(finetune, "FINETUNING", tuning)
     monkeypatch.setattr(finetune, "FRACTIONS", (0.05, 0.25))
+    monkeypatch.setattr(finetune, "N_PLACES", 2)
     monkeypatch.setattr(peptide_scores, "N_CLUSTERS", 10)
     monkeypatch.setattr(finetune, "prepare", lambda panel, folder, others: data)
 
@@ -139,11 +174,13 @@ def test_a_second_call_makes_nothing_again(tmp_path: Path, monkeypatch: pytest.M
         assert set(own["rows"]) == set(FINETUNED)
         assert all(len(scores["peptides"]) == 2 for scores in own["rows"].values())
     md = first["fractions"]["5 %"]["rows"]["md"]["peptides"]
-    assert [own["duration"] for own in md] == [40.0, 40.0]
+    assert [[piece["duration"] for piece in own["pieces"]] for own in md] == [[40.0] * 2] * 2
     assert all(math.isfinite(own["js_tic0"]) for own in md)
+    assert [own["n_pieces"] for own in first["fractions"].values()] == [2, 1]
     assert len(first["zero_shot"]["peptides"]) == 2
-    folders = {path.name for path in (tmp_path / "panel-0.06ns" / "finetune-0.2ns").iterdir()}
-    assert folders == {"a-5", "a-25", "b-5", "b-25"}
+    home = tmp_path / "panel-0.06ns" / "finetune-0.2ns"
+    folders = {f"{path.relative_to(home)}" for path in home.glob("*/*")}
+    assert folders == {f"{name}-{piece}" for name in "ab" for piece in ("5/0", "5/1", "25/0")}
 
     def never(*arguments: Any, **settings: Any) -> None:
         raise RuntimeError("computed again")

@@ -28,6 +28,7 @@ from benchmarks.peptide_scores import (
     Ruler,
     better,
     n_within,
+    over_pieces,
     ruler_of,
     score_of,
     score_row,
@@ -158,6 +159,18 @@ def test_summaries_over_peptides() -> None:
     assert math.isnan(lost["js_tic0"])
     assert lost["timescale_error"] == math.inf
     assert plain(lost)["timescale_error"] is None
+
+
+def test_pieces_of_a_peptide_are_summed_up_as_peptides_are() -> None:
+    own = over_pieces([row("a", 0.5, 0.1), row("a", 4.0, 0.3), row("a", None, 0.2)])
+    assert own["name"] == "a"
+    assert own["js_tic0"] == pytest.approx(0.2)
+    assert own["timescale_ratio"] == pytest.approx(2.25)
+    assert own["timescale_error"] == pytest.approx(math.log(4))  # one factor 2, one 4, one unknown
+    assert score_of(own, "timescale_error") == own["timescale_error"]
+    assert len(own["pieces"]) == 3
+    lost = over_pieces([row("a", 0.5, 0.1), row("a", 0.5, math.nan)])
+    assert better([lost], [row("a", 0.5, 0.9)], "js_tic0") == set()
 
 
 def test_rows_of_the_comparison(data: Data) -> None:
