@@ -71,7 +71,7 @@ FINETUNING = FinetuningConfig(  # little by little, to the end, as the panel was
     replay_share=0.9,
     time_reversal=TRAINING.time_reversal,
 )
-SCRATCH = replace(TRAINING, n_steps=1000, batch_size=FINETUNING.batch_size, keep="best")
+SCRATCH = replace(TRAINING, n_steps=1000, n_cycles=1, batch_size=FINETUNING.batch_size, keep="best")
 FEWEST_HELD_OUT, MOST_HELD_OUT = 0.2, 0.5  # of the new MD, to choose the epoch by
 JUDGED = ("js_tic0", "timescale_error")
 UNITS = {

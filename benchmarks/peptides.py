@@ -64,12 +64,15 @@ MODEL = ModelConfig(
         churn=0.5,
         present=True,
         unconditional=0.1,
-        guidance=1.5,
+        guidance=2.5,
+        guided_from=0.15,
+        guided_to=0.7,
     ),
 )
 TRAINING = TrainingConfig(
     stride=20,
     n_steps=160000,
+    n_cycles=2,
     steps_per_epoch=1000,
     history_noise=0.05,
     time_reversal=0.5,

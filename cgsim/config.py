@@ -4,6 +4,7 @@ Lengths that describe the network are given in mean bead-bond lengths of the tra
 one configuration serves a dipeptide and a polymer of a thousand atoms.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -127,13 +128,17 @@ class ScoreConfig:
         guidance needs.
     guidance
         How strongly a step is bound to the present, see `cgsim.denoising.Denoiser`. 1 is as it was
-        learnt; any other takes twice the network evaluations.
+        learnt; any other takes twice the network evaluations, where there is guidance.
+    guided_from, guided_to
+        Noise angles between which there is guidance, everywhere by default; the noise level is the
+        tangent of the angle.
 
     Raises
     ------
     ValueError
         If the spacing is not positive, the churn negative, the order neither 1 nor 2, the
-        unconditional share not below 1, or there is guidance without such a share.
+        unconditional share not below 1, there is guidance without such a share, or it ends before
+        it begins.
     """
 
     n_channels: int = 24
@@ -148,6 +153,8 @@ class ScoreConfig:
     present: bool = False
     unconditional: float = 0.0
     guidance: float = 1.0
+    guided_from: float = 0.0
+    guided_to: float = math.pi / 2
 
     def __post_init__(self) -> None:
         if not self.spacing > 0:
@@ -163,6 +170,10 @@ class ScoreConfig:
         if self.guidance != 1 and not self.unconditional:
             raise ValueError(
                 f"guidance {self.guidance:g} needs a denoiser trained with an unconditional share"
+            )
+        if not self.guided_from < self.guided_to:
+            raise ValueError(
+                f"guided_from must be below guided_to, got {self.guided_from} and {self.guided_to}"
             )
 
 

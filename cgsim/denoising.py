@@ -34,7 +34,8 @@ class Denoiser:
     Salimans, arXiv 2207.12598). So steps are drawn from about ``p(x'|x)^w p_0(x')^(1 - w)``. Where
     p obeys detailed balance and ``p_0`` is its stationary distribution, so does that, and its
     stationary distribution is nearly the same; but it remembers more. A network that has not
-    learnt all that the present says of the future forgets too fast.
+    learnt all that the present says of the future forgets too fast. It may be guided at some noise
+    angles alone (Kynkäänniemi et al., arXiv 2404.07724).
 
     Attributes
     ----------
@@ -85,11 +86,14 @@ class Denoiser:
     @property
     def guided(self) -> Velocity:
         """``G_w(y, theta)`` [n, 3] of a residual [n, 3] at one angle."""
-        if self.score.guidance == 1:
-            return lambda residual, angle: self.velocity(residual, _everywhere(angle, residual))
+        guidance = self.score.guidance
+        if guidance.strength == 1:
+            return self._learnt
         present, graph = self._present_twice(), self.graph.twice()
 
         def velocity(residual: Tensor, angle: float) -> Tensor:
+            if (strength := guidance.at(angle)) == 1:
+                return self._learnt(residual, angle)
             seen, angles = self._seen(residual), _everywhere(angle, residual)
             both = self.score(  # asked once, the second half not told
                 seen.residual.repeat(2, 1, 1),
@@ -100,9 +104,12 @@ class Denoiser:
                 told=torch.cat([torch.ones_like(angles), torch.zeros_like(angles)]),
             )
             told, untold = both.chunk(2)
-            return self._meant(untold + self.score.guidance * (told - untold), seen)
+            return self._meant(untold + strength * (told - untold), seen)
 
         return velocity
+
+    def _learnt(self, residual: Tensor, angle: float) -> Tensor:
+        return self.velocity(residual, _everywhere(angle, residual))
 
     def _present_twice(self) -> Prediction:
         """What the network is told of the present, for `BeadGraph.twice`."""

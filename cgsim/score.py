@@ -15,7 +15,8 @@ schedule of Lu & Song (arXiv 2410.11081). Where the Gaussian is already right, `
 untrained network changes nothing.
 """
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from e3nn import o3
@@ -33,6 +34,25 @@ from cgsim.nn.product import hidden_irreps
 from cgsim.refinement import Refinement
 
 STRETCH = 20.0  # per mean bond length: of a change of distance that a network tells from none
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How strongly refinements are bound to the present, and at which noise angles.
+
+    Attributes
+    ----------
+    strength, lowest, highest
+        ``guidance``, ``guided_from`` and ``guided_to`` of `cgsim.config.ScoreConfig`.
+    """
+
+    strength: float = 1.0
+    lowest: float = 0.0
+    highest: float = math.pi / 2
+
+    def at(self, angle: float) -> float:
+        """The strength there; 1 outside, as learnt."""
+        return self.strength if self.lowest <= angle <= self.highest else 1.0
 
 
 class Score(nn.Module):
@@ -60,7 +80,8 @@ class Score(nn.Module):
     ) -> None:
         super().__init__()
         width, lmax = config.n_channels, latent_irreps.lmax
-        self.refinement, self.guidance = Refinement.of(config), config.guidance
+        self.refinement = Refinement.of(config)
+        self.guidance = Guidance(config.guidance, config.guided_from, config.guided_to)
         self.irreps = hidden_irreps(width, lmax)
         self.n_latent = channels_of(latent_irreps)
         self.edges = EdgeGeometry(graph, lmax=lmax, n_scalars=self.n_latent[0])

@@ -144,15 +144,24 @@ class Simulator(nn.Module):
             replace(score, n_evaluations=n_evaluations) if n_evaluations else None
         )
 
-    def with_guidance(self, guidance: float) -> Self:
+    def with_guidance(self, guidance: float, *, between: tuple[float, float] | None = None) -> Self:
         """A simulator of the same weights with another guidance (see `cgsim.denoising.Denoiser`).
+
+        Parameters
+        ----------
+        between
+            Noise angles between which there is guidance; those of the configuration by default.
 
         Raises
         ------
         ValueError
-            If there is no score network, or it was never trained without being told of the present.
+            If there is no score network, it was never trained without being told of the present, or
+            the first angle is not below the second.
         """
-        return self._with_score(replace(self._score_config, guidance=guidance))
+        score = replace(self._score_config, guidance=guidance)
+        if between is not None:
+            score = replace(score, guided_from=between[0], guided_to=between[1])
+        return self._with_score(score)
 
     @property
     def _score_config(self) -> ScoreConfig:

@@ -14,6 +14,7 @@ from cgsim.checkpoint import load_simulator, save_simulator
 from cgsim.config import ScoreConfig
 from cgsim.data import MappedTrajectory
 from cgsim.guidance import GuidanceReading, read_guidance
+from cgsim.refinement import Refinement
 from cgsim.simulator import Simulator
 from cgsim.testing import TINY, perturb_parameters, random_chain, random_simulator
 from cgsim.windows import UNPERTURBED
@@ -66,6 +67,42 @@ def test_guided_velocity(guidance: float) -> None:
     guided, told, untold = velocities(guidable().with_guidance(guidance))
     assert (told - untold).abs().max() > 1e-3
     torch.testing.assert_close(guided, untold + guidance * (told - untold))
+
+
+@pytest.mark.parametrize(
+    ("between", "strength"),
+    [((0.6, 0.8), 3.0), ((0.7, 0.7 + 1e-9), 3.0), ((0.0, 0.6), 1.0), ((0.8, 1.5), 1.0)],
+)
+def test_guidance_at_some_noise_angles_alone(between: tuple[float, float], strength: float) -> None:
+    guided, told, untold = velocities(guidable().with_guidance(3.0, between=between))
+    torch.testing.assert_close(guided, untold + strength * (told - untold))
+
+
+def test_the_network_is_asked_twice_only_where_there_is_guidance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of ten Euler steps, at angles from 1 down to 0.1, three lie between 0.35 and 0.65."""
+    simulator, asked = guidable().with_guidance(2.0, between=(0.35, 0.65)), []
+    score = simulator.score
+    assert score is not None
+    score.refinement = Refinement(tuple(1 - step / 10 for step in range(11)))
+    forward = type(score).forward
+
+    def counted(self: Any, residual: Tensor, *arguments: Any, **more: Any) -> Tensor:
+        asked.append(len(residual))
+        return forward(self, residual, *arguments, **more)
+
+    monkeypatch.setattr(type(score), "forward", counted)
+    simulator.step(simulator.start(simulator.windows([CHAIN])[4], torch.Generator()))
+    assert asked == [4] * 4 + [8] * 3 + [4] * 3
+
+
+def test_angles_of_guidance_are_kept_and_checked() -> None:
+    guided = guidable().with_guidance(2.0, between=(0.1, 0.7)).with_guidance(3.0)
+    assert guided.config.score is not None
+    assert (guided.config.score.guided_from, guided.config.score.guided_to) == (0.1, 0.7)
+    with pytest.raises(ValueError, match="guided_from must be below guided_to"):
+        guided.with_guidance(2.0, between=(0.7, 0.7))
 
 
 def test_weights_stay(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from cgsim.nn.neighbours import BeadGraph
 from cgsim.nn.product import hidden_irreps
 from cgsim.noise import IndependentGaussian
 from cgsim.refinement import Refinement, angles
-from cgsim.score import Score
+from cgsim.score import Guidance, Score
 from cgsim.simulator import Simulator
 from cgsim.testing import (
     dense_precision,
@@ -37,7 +37,8 @@ class GaussianVelocity(nn.Module):
     def __init__(self, spread: float, *, n_evaluations: int, start_level: float) -> None:
         super().__init__()
         self.spread = spread
-        self.refinement, self.guidance = Refinement(angles(n_evaluations, start_level)), 1.0
+        self.refinement = Refinement(angles(n_evaluations, start_level))
+        self.guidance = Guidance()
 
     def forward(
         self,
