@@ -74,8 +74,8 @@ def read_guidance(
     Parameters
     ----------
     simulator
-        The noise angles of its guidance stay, its strength does not count; `Simulator.with_guidance`
-        sets the one that was found.
+        The noise angles of its guidance stay, its strength does not count;
+        `Simulator.with_guidance` sets the one that was found.
     trajectories
         MD of one or several molecules, best such as the simulator was not trained with; several of
         one name are runs of one molecule.

@@ -62,6 +62,18 @@ def test_interrupted_equals_uninterrupted(tmp_path: Path, extension: str) -> Non
         assert path.read_bytes() == complete
 
 
+def test_equal_frames_are_equal_files(tmp_path: Path, extension: str) -> None:
+    """No time of day, nothing of the memory of the writer."""
+    contents = set()
+    for number in range(3):
+        _append(tmp_path / f"other.{extension}", slice(number, 30))  # the writer's memory changes
+        _append(path := tmp_path / f"{number}.{extension}", slice(0, 4))
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    if extension == "dcd":
+        assert contents.pop()[100:260] == b"REMARKS cgsim".ljust(160)
+
+
 def test_dcd_header_counts_the_frames(tmp_path: Path, extension: str) -> None:
     """What VMD and other readers rely on."""
     path = tmp_path / f"walk.{extension}"

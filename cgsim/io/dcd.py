@@ -18,6 +18,7 @@ from cgsim.units import NM_PER_ANGSTROM
 _CONTROL = 84  # bytes of the first record: "CORD" and 20 integers
 _TITLE = 80
 _CELL = 48
+_TITLES_AT = _CONTROL + 12  # after the first record and the length of the second
 _N_FRAMES_AT, _FIRST_STEP_AT, _STEPS_PER_FRAME_AT, _LAST_STEP_AT = 8, 12, 16, 20
 
 
@@ -233,3 +234,16 @@ def update_dcd_header(path: Path) -> None:
         file.seek(_LAST_STEP_AT)
         last_step = (first + n_frames * steps_per_frame) & 0x7FFFFFFF
         file.write(struct.pack(f"{layout.byte_order}i", last_step))
+
+
+def write_dcd_title(path: Path, title: str) -> None:
+    """Write a title over all that stand in the header.
+
+    Those of MDTraj hold the time of day and whatever was in its memory, so that no two files are
+    alike.
+    """
+    order = read_dcd_layout(path).byte_order
+    with open(path, "r+b") as file:
+        file.seek(_TITLES_AT)
+        n_titles = struct.unpack(f"{order}i", file.read(4))[0]
+        file.write(title.encode("ascii").ljust(n_titles * _TITLE))

@@ -15,12 +15,13 @@ import numpy as np
 from mdtraj.formats import DCDTrajectoryFile, XTCTrajectoryFile
 from mdtraj.utils import box_vectors_to_lengths_and_angles
 
-from cgsim.io.dcd import read_dcd_layout, update_dcd_header
+from cgsim.io.dcd import read_dcd_layout, update_dcd_header, write_dcd_title
 from cgsim.io.files import file_extension, flush_to_disk
 from cgsim.io.xtc import index_xtc
 from cgsim.units import NM_PER_ANGSTROM
 
 _XTC_LIMIT = 1e6  # nm; coordinates are stored as 32-bit multiples of 0.001 nm
+_DCD_TITLE = "REMARKS cgsim"
 _XTC_START = struct.Struct(">iiif9f")
 
 
@@ -153,6 +154,7 @@ def _write_dcd(path: Path, xyz: np.ndarray, cell: np.ndarray | None) -> None:
         lengths, angles = np.stack([a, b, c], axis=1) / NM_PER_ANGSTROM, np.stack(degrees, axis=1)
     with _complete(path, len(xyz)), DCDTrajectoryFile(str(path), "w") as file:
         file.write(xyz / NM_PER_ANGSTROM, cell_lengths=lengths, cell_angles=angles)
+    write_dcd_title(path, _DCD_TITLE)
 
 
 @contextmanager
