@@ -111,18 +111,23 @@ def known_part(run: MappedTrajectory) -> MappedTrajectory:
     return run.frames(0, min(n_frames, run.n_frames))
 
 
+def learnable_frames(known: MappedTrajectory) -> int:
+    """Frames of the MD of a new peptide that may be learnt from; no row is scored on them."""
+    return round(max(FRACTIONS) * known.n_frames)
+
+
 def parts_of(known: MappedTrajectory, fraction: float) -> list[MappedTrajectory]:
-    """A fraction of the MD of a new peptide, from every place where it fits."""
-    n_frames = round(fraction * known.n_frames)
-    apart = round(max(FRACTIONS) * known.n_frames / N_PLACES)
-    n_places = N_PLACES if n_frames <= apart else 1
-    return [known.frames(apart * k, apart * k + n_frames) for k in range(n_places)]
+    """A fraction of the MD of a new peptide, from as many places as do not overlap."""
+    n_frames, n_learnable = round(fraction * known.n_frames), learnable_frames(known)
+    n_places = min(N_PLACES, n_learnable // n_frames)
+    starts = (n_learnable // n_places * place for place in range(n_places))
+    return [known.frames(start, start + n_frames) for start in starts]
 
 
 def held_out_reference(data: Data, index: int) -> Ensemble:
     """What no row has seen of one peptide: the end of the first run and the second run."""
     first, second = data.reference[index], data.floor[index]
-    seen = round(max(FRACTIONS) * known_part(first).n_frames)
+    seen = learnable_frames(known_part(first))
     return joined(first.frames(seen, first.n_frames), second)
 
 

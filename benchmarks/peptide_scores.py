@@ -214,21 +214,16 @@ def over_pieces(pieces: Sequence[Numbers]) -> dict[str, Any]:
 
     The scores of the pieces themselves are under ``pieces``.
     """
-    values = {name: np.array([score_of(own, name) for own in pieces]) for name in SUMMARY}
-    scores = {name: _taken(take, values[name]) for name, take in SUMMARY.items()}
-    return {"name": pieces[0]["name"], **scores, "pieces": list(pieces)}
+    summary = summary_of(pieces)
+    scores = {name: summary[name] for name in SUMMARY}
+    return {"name": pieces[0]["name"], **scores, "pieces": summary["peptides"]}
 
 
 def _over(values: np.ndarray, take: Callable[[np.ndarray], float], drawn: np.ndarray) -> Estimate:
     if not np.isfinite(values).any():
         return Estimate(float(values[0]), math.nan)
     resampled = [take(values[rows]) for rows in drawn if not np.isnan(values[rows]).all()]
-    return Estimate(_taken(take, values), standard_error(np.array(resampled)))
-
-
-def _taken(take: Callable[[np.ndarray], float], values: np.ndarray) -> float:
-    """A summary of scores; what none of them knows stays unknown."""
-    return float(values[0] if np.isnan(values).all() else take(values))
+    return Estimate(float(take(values)), standard_error(np.array(resampled)))
 
 
 def n_within(peptides: Sequence[Numbers], factor: float = WITHIN) -> int:

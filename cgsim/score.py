@@ -15,7 +15,6 @@ schedule of Lu & Song (arXiv 2410.11081). Where the Gaussian is already right, `
 untrained network changes nothing.
 """
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -46,9 +45,9 @@ class Guidance:
         ``guidance``, ``guided_from`` and ``guided_to`` of `cgsim.config.ScoreConfig`.
     """
 
-    strength: float = 1.0
-    lowest: float = 0.0
-    highest: float = math.pi / 2
+    strength: float
+    lowest: float
+    highest: float
 
     def at(self, angle: float) -> float:
         """The strength there; 1 outside, as learnt."""

@@ -162,15 +162,13 @@ def test_it_never_ends_worse_and_stops_early(checkpoint: Path, tmp_path: Path) -
 def test_the_noise_on_past_frames_stays_that_which_the_simulator_knows(
     checkpoint: Path, tuned: Path, tmp_path: Path
 ) -> None:
-    known = tune(
-        tuned / "simulator.safetensors", tmp_path / "again", finetuning=replace(SHORT, n_steps=1)
-    )
-    tune(known, tmp_path / "unknown", finetuning=replace(SHORT, n_steps=1))
-    for directory, expected in ((tuned, 0.07), (tmp_path / "again", 0.07)):
+    brief, again, unknown = replace(SHORT, n_steps=1), tmp_path / "again", tmp_path / "unknown"
+    loaded = tune(tuned / "simulator.safetensors", again, finetuning=brief)
+    tune(loaded, unknown, finetuning=brief)
+    default = TrainingConfig().history_noise
+    for directory, expected in ((tuned, 0.07), (again, 0.07), (unknown, default)):
         training = load_provenance(directory / "simulator.safetensors").training
         assert training["history_noise"] == expected
-    training = load_provenance(tmp_path / "unknown" / "simulator.safetensors").training
-    assert training["history_noise"] == TrainingConfig().history_noise
 
 
 def test_validation_data_of_the_user_decide(checkpoint: Path, tmp_path: Path) -> None:

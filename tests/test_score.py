@@ -38,7 +38,7 @@ class GaussianVelocity(nn.Module):
         super().__init__()
         self.spread = spread
         self.refinement = Refinement(angles(n_evaluations, start_level))
-        self.guidance = Guidance()
+        self.guidance = Guidance(1.0, lowest=0.0, highest=math.pi / 2)
 
     def forward(
         self,
