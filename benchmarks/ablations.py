@@ -19,26 +19,20 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.environment import write_result
-from benchmarks.fidelity_tables import ABLATED
-from benchmarks.polymer_runs import (
-    SIZES,
-    Data,
-    best_device,
-    prepare,
-    train,
-    training_seconds,
-)
-from benchmarks.polymer_scores import held_out_nll, only, row_metrics, scored_names
-from benchmarks.polymers import MODEL, TRAINING
-from cgsim.checkpoint import SIMULATOR_FILE
+from benchmarks.polymers.__main__ import MODEL, TRAINING
+from benchmarks.polymers.runs import SIZES, Data, best_device, prepare, train, training_seconds
+from benchmarks.polymers.scores import held_out_nll, only, row_metrics, scored_names
+from benchmarks.record import write_result
+from benchmarks.tables.fidelity import ABLATED
 from cgsim.config import ModelConfig, TrainingConfig
-from cgsim.ensembles import read_ensembles
 from cgsim.evaluate import Ensemble
+from cgsim.evaluate.ensemble import first_part
+from cgsim.evaluate.judge import Rows, score
+from cgsim.evaluate.sources import read_ensembles
 from cgsim.io import read_json, write_atomic_json
-from cgsim.judgement import Rows, score
-from cgsim.quickstart import first_part, roll_out_beside
-from cgsim.simulator import Simulator
+from cgsim.model.checkpoint import SIMULATOR_FILE
+from cgsim.model.simulator import Simulator
+from cgsim.rollout.simulate import roll_out_beside
 
 N_STEPS = 1000  # of training, every row
 DURATION = 6000.0  # of the roll-out of every chain, ps

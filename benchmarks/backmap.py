@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.environment import RESULTS, write_result
-from benchmarks.table_cells import markdown_table
+from benchmarks.record import RESULTS, write_result
+from benchmarks.tables.cells import markdown_table
 from cgsim.backmapping import Backmapper, Minimisation, Minimise, peptide_energy
-from cgsim.evaluate.atomistic import CLASH_CUTOFF, heavy_rmsd, score_atoms
+from cgsim.evaluate.scores.atomistic import CLASH_CUTOFF, heavy_rmsd, score_atoms
 from cgsim.io import Molecule, iter_frames, load_molecule
 from cgsim.mapping import Mapping, build_mapping
 from cgsim.md import PeptideRun, build_peptide, generate_peptides

@@ -20,10 +20,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.environment import write_result
-from cgsim.checkpoint import SIMULATOR_FILE, load_provenance, load_simulator
-from cgsim.data import MappedTrajectory, split_by_time
-from cgsim.evaluate.calibration import (
+from benchmarks.record import write_result
+from cgsim.baselines.propagators import (
+    LinearPropagator,
+    cut_windows,
+    no_op,
+    random_walk,
+    vector_autoregression,
+)
+from cgsim.evaluate.report.table import format_estimate
+from cgsim.evaluate.scores.calibration import (
     StepQuantities,
     bead_energy_score,
     configuration_energy_score,
@@ -34,19 +40,13 @@ from cgsim.evaluate.calibration import (
     skill,
     step_quantities,
 )
-from cgsim.evaluate.propagators import (
-    LinearPropagator,
-    cut_windows,
-    no_op,
-    random_walk,
-    vector_autoregression,
-)
-from cgsim.evaluate.table import format_estimate
 from cgsim.io import load_molecule
 from cgsim.mapping import build_mapping
-from cgsim.one_step import OneStep, sample_next
-from cgsim.simulator import Simulator
-from cgsim.store import map_trajectory
+from cgsim.mapping.store import map_trajectory
+from cgsim.mapping.trajectory import MappedTrajectory, split_by_time
+from cgsim.model.checkpoint import SIMULATOR_FILE, load_provenance, load_simulator
+from cgsim.model.simulator import Simulator
+from cgsim.rollout.next_frame import OneStep, sample_next
 
 QUANTITIES = tuple(field.name for field in fields(StepQuantities))
 REFERENCES = ("no-op", "random walk", "VAR")

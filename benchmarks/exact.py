@@ -21,11 +21,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.environment import write_result
+from benchmarks.record import write_result
 from cgsim.config import DynamicsConfig, GraphConfig, ModelConfig, ScoreConfig, TrainingConfig
-from cgsim.data import MappedTrajectory
-from cgsim.evaluate.kinetics import autocorrelation, relaxation_time
-from cgsim.exact import (
+from cgsim.evaluate.statistics.autocorrelation import autocorrelation, relaxation_time
+from cgsim.io import read_json, write_atomic_json
+from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.simulator import Simulator
+from cgsim.rollout.simulate import simulate
+from cgsim.testing.exact import (
     DoubleWell,
     ExactSystem,
     GaussianSystem,
@@ -33,9 +36,6 @@ from cgsim.exact import (
     rouse_chain,
     tethered_particle,
 )
-from cgsim.io import read_json, write_atomic_json
-from cgsim.rollout import simulate
-from cgsim.simulator import Simulator
 
 SYSTEMS: dict[str, tuple[ExactSystem, tuple[float, ...]]] = {
     "rouse": (rouse_chain(), (0.3, 1.0, 3.0)),
@@ -117,7 +117,7 @@ def run(case: Case, folder: Path) -> list[dict[str, Any]]:
 
 def measure(case: Case, folder: Path, training: TrainingConfig) -> list[dict[str, Any]]:
     """Train and score one simulator."""
-    from cgsim.training import fit
+    from cgsim.training.fit import fit
 
     system, n_frames = SYSTEMS[case.system][0], case.n_frames
     data = system.trajectory(n_frames, case.timestep, seed=training.seed)

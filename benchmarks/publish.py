@@ -13,16 +13,16 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.environment import environment
-from cgsim.checkpoint import (
+from benchmarks.record import environment
+from cgsim.io import atomic_path
+from cgsim.model.checkpoint import (
     SIMULATOR_FILE,
+    WEIGHTS,
     load_provenance,
     load_simulator,
     read_header,
     save_simulator,
 )
-from cgsim.io import atomic_path
-from cgsim.pretrained import WEIGHTS
 
 MAX_BYTES = 5_000_000
 STATED = ("versions", "commit", "dirty", "date")

@@ -24,10 +24,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.image import imread, imsave
 
-from benchmarks.environment import RESULTS, write_result
+from benchmarks.record import RESULTS, write_result
+from cgsim.cli.quickstart import MODEL, TRAINING, QuickstartConfig
 from cgsim.evaluate import Comparison
-from cgsim.evaluate.plots import plot_relaxation, plot_rg
-from cgsim.quickstart import MODEL, TRAINING, QuickstartConfig
+from cgsim.evaluate.report.plots import plot_relaxation, plot_rg
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "quickstart.png"
 STAGES = ("MD to learn from", "training", "MD to compare with", "roll-out and report")
@@ -47,7 +47,7 @@ def run(folder: Path) -> dict[str, float]:
     """
     if folder.exists() and any(folder.iterdir()):
         raise SystemExit(f"{folder} is not empty: remove it, or give another one with --output")
-    code = "import sys; from cgsim.cli import main; sys.exit(main())"
+    code = "import sys; from cgsim.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "quickstart", "--output", str(folder)]
     times = [time.perf_counter()]
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}

@@ -12,14 +12,10 @@ from cgsim.version import __version__
 
 if TYPE_CHECKING:
     from cgsim.backmapping import backmap
-    from cgsim.checkpoint import load_simulator, save_simulator
     from cgsim.config import FinetuningConfig, ModelConfig, TrainingConfig
-    from cgsim.data import MappedTrajectory
-    from cgsim.ensembles import ensembles_of, read_ensembles
     from cgsim.evaluate import Ensemble, compare
-    from cgsim.evaluate.report import write_report
-    from cgsim.finetuning import finetune
-    from cgsim.guidance import read_guidance
+    from cgsim.evaluate.report.page import write_report
+    from cgsim.evaluate.sources import ensembles_of, read_ensembles
     from cgsim.io import load_molecule
     from cgsim.mapping import (
         build_mapping,
@@ -30,46 +26,54 @@ if TYPE_CHECKING:
         map_residues,
         map_user,
     )
-    from cgsim.pretrained import load_pretrained, pretrained_names
-    from cgsim.rollout import simulate
-    from cgsim.simulator import Simulator
-    from cgsim.starts import map_structure
-    from cgsim.store import load_mapped, map_to_folder, map_trajectory, save_mapped
-    from cgsim.training import fit
+    from cgsim.mapping.store import load_mapped, map_to_folder, map_trajectory, save_mapped
+    from cgsim.mapping.trajectory import MappedTrajectory
+    from cgsim.model.checkpoint import (
+        load_pretrained,
+        load_simulator,
+        pretrained_names,
+        save_simulator,
+    )
+    from cgsim.model.simulator import Simulator
+    from cgsim.rollout.guidance import read_guidance
+    from cgsim.rollout.simulate import simulate
+    from cgsim.rollout.starts import map_structure
+    from cgsim.training.finetune import finetune
+    from cgsim.training.fit import fit
 
 _HOME = {
     "Ensemble": "evaluate",
     "FinetuningConfig": "config",
-    "MappedTrajectory": "data",
+    "MappedTrajectory": "mapping.trajectory",
     "ModelConfig": "config",
-    "Simulator": "simulator",
+    "Simulator": "model.simulator",
     "TrainingConfig": "config",
     "backmap": "backmapping",
     "build_mapping": "mapping",
     "compare": "evaluate",
-    "ensembles_of": "ensembles",
-    "finetune": "finetuning",
-    "fit": "training",
-    "load_mapped": "store",
+    "ensembles_of": "evaluate.sources",
+    "finetune": "training.finetune",
+    "fit": "training.fit",
+    "load_mapped": "mapping.store",
     "load_molecule": "io",
-    "load_pretrained": "pretrained",
-    "load_simulator": "checkpoint",
+    "load_pretrained": "model.checkpoint",
+    "load_simulator": "model.checkpoint",
     "map_atoms": "mapping",
     "map_backbone_sidechain": "mapping",
     "map_calpha": "mapping",
     "map_metis": "mapping",
     "map_residues": "mapping",
-    "map_structure": "starts",
-    "map_to_folder": "store",
-    "map_trajectory": "store",
+    "map_structure": "rollout.starts",
+    "map_to_folder": "mapping.store",
+    "map_trajectory": "mapping.store",
     "map_user": "mapping",
-    "pretrained_names": "pretrained",
-    "read_ensembles": "ensembles",
-    "read_guidance": "guidance",
-    "save_mapped": "store",
-    "save_simulator": "checkpoint",
-    "simulate": "rollout",
-    "write_report": "evaluate.report",
+    "pretrained_names": "model.checkpoint",
+    "read_ensembles": "evaluate.sources",
+    "read_guidance": "rollout.guidance",
+    "save_mapped": "mapping.store",
+    "save_simulator": "model.checkpoint",
+    "simulate": "rollout.simulate",
+    "write_report": "evaluate.report.page",
 }
 
 __all__ = [*sorted(_HOME), "__version__"]

@@ -79,7 +79,7 @@ class DynamicsConfig:
     steps
         ``straight``: beads go where their displacement points. ``turning``: bonds turn and keep the
         length that they are given, for molecules without rings whose bonds turn much in a step,
-        such as peptides (see `cgsim.steps`).
+        such as peptides (see `cgsim.model.integrators.bonds`).
     """
 
     n_channels: int = 32
@@ -110,8 +110,9 @@ class ScoreConfig:
         enters the denoiser.
     farthest
         How far out a refined sample may be and still be taken, in standard deviations of the
-        squared norm of the predicted Gaussian (see `cgsim.noise.is_plausible`). Molecules that jump
-        between basins in one step, such as peptides, need more than the default.
+        squared norm of the predicted Gaussian (see `cgsim.model.noise.gaussian.is_plausible`).
+        Molecules that jump between basins in one step, such as peptides, need more than the
+        default.
     spacing
         Noise angles are evenly spaced in their ``1 / spacing``-th power, in training as in the
         evaluations of a step: above 1 there are more of them at low noise, where what is stiff is
@@ -127,8 +128,8 @@ class ScoreConfig:
         Share of the windows of which, in training, the denoiser is not told the present: what
         guidance needs.
     guidance
-        How strongly a step is bound to the present, see `cgsim.denoising.Denoiser`. 1 is as it was
-        learnt; any other takes twice the network evaluations, where there is guidance.
+        How strongly a step is bound to the present, see `cgsim.model.score.denoiser.Denoiser`. 1 is
+        as it was learnt; any other takes twice the network evaluations, where there is guidance.
     guided_from, guided_to
         Noise angles between which there is guidance, everywhere by default; the noise level is the
         tangent of the angle.
@@ -245,7 +246,7 @@ class TrainingConfig:
         Seed of the weights, the windows and the noise.
     n_window_beads
         Most beads of a window: of larger systems so many are cut out around a random one, and the
-        inner ones learnt from (see `cgsim.cutouts`); all by default.
+        inner ones learnt from (see `cgsim.data.cutouts`); all by default.
 
     Raises
     ------

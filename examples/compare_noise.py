@@ -11,8 +11,8 @@ from pathlib import Path
 
 import cgsim
 from cgsim.config import DynamicsConfig, ModelConfig, TrainingConfig
-from cgsim.data import MappedTrajectory
-from cgsim.judgement import Rows, print_scores, score
+from cgsim.evaluate.judge import Rows, print_scores, score
+from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.md import PolymerRun, generate_polymers, sample_chains
 
 MODELS = {

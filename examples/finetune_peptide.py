@@ -14,10 +14,10 @@ from pathlib import Path
 
 import cgsim
 from cgsim.config import FinetuningConfig
-from cgsim.data import MappedTrajectory
-from cgsim.finetuning import load_report, print_report
+from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.md import PeptideRun, build_peptide, generate_peptides
-from cgsim.pretrained import find_checkpoint
+from cgsim.model.checkpoint import find_checkpoint
+from cgsim.training.finetune import load_report, print_report
 
 SEQUENCE = "GAV"
 SCORES = ("js_rg", "js_bond", "js_pair")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cgsim
-from cgsim.judgement import Rows, judge_rollout
+from cgsim.evaluate.judge import Rows, judge_rollout
 from cgsim.md import PolymerRun, generate_polymers, sample_chains
 
 

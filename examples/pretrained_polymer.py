@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import cgsim
-from cgsim.evaluate.observables import radius_of_gyration
+from cgsim.evaluate.observables.structure import radius_of_gyration
 from cgsim.md import build_chain, write_chain
 
 SEQUENCE = [0, 3, 3, 6, 1, 8, 2, 9, 4, 0, 0, 5] * 4  # constitutional units, see cgsim.md.polymer

@@ -13,17 +13,17 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from cgsim import cli
-from cgsim.checkpoint import save_simulator
+from cgsim.cli import main as cli
 from cgsim.config import ModelConfig
-from cgsim.dictionaries import to_dict
+from cgsim.data.scales import measure
 from cgsim.io import append_frames
-from cgsim.simulator import Simulator
-from cgsim.statistics import measure
-from cgsim.store import load_mapped, save_mapped
-from cgsim.testing import ATOM_TYPES, TINY, random_chain
-from tests.io_systems import bead_topology_of, chain_bonds, random_walk
-from tests.io_systems import save as save_trajectory
+from cgsim.io.records import to_dict
+from cgsim.mapping.store import load_mapped, save_mapped
+from cgsim.model.checkpoint import save_simulator
+from cgsim.model.simulator import Simulator
+from cgsim.testing.systems import ATOM_TYPES, TINY, random_chain
+from tests.io.systems import bead_topology_of, chain_bonds, random_walk
+from tests.io.systems import save as save_trajectory
 
 N_ATOMS = 12
 TRAINING = {"n_steps": 2, "batch_size": 2, "steps_per_epoch": 2}
@@ -214,7 +214,7 @@ def test_a_full_disk_keeps_the_earlier_mapping(
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device", "pos.raw")
 
-    monkeypatch.setattr("cgsim.store._append", full)
+    monkeypatch.setattr("cgsim.mapping.store._append", full)
     assert "No space left on device" in says(capsys, files, *command)
     assert [folder.name for folder in (files / "out").iterdir()] == ["a-r0.cg"]
     assert load_mapped(files / "out" / "a-r0.cg").n_frames == 20
@@ -352,7 +352,7 @@ def test_a_full_disk_in_a_roll_out(
     command = [*rollout(model, start)]
     command[command.index(4)] = 9
     with monkeypatch.context() as patch:
-        patch.setattr("cgsim.reporters.append_frames", full)
+        patch.setattr("cgsim.rollout.reporters.append_frames", full)
         line = says(capsys, model.parent, *command)
     assert "No space left on device" in line
     assert "chain-r0.xtc" in line

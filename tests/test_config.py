@@ -14,7 +14,7 @@ from cgsim.config import (
     ScoreConfig,
     TrainingConfig,
 )
-from cgsim.dictionaries import from_dict, to_dict
+from cgsim.io.records import from_dict, to_dict
 
 
 @pytest.mark.parametrize(

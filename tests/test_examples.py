@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from cgsim.pretrained import pretrained_names
+from cgsim.model.checkpoint import pretrained_names
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 WRITES = {

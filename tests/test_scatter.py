@@ -17,14 +17,16 @@ import torch_geometric.typing
 from torch import Tensor
 from torch_geometric.utils import scatter
 
-import cgsim.embedding
+import cgsim.model.embedding
 from cgsim.config import ModelConfig
-from cgsim.data import CGData, WindowDataset, atom_types_of
+from cgsim.data.graphs import CGData
+from cgsim.data.scales import measure
+from cgsim.data.windows import WindowDataset
 from cgsim.io import molecule_from_topology
 from cgsim.mapping import map_metis
-from cgsim.simulator import Simulator
-from cgsim.statistics import measure
-from cgsim.store import map_trajectory
+from cgsim.mapping.store import map_trajectory
+from cgsim.mapping.trajectory import atom_types_of
+from cgsim.model.simulator import Simulator
 
 try:
     import torch_scatter
@@ -125,7 +127,7 @@ def test_simulator_agrees(
         calls.append(options)
         return other(*arguments, **options)
 
-    monkeypatch.setattr(cgsim.embedding, "scatter", counted)
+    monkeypatch.setattr(cgsim.model.embedding, "scatter", counted)
     replaced = loss_and_gradients(*windows)
     assert calls
     assert max(value.abs().max() for value in without) > 1e-3

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from cgsim.backmapping.energy import geometry_energy, peptide_energy
 from cgsim.backmapping.minimisation import Minimisation
 from cgsim.backmapping.placement import Placement
-from cgsim.evaluate.covalent import handedness, stereocentres
+from cgsim.evaluate.observables.covalent import handedness, stereocentres
 from cgsim.io import Molecule
 from cgsim.mapping import Mapping
 

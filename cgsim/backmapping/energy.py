@@ -4,8 +4,8 @@ import numpy as np
 import openmm
 from openmm import app
 
-from cgsim.evaluate.covalent import angle_index, bond_angles, distant_pairs, neighbours
-from cgsim.evaluate.observables import bond_lengths, pair_distances
+from cgsim.evaluate.observables.covalent import angle_index, bond_angles, distant_pairs, neighbours
+from cgsim.evaluate.observables.structure import bond_lengths, pair_distances
 from cgsim.io import Molecule
 from cgsim.md import PeptideForceField
 

@@ -13,10 +13,10 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from cgsim.evaluate.covalent import neighbours
+from cgsim.evaluate.observables.covalent import neighbours
 from cgsim.io import Molecule
 from cgsim.mapping import Mapping
-from cgsim.superposition import best_rotation, centred, squared_deviation
+from cgsim.mapping.superposition import best_rotation, centred, squared_deviation
 
 N_ROUNDS = 30
 _MIN_BEADS = 4  # fewer leave turns about an axis, or the hand of the surroundings, open

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from cgsim.config import EmbeddingConfig
+from cgsim.model.simulator import Simulator
 from cgsim.nn.mlp import mlp
-from cgsim.simulator import Simulator
 
 
 class CompositionEmbedding(nn.Module):

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from cgsim.data import MappedTrajectory
-from cgsim.superposition import best_rotation, centred
+from cgsim.mapping.superposition import best_rotation, centred
+from cgsim.mapping.trajectory import MappedTrajectory
 
 Cell = Literal["static", "linear", "feed_forward", "lstm", "gru"]
 CHUNK = 65536  # series that are predicted at once

@@ -10,8 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from cgsim.baselines.forecast import Cell, ForecastConfig, Forecaster, fit_forecaster
-from cgsim.data import MappedTrajectory
 from cgsim.io import read_json, write_atomic_json
+from cgsim.mapping.trajectory import MappedTrajectory
 
 HISTORIES = (1, 5, 10)
 LEADS = (1, 5, 15, 60, 120)

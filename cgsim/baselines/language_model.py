@@ -2,7 +2,7 @@
 
 Tsai, Kuo and Tiwary, "Learning molecular dynamics with simple language model built upon long
 short-term memory neural network", Nature Communications 11, 5115 (2020). The cross entropy that
-training lowers is, per frame, the entropy of paths (see `cgsim.evaluate.states`).
+training lowers is, per frame, the entropy of paths (see `cgsim.evaluate.kinetics.states`).
 """
 
 from collections.abc import Iterator, Sequence

@@ -12,24 +12,23 @@ from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
 from cgsim.config import DynamicsConfig, GraphConfig, ModelConfig
-from cgsim.data import CGData
-from cgsim.dynamics import (
+from cgsim.data.augmentation import UNPERTURBED, Perturbation, count_graphs
+from cgsim.data.graphs import CGData
+from cgsim.data.scales import Statistics
+from cgsim.model.dynamics import (
     LARGEST_DISPLACEMENT,
     LARGEST_STEP,
     Beads,
     Prediction,
     around_prior,
     bounded,
-    gaussian_field,
 )
+from cgsim.model.noise.heads import BeadPrecision, PairPrecision, gaussian_field
+from cgsim.model.simulator import Simulator
 from cgsim.nn.edges import EdgeGeometry
+from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.mlp import mlp, zero_init
-from cgsim.nn.neighbours import BeadGraph
-from cgsim.nn.precision import BeadPrecision, PairPrecision
-from cgsim.noise import randn_like
-from cgsim.simulator import Simulator
-from cgsim.statistics import Statistics
-from cgsim.windows import UNPERTURBED, Perturbation, count_graphs
+from cgsim.nn.random import randn_like
 
 
 def normalised_mlp(n_in: int, width: int) -> nn.Sequential:
@@ -69,10 +68,10 @@ class MessagePassing(nn.Module):
 class PlainDynamics(nn.Module):
     r"""Message passing on the bead graph with plain coordinates as inputs and outputs.
 
-    Inputs, noise and start as of `cgsim.dynamics.Dynamics`: untrained, the mean displacement is
-    zero and the precision is that of the data. Shifting and renumbering the beads changes nothing,
-    turning them does. Of the configuration ``lmax`` and ``n_hidden`` have no meaning. Of chiral
-    molecules the handedness of each bead is one more input.
+    Inputs, noise and start as of `cgsim.model.dynamics.Dynamics`: untrained, the mean displacement
+    is zero and the precision is that of the data. Shifting and renumbering the beads changes
+    nothing, turning them does. Of the configuration ``lmax`` and ``n_hidden`` have no meaning. Of
+    chiral molecules the handedness of each bead is one more input.
 
     Shapes
     ------

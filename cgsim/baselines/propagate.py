@@ -5,11 +5,11 @@ from typing import Protocol
 import numpy as np
 from tqdm import tqdm
 
-from cgsim.data import MappedTrajectory
+from cgsim.mapping.trajectory import MappedTrajectory
 
 
 class Propagator(Protocol):
-    """`cgsim.evaluate.propagators.LinearPropagator`, `RecurrentPropagator`, or any other."""
+    """`cgsim.baselines.propagators.LinearPropagator`, `RecurrentPropagator`, or any other."""
 
     def sample(self, history: np.ndarray, n_samples: int, *, seed: int) -> np.ndarray:
         """Next frames [n_samples, n_windows, n_beads, 3] of [n_windows, n_beads, k, 3], nm."""

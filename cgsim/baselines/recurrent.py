@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from cgsim.baselines.forecast import CHUNK, Recurrent
-from cgsim.data import MappedTrajectory
+from cgsim.mapping.trajectory import MappedTrajectory
 
 SMALLEST_LOG_SPREAD = -7.0  # of the displacements in one step
 
@@ -73,7 +73,7 @@ class RecurrentPropagator:
 
     @torch.no_grad()
     def sample(self, history: np.ndarray, n_samples: int, *, seed: int) -> np.ndarray:
-        """Samples of the next frame, as of `cgsim.evaluate.propagators.LinearPropagator`.
+        """Samples of the next frame, as of `cgsim.baselines.propagators.LinearPropagator`.
 
         Parameters
         ----------

@@ -8,7 +8,7 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster, WorkerPlugin
 
-from cgsim.cluster.workers import visible_gpus
+from cgsim.hardware.devices import visible_gpus
 
 
 class Share(WorkerPlugin):

@@ -12,14 +12,14 @@ from typing import Literal
 import numpy as np
 import torch
 
-from cgsim.arguments import read_simulator, read_starts
 from cgsim.cluster.jobs import Job, claim_file, in_parts, is_shared, name_of
 from cgsim.cluster.workers import COPIES_PER_JOB, FEW_JOBS, Cluster, run_jobs
 from cgsim.io.files import file_stem
-from cgsim.pretrained import find_checkpoint
-from cgsim.rollout import Rollout, simulate
-from cgsim.simulator import Simulator
-from cgsim.store import find_mapped_folders, load_mapped
+from cgsim.mapping.store import find_mapped_folders, load_mapped
+from cgsim.model.checkpoint import find_checkpoint, read_simulator
+from cgsim.model.simulator import Simulator
+from cgsim.rollout.simulate import Rollout, simulate
+from cgsim.rollout.starts import read_starts
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class RolloutCluster(Cluster):
 
 @dataclass(frozen=True)
 class RolloutRun:
-    """How far to roll out: see `cgsim.rollout.simulate`."""
+    """How far to roll out: see `cgsim.rollout.simulate.simulate`."""
 
     n_steps: int
     n_replicas: int = 1
@@ -126,7 +126,7 @@ def roll_out(
     Raises
     ------
     ValueError
-        If the output was begun in the other way, or as `cgsim.rollout.simulate` raises.
+        If the output was begun in the other way, or as `cgsim.rollout.simulate.simulate` raises.
     FailedJobsError
         At the end: what it raised for some of them.
     """

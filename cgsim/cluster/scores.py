@@ -10,12 +10,12 @@ import numpy as np
 
 from cgsim.cluster.jobs import Job, claim_file, in_parts, name_of
 from cgsim.cluster.workers import Cluster, run_jobs
-from cgsim.ensembles import Source, find_sources
 from cgsim.evaluate import Comparison, Score
-from cgsim.evaluate.comparison import ROWS
-from cgsim.evaluate.summary import summarise
+from cgsim.evaluate.judge import Rows, score
+from cgsim.evaluate.scores.comparison import ROWS
+from cgsim.evaluate.scores.summary import summarise
+from cgsim.evaluate.sources import Source, find_sources
 from cgsim.io import read_json, write_atomic_json
-from cgsim.judgement import Rows, score
 
 Molecule = Mapping[str, Source]
 """The files of one molecule, by row of the comparison (a key of ``ROWS``, or reference)."""
@@ -23,7 +23,7 @@ Molecule = Mapping[str, Source]
 
 @dataclass(frozen=True)
 class RowPaths:
-    """Files and folders of a comparison; what each row is, `cgsim.judgement.Rows` says."""
+    """Files and folders of a comparison; what each row is, `cgsim.evaluate.judge.Rows` says."""
 
     reference: Sequence[Path]
     learned: Sequence[Path]
@@ -51,7 +51,7 @@ def score_paths(paths: RowPaths, *, cluster: Cluster, folder: Path | None = None
     ValueError
         If a row has other molecules than the reference, or other beads or bonds for one.
     FailedJobsError
-        At the end: what `cgsim.evaluate.compare` raised for some of them.
+        At the end: what `cgsim.evaluate.scores.compare` raised for some of them.
     """
     rows = paths.sources()
     if not cluster.is_wanted(len(rows["reference"])):

@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from cgsim.cluster.jobs import FailedJobsError, Job, check_jobs
+from cgsim.hardware.devices import visible_gpus
 
 MANY_MOLECULES = 200  # more than one process should batch, merge or score
 FEW_JOBS = 16  # below, workers wait for the last of them
@@ -70,15 +71,6 @@ class Cluster:
         return self.molecules_per_job or max(
             1, min(math.ceil(n_molecules / FEW_JOBS), COPIES_PER_JOB // n_replicas)
         )
-
-
-def visible_gpus() -> list[str]:
-    """GPUs that this process may use, as in ``CUDA_VISIBLE_DEVICES``."""
-    import torch
-
-    n_gpus = torch.cuda.device_count()
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return chosen.split(",")[:n_gpus] if chosen else [str(i) for i in range(n_gpus)]
 
 
 def run_jobs(jobs: Sequence[Job], *, cluster: Cluster, label: str = "jobs") -> list[Any]:

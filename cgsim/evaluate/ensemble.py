@@ -1,7 +1,7 @@
 """What the evaluation judges: bead trajectories of one molecule, with masses and bonds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -164,3 +164,9 @@ def _read_replica(file: str | Path, molecule: Molecule, mapping: BeadMapping | N
         xyz = unwrapper(trajectory)
         chunks.append((xyz if mapping is None else mapping(xyz)).astype(np.float32))
     return np.concatenate(chunks)
+
+
+def first_part(ensemble: Ensemble, duration: float) -> Ensemble:
+    """The first ``duration`` ps of every replica, at least two frames."""
+    n_frames = max(2, round(duration / ensemble.frame_interval))
+    return replace(ensemble, xyz=tuple(xyz[:n_frames] for xyz in ensemble.xyz))

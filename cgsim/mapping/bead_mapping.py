@@ -54,7 +54,7 @@ class Mapping:
         """The same mapping; of trajectories that it maps, each frame is superposed on the last.
 
         For one small molecule without a cell: its diffusion and tumbling are taken out of what is
-        learnt (see `cgsim.superposition.Superposition`).
+        learnt (see `cgsim.mapping.superposition.Superposition`).
         """
         return replace(self, recipe=self.recipe | {"rigid_motion": False})
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import mdtraj
 
-from cgsim.io import atomic_path, read_json, write_atomic_json
+from cgsim.io import atomic_path, read_json, read_sidecar, write_atomic_json
 from cgsim.md.polymer import Chain, chain_topology, initial_coordinates
-from cgsim.md.system import ForceField
+from cgsim.md.polymer_system import ForceField
 from cgsim.units import UNITS
 
 
@@ -195,3 +195,9 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+def recorded_md_speed(sidecar: str | Path) -> float:
+    """Simulated time per second of all chains of an MD run together, ps/s, as noted beside it."""
+    about = read_sidecar(Path(sidecar))
+    return about["provenance"]["chain_steps_per_second"] * about["parameters"]["timestep"]

@@ -9,15 +9,14 @@ import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import mdtraj
 import numpy as np
 import openmm
 from Bio.Data.IUPACData import protein_letters, protein_letters_3to1
 from openmm import app, unit
 
+from cgsim.md.peptide_chain import Peptide
 from cgsim.md.peptide_system import PeptideForceField
 
 EXTENDED = (-120.0, 140.0)
@@ -29,42 +28,6 @@ _SOLVENT = frozenset(
     ("HOH", "WAT", "H2O", "DOD", "SO4", "NA", "CL", "K", "MG", "CA", "ZN", "MN", "LI", "BR", "IOD")
 )
 _LONGEST_PEPTIDE_BOND = 0.2
-
-
-@dataclass(frozen=True)
-class Peptide:
-    """One peptide chain with all its hydrogens.
-
-    Attributes
-    ----------
-    name : str
-        Unique among the peptides of one directory; the stem of its files.
-    topology : openmm.app.Topology
-        Atoms, residues and bonds.
-    xyz : ndarray, shape [n_atoms, 3], nm
-        Where every replica starts, before minimisation.
-    source : str
-        ``"sequence"`` or the name of the PDB file.
-    """
-
-    name: str
-    topology: app.Topology = field(repr=False, compare=False)
-    xyz: np.ndarray = field(repr=False, compare=False)
-    source: str
-
-    @property
-    def n_atoms(self) -> int:
-        """Number of atoms, hydrogens included."""
-        return int(self.topology.getNumAtoms())
-
-    @property
-    def residues(self) -> tuple[str, ...]:
-        """Three-letter names, caps included."""
-        return tuple(residue.name for residue in self.topology.residues())
-
-    def to_mdtraj(self) -> mdtraj.Trajectory:
-        """Starting structure with its bonds."""
-        return mdtraj.Trajectory(self.xyz, mdtraj.Topology.from_openmm(self.topology))
 
 
 def build_peptide(

@@ -31,7 +31,7 @@ from cgsim.md.merged import Langevin, MergedCopies
 from cgsim.md.solvent import SOLVENTS, WATER, check_solvent
 
 if TYPE_CHECKING:
-    from cgsim.md.peptide_structure import Peptide
+    from cgsim.md.peptide_chain import Peptide
 
 _FF99SB_BACKBONE = "".join(
     '<Proper type1="protein-C" type2="protein-N" type3="protein-CX" '

@@ -23,8 +23,9 @@ import openmm
 
 from cgsim.md.files import Description, check_names
 from cgsim.md.merged import Phase
-from cgsim.md.peptide import MAX_MERGED_ATOMS_ON_CPU, describe_peptide
-from cgsim.md.peptide_structure import ALPHA_HELIX, CAPS, Peptide, build_peptide
+from cgsim.md.peptide_chain import Peptide
+from cgsim.md.peptide_run import MAX_MERGED_ATOMS_ON_CPU, describe_peptide
+from cgsim.md.peptide_structure import ALPHA_HELIX, CAPS, build_peptide
 from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
 from cgsim.md.run import Run
 from cgsim.md.schedule import Method, run_replicas
@@ -242,8 +243,8 @@ def generate_steered(
 
     Files, resumption and merging as of `generate_peptides`. The JSON also holds, under
     ``parameters``, the spring and the indices of the fixed and the pulled atom: what
-    `cgsim.evaluate.pulling.measure_pulling` needs. Frame i is at time (i + 1) x frame_interval of
-    pulling.
+    `cgsim.evaluate.observables.pulling.measure_pulling` needs. Frame i is at time (i + 1) x
+    frame_interval of pulling.
 
     Returns
     -------

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from cgsim.memory import BUSY_EDGES, CACHED_EDGES
+from cgsim.hardware.memory import BUSY_EDGES, CACHED_EDGES
 from cgsim.nn.edges import EdgeFeatures
 
 

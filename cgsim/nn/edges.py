@@ -8,8 +8,8 @@ from e3nn import o3
 from torch import Tensor, nn
 
 from cgsim.config import GraphConfig
-from cgsim.nn.incidence import Incidence
-from cgsim.nn.neighbours import BeadGraph
+from cgsim.nn.graph.incidence import Incidence
+from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.radial import GaussianBasis, Octaves, polynomial_envelope
 
 

@@ -24,7 +24,7 @@ class ChiralSum(nn.Module):
     Shapes
     ------
     parts of the hidden irreps (see `cgsim.nn.linear.by_order`), edges with chirality, weight
-    [*grid, weight_numel] (see `cgsim.nn.incidence`) -> parts of ``irreps_out``
+    [*grid, weight_numel] (see `cgsim.nn.graph.incidence`) -> parts of ``irreps_out``
     """
 
     def __init__(self, n_channels: int, *, lmax: int) -> None:

@@ -22,7 +22,7 @@ def neighbour_sum(n_channels: int, *, lmax: int) -> "TensorSum | VectorSum":
     Shapes
     ------
     parts of the hidden irreps (see `cgsim.nn.linear.by_order`), edges (see `EdgeFeatures`), weight
-    [*grid, weight_numel] (see `cgsim.nn.incidence`) -> parts of ``irreps_out``
+    [*grid, weight_numel] (see `cgsim.nn.graph.incidence`) -> parts of ``irreps_out``
     """
     return VectorSum(n_channels) if lmax == 1 else TensorSum(n_channels, lmax=lmax)
 

@@ -18,8 +18,8 @@ from cgsim.backmapping import (
 )
 from cgsim.backmapping.energy import torsions
 from cgsim.backmapping.files import read_reference
-from cgsim.evaluate.atomistic import score_atoms
-from cgsim.evaluate.covalent import handedness, stereocentres
+from cgsim.evaluate.observables.covalent import handedness, stereocentres
+from cgsim.evaluate.scores.atomistic import score_atoms
 from cgsim.io import Molecule, append_frames, load_molecule, molecule_from_topology
 from cgsim.mapping import Mapping, build_mapping, map_metis, map_residues
 from cgsim.md import build_peptide, sample_chains, write_chain

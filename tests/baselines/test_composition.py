@@ -9,20 +9,13 @@ from torch import Tensor
 
 from cgsim.baselines import CompositionSimulator
 from cgsim.baselines.composition import CompositionEmbedding
-from cgsim.checkpoint import load_simulator, read_header
 from cgsim.config import EmbeddingConfig, Hardware, TrainingConfig
-from cgsim.data import MappedTrajectory
-from cgsim.statistics import measure
-from cgsim.testing import (
-    ATOM_TYPES,
-    TINY,
-    assert_batch_invariant,
-    assert_equivariant,
-    outputs,
-    perturb_parameters,
-    random_chain,
-)
-from cgsim.training import fit
+from cgsim.data.scales import measure
+from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.checkpoint import load_simulator, read_header
+from cgsim.testing.checks import assert_batch_invariant, assert_equivariant, outputs
+from cgsim.testing.systems import ATOM_TYPES, TINY, perturb_parameters, random_chain
+from cgsim.training.fit import fit
 
 # Six atoms in two beads: 0-1-2 and 3-4-5, a chain.
 TYPES = torch.tensor([0, 1, 0, 1, 2, 0])

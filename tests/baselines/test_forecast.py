@@ -14,8 +14,9 @@ from cgsim.baselines.forecast import (
     fit_forecaster,
     superposed,
 )
-from cgsim.data import MappedTrajectory
-from cgsim.testing import random_chain, random_rotation
+from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.testing.checks import random_rotation
+from cgsim.testing.systems import random_chain
 
 TRAINED: tuple[Cell, ...] = ("linear", "feed_forward", "lstm", "gru")
 

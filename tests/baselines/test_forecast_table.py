@@ -13,7 +13,7 @@ from cgsim.baselines.forecast_table import (
     forecast_table,
     split_in_time,
 )
-from cgsim.testing import random_chain
+from cgsim.testing.systems import random_chain
 
 GRID = [
     ForecastConfig("static", history=1, lead=3),

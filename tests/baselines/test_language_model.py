@@ -13,7 +13,7 @@ from cgsim.baselines.language_model import (
     consecutive_sequences,
     fit_language_model,
 )
-from cgsim.evaluate.states import measure_states
+from cgsim.evaluate.kinetics.states import measure_states
 
 CHAIN = np.array([[0.8, 0.15, 0.05], [0.1, 0.8, 0.1], [0.1, 0.2, 0.7]])
 

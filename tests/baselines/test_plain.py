@@ -11,26 +11,25 @@ from torch import Tensor
 
 from cgsim.baselines import PlainSimulator
 from cgsim.baselines.plain import random_rotations, turned
-from cgsim.checkpoint import load_simulator, read_header
 from cgsim.config import Hardware, ModelConfig, TrainingConfig
-from cgsim.data import CGData, MappedTrajectory
-from cgsim.noise import CorrelatedGaussian, IndependentGaussian
-from cgsim.rollout import simulate
-from cgsim.simulator import Simulator
-from cgsim.statistics import measure
-from cgsim.testing import (
-    ATOM_TYPES,
-    TINY,
+from cgsim.data.graphs import CGData
+from cgsim.data.scales import measure
+from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.checkpoint import load_simulator, read_header
+from cgsim.model.noise.correlated import CorrelatedGaussian
+from cgsim.model.noise.independent import IndependentGaussian
+from cgsim.model.simulator import Simulator
+from cgsim.rollout.simulate import simulate
+from cgsim.testing.checks import (
     assert_batch_invariant,
     assert_equivariant,
     outputs,
-    perturb_parameters,
-    random_chain,
     random_rotation,
     reordered,
     transformed,
 )
-from cgsim.training import fit
+from cgsim.testing.systems import ATOM_TYPES, TINY, perturb_parameters, random_chain
+from cgsim.training.fit import fit
 
 PLAIN = replace(TINY, score=None)
 INDEPENDENT = replace(PLAIN, dynamics=replace(TINY.dynamics, noise="independent"))

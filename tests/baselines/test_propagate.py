@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cgsim.baselines.propagate import first_history, n_sound_frames, propagate
-from cgsim.evaluate.propagators import LinearPropagator, no_op, random_walk
-from cgsim.testing import random_chain
+from cgsim.baselines.propagators import LinearPropagator, no_op, random_walk
+from cgsim.testing.systems import random_chain
 
 
 def test_a_linear_map_without_noise_is_iterated_exactly() -> None:

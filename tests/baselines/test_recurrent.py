@@ -13,8 +13,8 @@ from cgsim.baselines.recurrent import (
     fit_recurrent,
     root_mean_square,
 )
-from cgsim.data import MappedTrajectory
-from cgsim.testing import random_chain
+from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.testing.systems import random_chain
 
 
 class Constant(nn.Module):

@@ -15,13 +15,14 @@ pytest.importorskip("distributed")
 from distributed import Client
 
 import cgsim
-from cgsim.checkpoint import save_simulator
 from cgsim.cluster import Cluster, FailedJobsError, Job, run_jobs
 from cgsim.cluster.local import local_client
 from cgsim.cluster.md import generate_shared
 from cgsim.cluster.rollout import Batch, RolloutCluster, RolloutRun, roll_out
 from cgsim.cluster.scores import RowPaths, score_into, score_paths
+from cgsim.data.scales import measure
 from cgsim.evaluate import Comparison
+from cgsim.mapping.store import save_mapped
 from cgsim.md import (
     PeptideRun,
     PolymerRun,
@@ -30,12 +31,11 @@ from cgsim.md import (
     generate_polymers,
     sample_chains,
 )
-from cgsim.rollout import Failure, Rollout
-from cgsim.simulator import Simulator
-from cgsim.statistics import measure
-from cgsim.store import save_mapped
-from cgsim.testing import ATOM_TYPES, TINY, random_chain
-from tests import cluster_jobs
+from cgsim.model.checkpoint import save_simulator
+from cgsim.model.simulator import Simulator
+from cgsim.rollout.simulate import Failure, Rollout
+from cgsim.testing.systems import ATOM_TYPES, TINY, random_chain
+from tests.cluster import jobs as cluster_jobs
 
 CHAINS = [random_chain(6, n_frames=30, seed=seed, name=f"c{seed}") for seed in range(3)]
 RUN = PolymerRun(duration=8.0, equilibration=1.0, platform="Reference")

@@ -14,8 +14,8 @@ from cgsim.cluster import Cluster, Job, run_jobs
 from cgsim.cluster.jobs import claim_file, claimed, in_parts
 from cgsim.cluster.local import Share, share_of
 from cgsim.cluster.rollout import RolloutCluster, RolloutRun
-from cgsim.cluster.workers import visible_gpus
-from tests import cluster_jobs
+from cgsim.hardware.devices import visible_gpus
+from tests.cluster import jobs as cluster_jobs
 
 
 def test_one_process_at_a_time_is_at_a_job(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from cgsim.io import load_molecule
-from cgsim.md.peptide_structure import Peptide, build_peptide, read_peptide
+from cgsim.md.peptide_chain import Peptide
+from cgsim.md.peptide_structure import build_peptide, read_peptide
 
 ALL = "ACDEFGHIKLMNPQRSTVWY"
 

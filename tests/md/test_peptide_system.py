@@ -4,7 +4,8 @@ import pytest
 from openmm import app, unit
 
 from cgsim.md.merged import has_device
-from cgsim.md.peptide_structure import Peptide, build_peptide
+from cgsim.md.peptide_chain import Peptide
+from cgsim.md.peptide_structure import build_peptide
 from cgsim.md.peptide_system import (
     MergedPeptides,
     PeptideForceField,

@@ -19,7 +19,7 @@ from cgsim.md import (
     generate_peptides,
     generate_steered,
 )
-from cgsim.md.peptide_structure import Peptide
+from cgsim.md.peptide_chain import Peptide
 from cgsim.md.peptide_system import energy_shift, longest_extension
 from cgsim.md.solvent import SOLVENTS
 from cgsim.md.steered import SteeredForceField

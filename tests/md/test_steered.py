@@ -7,11 +7,11 @@ import mdtraj
 import numpy as np
 import pytest
 
-from cgsim import cli
-from cgsim.evaluate.pulling import measure_pulling
+from cgsim.cli import main as cli
+from cgsim.evaluate.observables.pulling import measure_pulling
 from cgsim.io import read_sidecar
 from cgsim.md import MergedPeptides, PeptideForceField, SteeredRun, build_helix, generate_steered
-from cgsim.md.peptide_structure import Peptide
+from cgsim.md.peptide_chain import Peptide
 from cgsim.md.steered import MergedSteered, SteeredForceField, aligned, end_to_end, ends
 from cgsim.units import BOLTZMANN
 

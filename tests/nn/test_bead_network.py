@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from cgsim.nn.bead_network import BeadNetwork
-from cgsim.testing import perturb_parameters, random_rotation
+from cgsim.testing.checks import random_rotation
+from cgsim.testing.systems import perturb_parameters
 
 LMAX = 2
 

@@ -10,7 +10,7 @@ from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeFeatures, spherical_harmonics
 from cgsim.nn.linear import by_order
 from cgsim.nn.product import hidden_irreps
-from cgsim.testing import perturb_parameters
+from cgsim.testing.systems import perturb_parameters
 
 N_BEADS, N_EDGES, N_CHANNELS = 60, 900, 4
 

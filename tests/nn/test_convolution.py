@@ -9,7 +9,8 @@ from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.linear import by_order, joined
 from cgsim.nn.product import hidden_irreps
-from cgsim.testing import perturb_parameters, random_rotation
+from cgsim.testing.checks import random_rotation
+from cgsim.testing.systems import perturb_parameters
 
 N_EDGE = 3
 

@@ -9,8 +9,8 @@ from e3nn import o3
 
 from cgsim.config import GraphConfig
 from cgsim.nn.edges import EdgeGeometry
-from cgsim.nn.neighbours import BeadGraph
-from cgsim.testing import random_rotation
+from cgsim.nn.graph.neighbours import BeadGraph
+from cgsim.testing.checks import random_rotation
 
 CONFIG = GraphConfig(n_hops=3, cutoff=2.0, n_radial=5, n_pair=0)
 

@@ -1,0 +1,72 @@
+"""Atoms for the trajectories of a simulator: what `cgsim backmap` does."""
+
+from pathlib import Path
+
+from cgsim.backmapping import Minimise, backmap_file
+from cgsim.io import Molecule, load_molecule, read_json
+from cgsim.mapping import Mapping, build_mapping, map_user
+from cgsim.mapping.store import load_mapped
+from cgsim.model.checkpoint import load_provenance
+
+
+def restore_atoms(
+    beads: Path,
+    *,
+    topology: Path,
+    mapping: Path,
+    output: Path,
+    reference: list[Path] | None = None,
+    minimise: Minimise = "geometry",
+    n_reference: int = 200,
+) -> None:
+    """Put atoms on the beads of a trajectory, from pieces of all-atom reference frames.
+
+    Writes the frames of all atoms of the topology, in its order, to one file.
+
+    Example: cgsim backmap rollout/AAA-r0.xtc --topology AAA.pdb --reference AAA-md.xtc
+    --mapping model/simulator.safetensors --output AAA-atoms.xtc --minimise peptide
+
+    Args:
+        beads: Trajectory of beads, for example of `cgsim rollout`.
+        topology: All atoms with their bonds, in any format that MDTraj reads.
+        mapping: How atoms became beads: a stored simulator, a folder NAME.cg, or a JSON file with
+            a recipe or with the bead of each atom.
+        output: File to write, .xtc or .dcd.
+        reference: Trajectory files with all atoms, of the same molecule, consecutive. By default
+            the one structure in the topology file; some hundreds of varied frames are better.
+        minimise: none leaves beads exactly where they are; geometry mends bonds, angles and
+            overlaps of any molecule; peptide minimises the energy of ff14SBonlysc with GBn2, too.
+        n_reference: Reference frames to use, evenly spaced.
+    """
+    molecule = load_molecule(topology)
+    n_frames = backmap_file(
+        beads,
+        molecule,
+        read_mapping(mapping, molecule),
+        reference=reference or [topology],
+        output=output,
+        minimise=minimise,
+        n_reference=n_reference,
+    )
+    print(f"{output}: {n_frames} frames of {molecule.n_atoms} atoms")
+
+
+def read_mapping(path: Path, molecule: Molecule) -> Mapping:
+    """Map `molecule` as a stored simulator, a mapped trajectory or a JSON file says.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file, it holds no mapping, or its mapping does not fit the molecule.
+    """
+    if path.suffix == ".json":
+        content = read_json(path)
+        return (
+            build_mapping(molecule, content)
+            if isinstance(content, dict)
+            else map_user(molecule, path)
+        )
+    recipe = load_mapped(path).recipe if path.is_dir() else load_provenance(path).recipe
+    if not recipe:
+        raise ValueError(f"{path}: does not know how its atoms became beads")
+    return build_mapping(molecule, recipe)

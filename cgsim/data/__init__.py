@@ -1,0 +1,1 @@
+"""Mapped trajectories as what networks learn from: graphs, windows, batches, scales."""

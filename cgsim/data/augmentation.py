@@ -1,0 +1,136 @@
+"""A batch of windows as tensors, with all that is random in their loss."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cgsim.config import ScoreConfig
+from cgsim.data.graphs import CGData
+from cgsim.nn.random import randn_like
+
+
+class Perturbation(NamedTuple):
+    """What training changes at random in what the networks are shown; nothing by default.
+
+    Attributes
+    ----------
+    history
+        Largest noise on the past frames, in root-mean-square displacements.
+    embedding
+        Share of the numbers of an embedding that are left out (dropout).
+    reversal
+        Share of the windows that are shown backwards in time.
+    """
+
+    history: float = 0.0
+    embedding: float = 0.0
+    reversal: float = 0.0
+
+
+UNPERTURBED = Perturbation()
+
+
+class Windows(NamedTuple):
+    """What the loss is a function of, but for the bead graph and the weights of the networks.
+
+    Attributes
+    ----------
+    pos : [n, k, 3]
+        The past frames, with noise, nm.
+    ahead : [n, 3]
+        Where the displacement to predict points: the next frame, its steps made straight (see
+        `cgsim.model.integrators.bonds`), nm.
+    mass : [n]
+        Da.
+    noise_level : [n]
+        Of the noise on the past frames, in root-mean-square displacements.
+    noise : [n, 3]
+        Standard normal numbers for a sample of the predicted Gaussian.
+    angle : [n]
+        Noise angle at which the score network is asked, the same for a whole window.
+    told : [n] or None
+        1 where the score network is told of the present, else 0; None is everywhere.
+    core : [n] or None
+        Which beads are learnt from, where some are there as surroundings only.
+    """
+
+    pos: Tensor
+    ahead: Tensor
+    mass: Tensor
+    noise_level: Tensor
+    noise: Tensor
+    angle: Tensor
+    told: Tensor | None = None
+    core: Tensor | None = None
+
+    @property
+    def n_degrees(self) -> Tensor | int:
+        """Degrees of freedom that are learnt from."""
+        return self.ahead.numel() if self.core is None else 3 * self.core.sum()
+
+
+def noisy_windows(
+    batch: CGData,
+    *,
+    step_scale: float,
+    dtype: torch.dtype,
+    generator: torch.Generator | None,
+    perturbation: Perturbation,
+    score: ScoreConfig | None = None,
+) -> Windows:
+    """Draw noise on the past frames, of half of the windows, and what the losses are drawn with.
+
+    Parameters
+    ----------
+    step_scale
+        Root-mean-square displacement of a step, nm.
+    score
+        How the score network is trained, where there is one.
+    """
+    pos, next_pos = batch.pos.to(dtype), batch.next_pos.to(dtype)
+    if perturbation.reversal:
+        backwards = _uniform(batch, pos, generator) < perturbation.reversal
+        pos, next_pos = _some_reversed(pos, next_pos, backwards)
+    level = pos.new_zeros(len(pos))
+    if perturbation.history:
+        drawn = _uniform(batch, pos, generator)
+        level = perturbation.history * (2 * drawn - 1).clamp(min=0)
+        pos = pos + step_scale * level[:, None, None] * randn_like(pos, generator)
+    noise = randn_like(next_pos, generator)
+    spacing = 1.0 if score is None else score.spacing
+    angle = math.pi / 2 * _uniform(batch, pos, generator) ** spacing
+    told = None
+    if score is not None and score.unconditional:
+        told = (_uniform(batch, pos, generator) >= score.unconditional).to(dtype)
+    core = batch.core if "core" in batch else None
+    return Windows(pos, next_pos, batch.mass.to(dtype), level, noise, angle, told, core)
+
+
+def _some_reversed(pos: Tensor, next_pos: Tensor, backwards: Tensor) -> tuple[Tensor, Tensor]:
+    """Frames 0 ... k as frames k ... 0, where ``backwards`` [n] says so."""
+    frames = torch.cat([pos, next_pos[:, None]], dim=1)
+    frames = torch.where(backwards[:, None, None], frames.flip(1), frames)
+    return frames[:, :-1], frames[:, -1]
+
+
+def dropped(rows: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """Rows [n, n_channels] with a share of their numbers zero, the others larger to make up."""
+    if not share:
+        return rows
+    drawn = torch.rand(rows.shape, generator=generator, device=rows.device)
+    return rows * (drawn >= share) / (1 - share)
+
+
+def _uniform(batch: CGData, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """A number between 0 and 1 for every window, at each of its beads [n]."""
+    drawn = torch.rand(
+        count_graphs(batch), generator=generator, device=like.device, dtype=like.dtype
+    )
+    return drawn[batch.batch]
+
+
+def count_graphs(batch: CGData) -> int:
+    """Number of windows in a batch."""
+    return int(batch.batch[-1]) + 1

@@ -1,0 +1,117 @@
+"""Compare a roll-out with reference MD and write the verdict: terminal table, JSON, report page."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from cgsim.evaluate import Comparison, Ensemble
+from cgsim.evaluate.report.table import summary_table
+from cgsim.evaluate.scores.compare import compare
+from cgsim.io import write_atomic_json
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The ensembles of one comparison.
+
+    Attributes
+    ----------
+    reference
+        MD, as long as can be had.
+    learned
+        Roll-outs of the same molecules.
+    floor
+        A second, independent MD run.
+    md_equal_time
+        MD of the wall-clock of the roll-out.
+    md_10x_shorter
+        MD of a tenth of the reference.
+    """
+
+    reference: Sequence[Ensemble]
+    learned: Sequence[Ensemble]
+    floor: Sequence[Ensemble] | None = None
+    md_equal_time: Sequence[Ensemble] | None = None
+    md_10x_shorter: Sequence[Ensemble] | None = None
+
+
+def score(rows: Rows) -> Comparison:
+    """Compare the rows (see `cgsim.evaluate.scores.compare`)."""
+    return compare(
+        rows.reference,
+        rows.learned,
+        floor=rows.floor,
+        md_equal_time=rows.md_equal_time,
+        md_10x_shorter=rows.md_10x_shorter,
+    )
+
+
+def print_scores(comparison: Comparison) -> None:
+    """The summary as a table in the terminal."""
+    Console().print(summary_table(comparison))
+
+
+def judge_rollout(
+    rows: Rows,
+    directory: str | Path,
+    *,
+    title: str,
+    lead: str = "",
+    run: str | Path | None = None,
+    provenance: dict[str, Any] | None = None,
+) -> Comparison:
+    """Score the rows, print the table, and write ``metrics.json`` and ``report.html``.
+
+    Parameters
+    ----------
+    run
+        Training directory, for the loss curve.
+    provenance
+        Shown at the end of the report.
+    """
+    from cgsim.evaluate.report.page import write_report
+
+    comparison = score(rows)
+    directory = Path(directory)
+    write_atomic_json(directory / "metrics.json", comparison.to_dict())
+    write_report(
+        directory / "report.html",
+        comparison,
+        reference=rows.reference,
+        learned=rows.learned,
+        title=title,
+        lead=lead,
+        training=None if run is None else read_training_curve(run),
+        provenance=provenance,
+    )
+    print_scores(comparison)
+    return comparison
+
+
+def read_training_curve(run: str | Path) -> Any:
+    """The negative log-likelihood over the steps of a training directory (a `TrainingCurve`).
+
+    Raises
+    ------
+    FileNotFoundError
+        If the directory holds no ``metrics.csv``.
+    """
+    from cgsim.evaluate.report.plots import TrainingCurve
+
+    with open(Path(run) / "metrics.csv", newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+
+    def column(name: str) -> np.ndarray:
+        return np.array([float(line.get(name) or "nan") for line in lines])
+
+    return TrainingCurve(
+        step=column("step"),
+        train=column("train_nll"),
+        validation=column("validation_nll"),
+        label="negative log-likelihood (nats per degree of freedom)",
+    )

@@ -1,0 +1,1 @@
+"""Slow motions: time-lagged independent components, Markov state models, states."""

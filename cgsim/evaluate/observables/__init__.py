@@ -1,0 +1,1 @@
+"""What is measured on every frame of a trajectory."""

@@ -1,0 +1,194 @@
+"""Pieces of HTML for the report. Every string that comes from outside is escaped here."""
+
+import base64
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from matplotlib.figure import Figure
+
+from cgsim.evaluate.report.cards import Card
+from cgsim.evaluate.report.plots.style import style
+from cgsim.evaluate.report.table import format_estimate, format_metric, metric_label
+from cgsim.evaluate.scores.comparison import Comparison, Score
+from cgsim.evaluate.scores.metrics import METRICS
+from cgsim.evaluate.scores.verdict import GRADE_MEANING, judge
+from cgsim.io import write_atomic_text
+
+
+def asset(name: str) -> str:
+    """Text of a file in `assets/`."""
+    return files("cgsim.evaluate.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def write_page(
+    path: str | Path,
+    *,
+    kicker: str,
+    title: str,
+    lead: str,
+    sections: str,
+    footer: str,
+    top: str = "",
+    scripts: str = "",
+) -> None:
+    """Write a page of the look of all reports; it appears only when it is complete.
+
+    All is HTML already: the words above the title, the title, what follows it (`lead` a paragraph,
+    `top` below it in the header), the body, and scripts at the end.
+    """
+    page = Template(asset("report.html")).substitute(
+        kicker=kicker,
+        title=title,
+        lead=lead,
+        top=top,
+        css=asset("report.css"),
+        sections=sections,
+        footer=footer,
+        scripts=scripts,
+    )
+    write_atomic_text(path, page)
+
+
+def section(heading: str, text: str, body: str) -> str:
+    """A heading, a paragraph of plain text if there is one, and what is HTML already."""
+    paragraph = f"<p>{escape(text)}</p>" if text else ""
+    return f"<section><h2>{escape(heading)}</h2>{paragraph}{body}</section>"
+
+
+def absent(reason: object) -> str:
+    """In place of a figure that cannot be made."""
+    return f"<p>Not shown: {escape(str(reason))}.</p>"
+
+
+def inline_script(code: str) -> str:
+    """A script element that cannot be closed from inside."""
+    safe = code.replace("</script", r"<\/script")
+    return f"<script>{safe}</script>"
+
+
+def inline_json(element_id: str, data: object) -> str:
+    """A JSON element for a script to read."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", r"<\/")
+    return f'<script type="application/json" id="{element_id}">{text}</script>'
+
+
+def plot(figure: Figure, caption: str, *, alt: str, css_class: str = "") -> str:
+    """A figure as an SVG image inside the page."""
+    buffer = io.BytesIO()
+    with style():
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return (
+        f'<figure class="plot {css_class}"><img alt="{escape(alt)}" '
+        f'src="data:image/svg+xml;base64,{data}"><figcaption>{escape(caption)}</figcaption></figure>'
+    )
+
+
+def card(content: Card) -> str:
+    """A headline card."""
+    error = f" <small>± {escape(content.error)}</small>" if content.error else ""
+    unit = f" <small>{escape(content.unit)}</small>" if content.unit else ""
+    yardsticks = "".join(
+        f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in content.yardsticks
+    )
+    return (
+        f'<article class="card {content.grade}"><h3>{escape(content.title)}</h3>'
+        f'<div class="value">{escape(content.value)}{error}{unit}</div>'
+        f"<p>{escape(content.sentence)}</p>"
+        + (f"<dl>{yardsticks}</dl>" if yardsticks else "")
+        + "</article>"
+    )
+
+
+def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table that scrolls sideways on a narrow screen; cells are HTML already."""
+    columns = "".join(f"<th>{escape(label)}</th>" for label in head)
+    rows = "".join(f"<tr>{''.join(cells)}</tr>" for cells in body)
+    return (
+        f'<div class="scroll"><table><thead><tr>{columns}</tr></thead><tbody>{rows}</tbody>'
+        "</table></div>"
+    )
+
+
+def summary_table(comparison: Comparison) -> str:
+    """All scores of all rows, with the grade of the learned one, and the legend of grades."""
+    body = []
+    for verdict in judge(comparison):
+        metric = verdict.metric
+        label = escape(metric_label(metric))
+        cells = [f'<th><i class="dot {verdict.grade}" title="{verdict.grade}"></i>{label}</th>']
+        for k, score in enumerate(comparison.rows.values()):
+            text = escape(format_metric(metric, score.summary[metric.name]))
+            cells.append(f'<td class="main">{text}</td>' if k == 0 else f"<td>{text}</td>")
+        body.append(cells)
+    legend = "".join(
+        f'<li><i class="dot {grade}"></i>{escape(meaning)}</li>'
+        for grade, meaning in GRADE_MEANING.items()
+    )
+    return table(["score", *comparison.rows], body) + f'<ul class="legend">{legend}</ul>'
+
+
+def molecule_table(score: Score) -> str:
+    """One line per molecule of the learned row."""
+    head = (
+        "molecule", "beads", "frames", "Rg (nm)", "reference", "relaxation (ps)", "reference",
+        "ratio", "JS Rg", "JS bond", "JS pair", "contact error", "collisions/10⁶",
+        "independent samples",
+    )  # fmt: skip
+    body = []
+    for row in score.molecules:
+        estimates = (
+            row.rg, row.rg_reference, row.relaxation, row.relaxation_reference,
+            row.relaxation_ratio, row.js_rg, row.js_bond, row.js_pair, row.rmse_contact,
+            row.collisions_per_million,
+        )  # fmt: skip
+        texts = [
+            f"{row.n_beads}",
+            f"{row.n_frames:,}",
+            *(format_estimate(estimate) for estimate in estimates),
+            f"{row.n_effective:,.0f} / {row.n_effective_reference:,.0f}",
+        ]
+        body.append([f"<th>{escape(row.name)}</th>", *(f"<td>{escape(t)}</td>" for t in texts)])
+    return table(head, body)
+
+
+def definitions(comparison: Comparison) -> str:
+    """What every score means, with the bins and cutoffs that were used."""
+    scoring = comparison.scoring
+    cutoff = scoring.contact_cutoff
+    values = {
+        "n_bins": scoring.n_bins,
+        "collision_cutoff": scoring.collision_cutoff,
+        "contact_cutoff": (
+            "1.5 times the mean bond length of the reference"
+            if cutoff is None
+            else f"{cutoff:g} nm"
+        ),
+    }
+    items = "".join(
+        f"<dt>{escape(metric_label(metric))}</dt>"
+        f"<dd>{escape(metric.definition.format(**values))}</dd>"
+        for metric in METRICS
+    )
+    return f'<dl class="definitions">{items}</dl>'
+
+
+def provenance(entries: Mapping[str, object]) -> str:
+    """A list of names and values; nested mappings are flattened."""
+    items = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in _flatten(entries)
+    )
+    return f'<dl class="definitions provenance">{items}</dl>'
+
+
+def _flatten(entries: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in entries.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name} · ")
+        else:
+            yield f"{prefix}{name}", f"{value:g}" if isinstance(value, float) else str(value)

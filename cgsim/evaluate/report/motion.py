@@ -1,0 +1,128 @@
+"""Sections of the report on how one molecule moves: its memory and its slow motions."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from cgsim.evaluate.ensemble import Ensemble
+from cgsim.evaluate.kinetics.msm import fit_clusters
+from cgsim.evaluate.kinetics.tica import TicaModel, fit_tica
+from cgsim.evaluate.kinetics.validation import ImpliedTimescales, implied_timescales
+from cgsim.evaluate.observables.correlations import measure_memory
+from cgsim.evaluate.observables.profile import Profile
+from cgsim.evaluate.report import markup, plots
+from cgsim.evaluate.statistics.autocorrelation import max_lags
+
+#: Frames times beads that are looked at: longer trajectories are cut.
+MOST_POSITIONS = 500_000
+FEWEST_FRAMES = 20  # of the longest replica
+MAX_LAGS = 200
+N_CLUSTERS = 50
+N_TIMESCALES = 2
+_LAGS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_LONGEST_LAG = 1 / 20  # of the shortest replica
+
+_MEMORY = (
+    "The correlation of velocities and positions of the beads, in the frame of the centre of mass, "
+    "over time, and the kurtosis of the displacements of each bead in one frame. Dashed: without "
+    "memory, and Gaussian. Velocities are those from one common frame to the next."
+)
+_SLOW = (
+    "The slowest motions of the reference by time-lagged independent component analysis (TICA) of "
+    "the distances between beads, and how long they take by Markov models of {n} clusters: flat "
+    "where such a model holds, unresolved in the shaded part."
+)
+
+
+def memory_section(reference: Ensemble, learned: Ensemble) -> str:
+    """Autocorrelations and kurtosis of both; what was wrong, if they cannot be had."""
+    try:
+        first, second = (
+            measure_memory(own, n_lags=min(MAX_LAGS, max_lags(own.xyz)))
+            for own in comparable(reference, learned)
+        )
+    except ValueError as error:
+        return markup.section("Memory", "", markup.absent(error))
+    figure = markup.plot(
+        plots.plot_memory(first, second),
+        f"{reference.name}; bands and bars are one standard error.",
+        alt="Autocorrelation of velocities and positions, kurtosis of displacements",
+        css_class="wide",
+    )
+    return markup.section("Memory", _MEMORY, figure)
+
+
+def slow_motion_section(reference: Ensemble, learned: Ensemble) -> str:
+    """Free energy over two TICA components, implied timescales; or why they cannot be had."""
+    heading = "Slow motions"
+    try:
+        first, second = comparable(reference, learned)
+        tica = fit_tica(first, lag_time=_tica_lag(first))
+        times = _timescales(tica, first, second)
+        surface = plots.plot_free_energy(tica, first, second)
+    except ValueError as error:
+        return markup.section(heading, "", markup.absent(error))
+    figures = markup.plot(
+        surface,
+        f"Free energy over the two slowest components, fitted with a lag of {tica.lag_time:g} ps.",
+        alt="Free energy over TICA components",
+    ) + markup.plot(
+        plots.plot_implied_timescales(*times),
+        "Implied timescales; circles the slowest. Bars are one standard error.",
+        alt="Implied timescales",
+    )
+    text = _SLOW.format(n=N_CLUSTERS)
+    return markup.section(heading, text, f'<div class="pair">{figures}</div>')
+
+
+def comparable(reference: Ensemble, learned: Ensemble) -> tuple[Ensemble, Ensemble]:
+    """Both at the longer of their frame intervals, and not longer than can be looked at.
+
+    Raises
+    ------
+    ValueError
+        If one interval is no multiple of the other, or frames are too few.
+    """
+    interval = max(reference.frame_interval, learned.frame_interval)
+    first, second = (_at_interval(own, interval) for own in (reference, learned))
+    return first, second
+
+
+def _at_interval(ensemble: Ensemble, interval: float) -> Ensemble:
+    step = interval / ensemble.frame_interval
+    if abs(step - round(step)) > 1e-6 * step:
+        raise ValueError(
+            f"{ensemble.name}: frames {ensemble.frame_interval:g} ps apart cannot be compared with "
+            f"frames {interval:g} ps apart"
+        )
+    n_frames = max(len(replica) for replica in ensemble.xyz) // round(step)
+    if n_frames < FEWEST_FRAMES:
+        raise ValueError(
+            f"{ensemble.name}: {n_frames} frames {interval:g} ps apart are too few, it takes "
+            f"{FEWEST_FRAMES}"
+        )
+    n_most = max(FEWEST_FRAMES, MOST_POSITIONS // (ensemble.n_beads * ensemble.n_replicas))
+    xyz = tuple(replica[:: round(step)][:n_most] for replica in ensemble.xyz)
+    return replace(ensemble, xyz=xyz, frame_interval=interval)
+
+
+def _tica_lag(reference: Ensemble) -> float:
+    """Half of the relaxation time of Rg², at least one frame."""
+    time = Profile(reference).relaxation_time
+    n_frames = time / (2 * reference.frame_interval) if np.isfinite(time) else 1
+    return max(1, round(n_frames)) * reference.frame_interval
+
+
+def _timescales(
+    tica: TicaModel, reference: Ensemble, learned: Ensemble
+) -> tuple[ImpliedTimescales, ImpliedTimescales]:
+    """Of both, at lag times from one frame to a twentieth of the shortest replica."""
+    clusters = fit_clusters(tica, reference, n_clusters=N_CLUSTERS)
+    shortest = min(len(xyz) for own in (reference, learned) for xyz in own.xyz)
+    lags = [lag for lag in _LAGS if lag <= shortest * _LONGEST_LAG] or [1]
+    lag_times = [lag * reference.frame_interval for lag in lags]
+    first, second = (
+        implied_timescales(clusters, own, lag_times=lag_times, n_timescales=N_TIMESCALES)
+        for own in (reference, learned)
+    )
+    return first, second

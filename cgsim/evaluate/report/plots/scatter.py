@@ -1,0 +1,153 @@
+"""Learned against true, one point per molecule, and the training curve."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cgsim.evaluate.report.plots.style import (
+    LEARNED,
+    MUTED,
+    REFERENCE,
+    ROW_COLOURS,
+    logarithmic,
+    style,
+)
+from cgsim.evaluate.scores.comparison import Comparison
+from cgsim.evaluate.statistics.estimate import Estimate
+
+
+@dataclass(frozen=True)
+class TrainingCurve:
+    """Losses over the optimiser steps; NaN where one was not computed.
+
+    Parameters
+    ----------
+    step, train, validation
+        [n_points] each.
+    label
+        What the loss is, for the axis.
+    """
+
+    step: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    label: str = "loss"
+
+
+def plot_rg(comparison: Comparison) -> Figure:
+    """Mean Rg of every molecule against that of the reference, with the identity line."""
+    with style():
+        figure, axis = _square_figure()
+        _scatter_rows(axis, comparison, "rg", "rg_reference")
+        _identity_line(axis)
+        axis.set(xlabel="Rg, reference MD (nm)", ylabel="Rg (nm)", title="Size")
+        _legend(axis)
+    return figure
+
+
+def plot_relaxation(comparison: Comparison) -> Figure:
+    """Relaxation time of every molecule against that of the reference, logarithmic axes."""
+    with style():
+        figure, axis = _square_figure()
+        _scatter_rows(axis, comparison, "relaxation", "relaxation_reference")
+        if axis.containers:
+            logarithmic(axis)
+        _identity_line(axis)
+        axis.set(
+            xlabel="relaxation time of Rg², reference MD (ps)",
+            ylabel="relaxation time of Rg² (ps)",
+            title="Kinetics",
+        )
+        _legend(axis)
+    return figure
+
+
+def plot_training(curve: TrainingCurve) -> Figure:
+    """Training and validation loss against the optimiser step."""
+    with style():
+        figure = Figure(figsize=(9.6, 2.8), layout="constrained")
+        axis = figure.add_subplot()
+        series = (("training", curve.train, MUTED), ("validation", curve.validation, LEARNED))
+        for label, values, colour in series:
+            known = np.isfinite(values)
+            if known.any():
+                marker = "o" if known.sum() <= 40 and label == "validation" else None
+                axis.plot(
+                    curve.step[known], values[known], color=colour, label=label, marker=marker, ms=3
+                )
+        losses = np.concatenate([curve.train, curve.validation])
+        losses = losses[np.isfinite(losses)]
+        if losses.size > 10:
+            # The first steps would flatten everything after them.
+            top = np.quantile(losses, 0.98)
+            axis.set_ylim(top=top + 0.05 * (top - losses.min() + 1e-12))
+        axis.set(xlabel="optimiser step", ylabel=curve.label)
+        axis.grid(True)
+        axis.legend(loc="upper right")
+    return figure
+
+
+def _square_figure() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.7, 4.5), layout="constrained")
+    axis = figure.add_subplot()
+    axis.grid(True)
+    axis.set_axisbelow(True)
+    return figure, axis
+
+
+def _scatter_rows(axis: Axes, comparison: Comparison, observable: str, reference: str) -> None:
+    rows = comparison.rows
+    for label in reversed(rows):
+        x = _columns([getattr(row, reference) for row in rows[label].molecules])
+        y = _columns([getattr(row, observable) for row in rows[label].molecules])
+        known = np.isfinite(x[0]) & np.isfinite(y[0])
+        if not known.any():
+            continue
+        axis.errorbar(
+            x[0, known],
+            y[0, known],
+            xerr=np.nan_to_num(x[1, known]),
+            yerr=np.nan_to_num(y[1, known]),
+            fmt="o",
+            ms=6.5 if label == "learned" else 4.5,
+            mec="white",
+            mew=0.7,
+            color=ROW_COLOURS[label],
+            elinewidth=1.0,
+            alpha=0.95 if label == "learned" else 0.75,
+            label=label,
+            zorder=3 if label == "learned" else 2,
+        )
+
+
+def _columns(estimates: list[Estimate]) -> np.ndarray:
+    return np.array([[e.value for e in estimates], [e.error for e in estimates]])
+
+
+def _limits(axis: Axes) -> tuple[float, float]:
+    """Common range of both axes: that of the points and a margin; long error bars are cut."""
+    points = [container[0].get_data() for container in axis.containers]
+    if not points:
+        return 0.0, 1.0
+    values = np.concatenate([np.concatenate(xy) for xy in points]).astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    if axis.get_xscale() == "log":
+        margin = max((high / low) ** 0.15, 1.2)
+        return low / margin, high * margin
+    margin = max(0.15 * (high - low), 0.02 * high)
+    return low - margin, high + margin
+
+
+def _legend(axis: Axes) -> None:
+    """Legend with the learned row first, though it is drawn last."""
+    handles, labels = axis.get_legend_handles_labels()
+    if handles:
+        axis.legend(handles[::-1], labels[::-1], loc="upper left")
+
+
+def _identity_line(axis: Axes) -> None:
+    low, high = _limits(axis)
+    axis.plot([low, high], [low, high], color=REFERENCE, lw=0.9, ls=(0, (4, 3)), zorder=1)
+    axis.set(xlim=(low, high), ylim=(low, high), aspect="equal")

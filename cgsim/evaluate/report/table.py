@@ -1,0 +1,93 @@
+"""Terminal tables of a comparison, and the formatting of numbers that reports share."""
+
+import math
+
+from rich.table import Table
+from rich.text import Text
+
+from cgsim.evaluate.scores.comparison import Comparison, Score
+from cgsim.evaluate.scores.metrics import Metric
+from cgsim.evaluate.scores.verdict import Grade, judge
+from cgsim.evaluate.statistics.estimate import Estimate
+
+_STYLE = {Grade.GOOD: "green", Grade.FAIR: "yellow", Grade.POOR: "red", Grade.UNKNOWN: ""}
+
+
+def format_estimate(estimate: Estimate) -> str:
+    """Value ± standard error, to two digits of the error: "0.912 ± 0.034"; "–" if unknown."""
+    if not math.isfinite(estimate.value):
+        return "–"
+    if not math.isfinite(estimate.error):
+        return f"{estimate.value:,.3g}"
+    if estimate.error == 0:
+        return f"{estimate.value:,.4g} ± 0"
+    rounded = float(f"{estimate.error:.1e}")
+    n_decimals = max(0, min(6, 1 - math.floor(math.log10(rounded))))
+    return f"{estimate.value:,.{n_decimals}f} ± {estimate.error:,.{n_decimals}f}"
+
+
+def format_count(estimate: Estimate) -> str:
+    """A whole number of molecules, without error bar; "–" if unknown."""
+    return f"{estimate.value:.0f}" if math.isfinite(estimate.value) else "–"
+
+
+def format_metric(metric: Metric, estimate: Estimate) -> str:
+    """A summary score in the form that suits the metric."""
+    if metric.name == "n_unresolved":
+        return format_count(estimate)
+    return format_estimate(estimate)
+
+
+def metric_label(metric: Metric) -> str:
+    """Human name with the unit."""
+    return f"{metric.label} ({metric.unit})" if metric.unit else metric.label
+
+
+def summary_table(comparison: Comparison) -> Table:
+    """One line per metric, one column per row of the comparison, graded by colour."""
+    n_molecules = len(comparison.learned.molecules)
+    table = Table(
+        title=f"against reference MD, {n_molecules} molecules",
+        caption="± standard error; green: not distinguishable from a second MD run, "
+        "yellow: up to twice, red: more than twice as far from ideal",
+    )
+    table.add_column("score")
+    for label in comparison.rows:
+        table.add_column(label, justify="right")
+    for verdict in judge(comparison):
+        cells = [
+            Text(format_metric(verdict.metric, score.summary[verdict.metric.name]))
+            for score in comparison.rows.values()
+        ]
+        cells[0].stylize(_STYLE[verdict.grade])
+        table.add_row(metric_label(verdict.metric), *cells)
+    return table
+
+
+def molecule_table(score: Score) -> Table:
+    """One line per molecule: size and relaxation beside the reference."""
+    table = Table(title="per molecule")
+    table.add_column("molecule")
+    columns = (
+        "Rg",
+        "reference",
+        "relaxation (ps)",
+        "reference",
+        "JS Rg",
+        "JS pair",
+        "collisions/10⁶",
+    )
+    for label in columns:
+        table.add_column(label, justify="right")
+    for row in score.molecules:
+        estimates = (
+            row.rg,
+            row.rg_reference,
+            row.relaxation,
+            row.relaxation_reference,
+            row.js_rg,
+            row.js_pair,
+            row.collisions_per_million,
+        )
+        table.add_row(row.name, *(format_estimate(estimate) for estimate in estimates))
+    return table

@@ -1,0 +1,156 @@
+"""From trajectories of any origin to what `cgsim.evaluate` judges."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cgsim.evaluate import Ensemble
+from cgsim.mapping.store import load_mapped
+from cgsim.mapping.trajectory import MappedTrajectory
+
+_REPLICA = re.compile(r"(?P<name>.+)-r\d+\.(xtc|dcd)")
+
+
+def ensembles_of(trajectories: Iterable[MappedTrajectory]) -> list[Ensemble]:
+    """One ensemble per molecule: trajectories of one name are its replicas.
+
+    Raises
+    ------
+    ValueError
+        If trajectories of one name differ in frame interval or beads.
+    """
+    by_name: dict[str, list[MappedTrajectory]] = {}
+    for trajectory in trajectories:
+        by_name.setdefault(trajectory.name, []).append(trajectory)
+    return [_join(name, replicas) for name, replicas in by_name.items()]
+
+
+def _join(name: str, replicas: Sequence[MappedTrajectory]) -> Ensemble:
+    first = replicas[0]
+    for other in replicas[1:]:
+        if (
+            not np.isclose(other.frame_interval, first.frame_interval)
+            or other.n_beads != first.n_beads
+        ):
+            raise ValueError(
+                f"{name}: trajectories of {first.n_beads} beads every {first.frame_interval:g} ps "
+                f"and of {other.n_beads} beads every {other.frame_interval:g} ps cannot be "
+                "replicas of one molecule"
+            )
+    return Ensemble(
+        name=name,
+        xyz=tuple(np.asarray(replica.pos) for replica in replicas),
+        frame_interval=first.frame_interval,
+        bead_mass=first.bead_mass,
+        edge_index=first.edge_index,
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the trajectories of one molecule are.
+
+    Attributes
+    ----------
+    name
+        Of the molecule.
+    trajectories
+        Folders ``NAME.cg``, or files of roll-outs.
+    structure
+        Beads and bonds of roll-outs; None for folders, which know theirs.
+    """
+
+    name: str
+    trajectories: tuple[Path, ...]
+    structure: Path | None = None
+
+    def read(self) -> Ensemble:
+        """Its trajectories as replicas.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If one is missing or damaged, or they cannot be replicas of one molecule.
+        """
+        if self.structure is not None:
+            return Ensemble.from_files(self.trajectories, self.structure, name=self.name)
+        return _join(self.name, [load_mapped(folder) for folder in self.trajectories])
+
+    def stamp(self) -> list[str]:
+        """Which files these are, with sizes and times: another stamp means other frames."""
+        files = [path / "pos.npy" if path.is_dir() else path for path in self.trajectories]
+        return [f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
+
+
+def read_ensembles(paths: Sequence[str | Path]) -> list[Ensemble]:
+    """Read mapped trajectories and roll-outs: see `find_sources`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a path is missing.
+    ValueError
+        If a folder holds neither.
+    """
+    return [source.read() for source in find_sources(paths)]
+
+
+def find_sources(paths: Sequence[str | Path]) -> list[Source]:
+    """Find mapped trajectories and roll-outs without reading their frames; one source per molecule.
+
+    Mapped trajectories are folders ``*.cg`` or hold such folders; roll-outs are folders with
+    ``NAME-r*.xtc`` (or ``.dcd``) and ``NAME.psf``, or hold such folders.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a path is missing.
+    ValueError
+        If a folder holds neither.
+    """
+    mapped: dict[str, list[Path]] = {}
+    rolled: dict[str, list[Path]] = {}
+    for path in map(Path, paths):
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file or folder")
+        if (path / "system.json").exists():
+            mapped.setdefault(load_mapped(path).name, []).append(path)
+        elif inside := sorted(path.glob("*.cg")):
+            for folder in inside:
+                mapped.setdefault(load_mapped(folder).name, []).append(folder)
+        else:
+            for name, files in _rollout_files(path).items():
+                rolled.setdefault(name, []).extend(files)
+    return [
+        *(Source(name, tuple(folders)) for name, folders in mapped.items()),
+        *(
+            Source(name, tuple(files), files[0].with_name(f"{name}.psf"))
+            for name, files in rolled.items()
+        ),
+    ]
+
+
+def _rollout_files(folder: Path) -> dict[str, list[Path]]:
+    """The trajectories of a roll-out by molecule, those of its jobs if workers shared it."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = [path for path in inside if _REPLICA.fullmatch(path.name)]
+    files = files or [
+        path
+        for sub in inside
+        if sub.is_dir()
+        for path in sorted(sub.iterdir())
+        if _REPLICA.fullmatch(path.name)
+    ]
+    if not files:
+        raise ValueError(
+            f"{folder}: holds neither mapped trajectories (*.cg) nor a roll-out (NAME-r0.xtc, "
+            "NAME.psf)"
+        )
+    by_name: dict[str, list[Path]] = {}
+    for path in files:
+        name = path.name[: path.name.rindex("-r")]
+        by_name.setdefault(name, []).append(path)
+    return by_name

@@ -1,0 +1,1 @@
+"""Distributions, autocorrelation and error bars of series."""

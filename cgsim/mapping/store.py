@@ -1,0 +1,342 @@
+"""Mapped trajectories in files: a folder ``NAME.cg`` of memory-mapped positions and a JSON."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cgsim.io import (
+    Molecule,
+    Unwrapper,
+    common_frame_interval,
+    iter_frames,
+    read_json,
+    read_sidecar,
+    trajectory_files,
+    write_atomic_json,
+)
+from cgsim.mapping import Mapping, bead_chirality, bead_names, write_bead_structure
+from cgsim.mapping.superposition import Superposition
+from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.units import UNITS
+
+FORMAT = "cgsim mapped trajectory 1"
+Files = str | Path | Sequence[str | Path]
+_ARRAYS = ("atom_bonds", "bead_index", "edge_index")
+
+
+def map_trajectory(
+    files: Files,
+    molecule: Molecule,
+    mapping: Mapping,
+    *,
+    frame_interval: float | None = None,
+    name: str | None = None,
+) -> MappedTrajectory:
+    """Map a trajectory onto beads, in memory.
+
+    Parameters
+    ----------
+    files
+        One trajectory file, or several consecutive ones of one run, of any format MDTraj reads.
+    molecule, mapping
+        The atoms and their beads.
+    frame_interval
+        ps; needed only for formats without times (DCD) that have no JSON beside them.
+    name
+        Name of the system; the molecule's by default.
+
+    Raises
+    ------
+    ValueError
+        Naming the file (and frame) that is empty, truncated, does not fit the molecule, or holds
+        NaN.
+    """
+    parts = list(_mapped_chunks(files, molecule, mapping, frame_interval))
+    return _system(files, molecule, mapping, frame_interval, name)(
+        np.concatenate([pos for pos, _, _ in parts]),
+        None if parts[0][1] is None else np.concatenate([cell for _, cell, _ in parts]),
+        parts[0][2],
+    )
+
+
+def map_to_folder(
+    files: Files,
+    molecule: Molecule,
+    mapping: Mapping,
+    *,
+    folder: str | Path,
+    frame_interval: float | None = None,
+    name: str | None = None,
+) -> MappedTrajectory:
+    """Map a trajectory of any length onto beads, chunk by chunk, into the folder ``NAME.cg``.
+
+    The folder appears when it is complete. Arguments and errors as in `map_trajectory`.
+    """
+    folder = Path(folder)
+    system = _system(files, molecule, mapping, frame_interval, name)
+    with _atomic_folder(folder) as partial:
+        streams: dict[str, list[int]] = {}
+        first, handed = np.empty((0, 3)), None
+        for pos, cell, chirality in _mapped_chunks(files, molecule, mapping, frame_interval):
+            first, handed = (first, handed) if streams else (pos[0], chirality)
+            _append(partial, "pos", pos, streams)
+            if cell is not None:
+                _append(partial, "cell", cell, streams)
+        for field, shape in streams.items():
+            _finish(partial, field, shape)
+        write_atomic_json(
+            partial / "system.json",
+            _header(system(np.empty((0, mapping.n_beads, 3)), None, handed)),
+        )
+        write_bead_structure(
+            partial / "beads",
+            bead_names(molecule, mapping),
+            bead_mass=mapping.bead_mass,
+            edge_index=mapping.edge_index,
+            xyz=first,
+        )
+    return load_mapped(folder)
+
+
+def save_mapped(trajectory: MappedTrajectory, folder: str | Path) -> Path:
+    """Write a mapped trajectory as a folder ``NAME.cg``."""
+    with _atomic_folder(Path(folder)) as partial:
+        np.save(partial / "pos.npy", np.asarray(trajectory.pos, dtype=np.float32))
+        if trajectory.cell is not None:
+            np.save(partial / "cell.npy", trajectory.cell)
+        write_atomic_json(partial / "system.json", _header(trajectory))
+    return Path(folder)
+
+
+def load_mapped(folder: str | Path) -> MappedTrajectory:
+    """Open a folder ``NAME.cg``; positions are memory-mapped.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If the folder is not a mapped trajectory, or its files disagree.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder}: no such folder of a mapped trajectory (make it with `cgsim map`)"
+        )
+    fields = _read_header(folder / "system.json")
+    pos = _open(folder / "pos.npy")
+    _check_shape(folder / "pos.npy", pos, (*pos.shape[:1], len(fields["bead_mass"]), 3))
+    cell = _open(folder / "cell.npy") if (folder / "cell.npy").exists() else None
+    if cell is not None:
+        _check_shape(folder / "cell.npy", cell, (len(pos), 3, 3))
+    return MappedTrajectory(**fields, pos=pos, cell=cell)
+
+
+def load_mapped_folders(paths: Sequence[str | Path]) -> list[MappedTrajectory]:
+    """Open folders ``NAME.cg``, and all of them inside other folders.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder is missing.
+    ValueError
+        If a folder is not a mapped trajectory, and none are in it.
+    """
+    return [load_mapped(folder) for folder in find_mapped_folders(paths)]
+
+
+def find_mapped_folders(paths: Sequence[str | Path]) -> list[Path]:
+    """Folders ``NAME.cg``, and all of them inside other folders; missing ones stay in the list.
+
+    Raises
+    ------
+    ValueError
+        If a folder is not a mapped trajectory, and none are in it.
+    """
+    folders = []
+    for path in map(Path, paths):
+        inside = sorted(path.glob("*.cg"))
+        if path.is_dir() and not inside and not (path / "system.json").exists():
+            raise ValueError(f"{path}: holds no mapped trajectories NAME.cg (see `cgsim map`)")
+        folders += inside or [path]
+    return folders
+
+
+@contextmanager
+def _atomic_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside ``folder``, renamed to it on success and removed on failure.
+
+    Raises
+    ------
+    ValueError
+        If ``folder`` holds anything but a mapped trajectory: it would be replaced.
+    """
+    if folder.exists() and not _is_replaceable(folder):
+        raise ValueError(f"{folder} exists and is not a mapped trajectory: choose another folder")
+    partial = folder.with_name(f".{os.getpid()}.{folder.name}")
+    replaced = folder.with_name(f".{os.getpid()}.old.{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if folder.exists():
+            os.replace(folder, replaced)
+        os.replace(partial, folder)
+    finally:
+        if replaced.exists() and not folder.exists():
+            os.replace(replaced, folder)
+        for leftover in (partial, replaced):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_replaceable(folder: Path) -> bool:
+    """Whether a folder is empty or a mapped trajectory."""
+    return folder.is_dir() and ((folder / "system.json").is_file() or not any(folder.iterdir()))
+
+
+def _check_shape(path: Path, array: np.ndarray, expected: tuple[int, ...]) -> None:
+    if array.shape != expected:
+        raise ValueError(f"{path}: shape {list(array.shape)}, expected {list(expected)}")
+
+
+def _open(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path}: truncated or not a NumPy array ({error})") from error
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """Everything but the frames, as `MappedTrajectory` takes it."""
+    header = read_json(path)
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(f"{path}: not a {FORMAT!r}")
+    try:
+        return {
+            "name": header["name"],
+            "frame_interval": float(header["frame_interval"]),
+            "recipe": header["recipe"],
+            "atom_type": tuple(header["atom_type"]),
+            "bead_name": tuple((residue, atom) for residue, atom in header["bead_name"]),
+            "bead_mass": np.asarray(header["bead_mass"], dtype=np.float64),
+            "bead_index": np.asarray(header["bead_index"], dtype=np.int64),
+            "atom_bonds": np.asarray(header["atom_bonds"], dtype=np.int64).reshape(2, -1),
+            "edge_index": np.asarray(header["edge_index"], dtype=np.int64).reshape(2, -1),
+            "temperature": header.get("temperature"),  # absent up to cgsim 0.1
+            "chirality": _chirality(header),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: incomplete or damaged ({error!r})") from error
+
+
+def _chirality(header: dict[str, Any]) -> np.ndarray | None:
+    """Handedness of the beads; absent where no bead has any, and up to cgsim 0.1."""
+    if "chirality" not in header:
+        return None
+    chirality = np.asarray(header["chirality"], dtype=np.int64)
+    if chirality.shape != (len(header["bead_mass"]),) or not np.isin(chirality, (-1, 0, 1)).all():
+        raise ValueError("chirality must be -1, 0 or 1 for every bead")
+    return chirality
+
+
+def _header(trajectory: MappedTrajectory) -> dict[str, Any]:
+    """Everything but the frames, JSON-able."""
+    chirality = trajectory.chirality
+    return {
+        "format": FORMAT,
+        "units": dict(UNITS),
+        "name": trajectory.name,
+        "frame_interval": trajectory.frame_interval,
+        "temperature": trajectory.temperature,
+        "recipe": trajectory.recipe,
+        "atom_type": list(trajectory.atom_type),
+        "bead_name": [list(name) for name in trajectory.bead_name],
+        "bead_mass": trajectory.bead_mass.tolist(),
+        **{key: getattr(trajectory, key).tolist() for key in _ARRAYS},
+        **({} if chirality is None else {"chirality": chirality.tolist()}),
+    }
+
+
+def _system(
+    files: Files,
+    molecule: Molecule,
+    mapping: Mapping,
+    frame_interval: float | None,
+    name: str | None,
+) -> Callable[[np.ndarray, np.ndarray | None, np.ndarray | None], MappedTrajectory]:
+    """A constructor that needs only frames and what they tell of the handedness."""
+    interval = common_frame_interval(files, frame_interval=frame_interval)
+    temperature = read_sidecar(trajectory_files(files)[0]).get("temperature")
+
+    def build(
+        pos: np.ndarray, cell: np.ndarray | None, chirality: np.ndarray | None
+    ) -> MappedTrajectory:
+        return MappedTrajectory(
+            name=name or molecule.name,
+            atom_type=molecule.atom_type,
+            atom_bonds=molecule.bond_index,
+            bead_index=mapping.bead_index,
+            bead_name=tuple(bead_names(molecule, mapping)),
+            bead_mass=mapping.bead_mass,
+            edge_index=mapping.edge_index,
+            pos=pos,
+            frame_interval=interval,
+            recipe=mapping.recipe,
+            cell=cell,
+            temperature=temperature,
+            chirality=chirality,
+        )
+
+    return build
+
+
+def _mapped_chunks(
+    files: Files, molecule: Molecule, mapping: Mapping, frame_interval: float | None
+) -> Iterator[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]:
+    """Unwrapped bead positions [f, n, 3] float32 and cells [f, 3, 3], chunk by chunk.
+
+    With them the handedness of the beads [n] in the first frame, None where no bead has any.
+    """
+    unwrap = Unwrapper(molecule)
+    superpose = None if mapping.keeps_rigid_motion else Superposition(mapping.bead_mass)
+    chirality = None
+    for number, chunk in enumerate(iter_frames(files, molecule, frame_interval=frame_interval)):
+        xyz, cell = unwrap(chunk), chunk.unitcell_vectors
+        if number == 0:
+            handed = bead_chirality(molecule, mapping, xyz[0])
+            chirality = handed if handed.any() else None
+        pos = mapping(xyz)
+        if superpose is not None:
+            if cell is not None:
+                raise ValueError(
+                    f"{molecule.name}: the trajectory has a periodic cell; rigid motion can be "
+                    "taken out of one free molecule only"
+                )
+            pos = superpose(pos)
+        yield (
+            pos.astype(np.float32),
+            None if cell is None else cell.astype(np.float32),
+            chirality,
+        )
+
+
+def _append(folder: Path, field: str, frames: np.ndarray, streams: dict[str, list[int]]) -> None:
+    """Append raw frames to a stream, counting them."""
+    shape = streams.setdefault(field, [0, *frames.shape[1:]])
+    shape[0] += len(frames)
+    with open(folder / f"{field}.raw", "ab") as file:
+        frames.tofile(file)
+
+
+def _finish(folder: Path, field: str, shape: list[int]) -> None:
+    """Turn a raw stream into a ``.npy`` file."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
+    with open(folder / f"{field}.npy", "wb") as file, open(folder / f"{field}.raw", "rb") as raw:
+        np.lib.format.write_array_header_1_0(file, header)
+        shutil.copyfileobj(raw, file)
+    os.remove(folder / f"{field}.raw")

@@ -1,0 +1,123 @@
+"""Reference trajectories of peptides: what to run, where, and the files around it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from cgsim.md.files import Description, check_names
+from cgsim.md.peptide_chain import Peptide
+from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
+from cgsim.md.run import Run
+from cgsim.md.schedule import Method, run_replicas
+from cgsim.md.solvent import check_solvent
+
+# Above, copies side by side in one System are no faster on a CPU core than one after the other:
+# the step costs the pairs within each copy (benchmarks/md_peptide_speed.py).
+MAX_MERGED_ATOMS_ON_CPU = 400
+
+
+@dataclass(frozen=True)
+class PeptideRun(Run):
+    """How to simulate peptides.
+
+    Attributes
+    ----------
+    duration : float
+        Production time of each replica, ps.
+    frame_interval : float
+        Time between written frames, ps; a multiple of the timestep, 0.004 ps.
+    equilibration : float
+        Time simulated and thrown away before, after energy minimisation of the structure, ps; 0 or
+        a multiple of ``frame_interval``. A chain of more than three residues takes longer than the
+        default to forget that it was extended.
+    n_replicas : int
+        Independent runs of each peptide: one structure, other velocities and noise.
+    seed : int
+        Seed of velocities and noise.
+    platform : str
+        ``"auto"`` (CUDA if it works, else CPU), ``"CPU"``, ``"CUDA"``, ``"OpenCL"`` or
+        ``"Reference"``.
+    format : str
+        ``"xtc"`` or ``"dcd"``.
+    temperature : float
+        K.
+    solvent : str
+        Implicit water: ``"GBn2"``, or ``"OBC2"``, which is several times faster on a CPU.
+    """
+
+    timestep: ClassVar[float] = PeptideForceField().timestep
+
+    equilibration: float = 200.0
+    temperature: float = 300.0
+    solvent: str = PeptideForceField.solvent
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (math.isfinite(self.temperature) and self.temperature > 0.0):
+            raise ValueError(f"temperature must be positive, in K, got {self.temperature}")
+        check_solvent(self.solvent)
+
+
+def generate_peptides(
+    peptides: Sequence[Peptide], directory: str | Path, run: PeptideRun
+) -> list[Path]:
+    """Simulate every peptide and write trajectories that ``cgsim`` and MDTraj can read.
+
+    Per peptide: ``<name>.pdb`` (the starting structure), ``<name>-r<replica>.xtc`` or ``.dcd`` (all
+    atoms, unwrapped, no cell) and ``<name>.json`` (units, frame interval, temperature, force field,
+    residues, seed, speed, versions; no masses: those of the elements hold, although hydrogens were
+    heavier in the simulation). Frame i is at time (i + 1) x frame_interval after equilibration.
+
+    Finished replicas are skipped, interrupted ones resumed, and a longer ``duration`` extends what
+    is there. Replicas of small peptides run merged, side by side on the CPU cores; on a GPU all
+    replicas of all peptides are one System. Ctrl-C stops after the chunks at work, with everything
+    simulated so far on disk.
+
+    Returns
+    -------
+    list of Path
+        The trajectory files, peptide by peptide, replica by replica.
+
+    Raises
+    ------
+    ValueError
+        Two peptides of one name, or a directory that holds data made with other settings.
+    ArithmeticError
+        A simulation blew up; what was simulated before stays.
+    """
+    directory = Path(directory)
+    check_names([peptide.name for peptide in peptides])
+    force_field = PeptideForceField(run.temperature, solvent=run.solvent)
+    for peptide in peptides:
+        describe_peptide(peptide, run, asdict(force_field)).write(directory, peptide.to_mdtraj())
+    method: Method[Peptide] = Method(
+        label="peptide MD",
+        merge=lambda merged, platform: MergedPeptides(merged, force_field, platform=platform),
+        initial_coordinates=lambda peptide, _seed: peptide.xyz,
+        max_merged_atoms=MAX_MERGED_ATOMS_ON_CPU,
+    )
+    return run_replicas(peptides, directory, run, method)
+
+
+def describe_peptide(peptide: Peptide, run: Run, force_field: dict[str, Any]) -> Description:
+    """What the JSON says of simulations of a peptide, from the parameters of its force field."""
+    parameters = {name: value for name, value in force_field.items() if name != "temperature"}
+    return Description(
+        name=peptide.name,
+        frame_interval=run.frame_interval,
+        temperature=force_field["temperature"],
+        parameters={
+            "force_field": "ff14SBonlysc",
+            "solvent": force_field["solvent"],
+            "constraints": "bonds to hydrogen",
+            **parameters,
+            "equilibration": run.equilibration,
+            "seed": run.seed,
+            "format": run.format,
+            "source": peptide.source,
+            "residues": list(peptide.residues),
+        },
+        packages=("PeptideBuilder", "biopython"),
+    )

@@ -1,0 +1,1 @@
+"""The method: embed, predict a distribution, refine a sample of it, integrate."""

@@ -1,0 +1,1 @@
+"""INTEGRATE: from accelerations to the next positions."""

@@ -1,0 +1,1 @@
+"""SCORE: the denoiser that refines a sample of the predicted Gaussian."""

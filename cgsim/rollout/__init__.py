@@ -1,0 +1,1 @@
+"""Roll-outs: from a simulator and a starting frame to trajectories."""

@@ -1,0 +1,214 @@
+"""A roll-out step as one compiled function, where that pays."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from cgsim.hardware.compile import compiled, has_compiler, in_short
+from cgsim.hardware.memory import is_out_of_memory
+from cgsim.hardware.threads import compiled_threads, cpu_threads
+from cgsim.model.simulator import Simulator
+from cgsim.model.state import State
+from cgsim.nn.random import randn_like
+
+COMPILE_SECONDS = 3.0  # of one convolution, with what surrounds it, on one core
+SAVED_PER_STEP = 0.5e-3  # s that a compiled convolution saves, however small the batch
+SAVED_PER_EDGE = 0.3e-6  # s more for every edge
+SAVED_ON_GPU = 1e-3  # s that a convolution saves as a CUDA graph, whatever the batch
+WORTH = 1.5  # times that what is saved must pay for the compilation
+AGREEMENT = 1e-3  # largest difference between compiled and eager step, root-mean-square steps
+
+
+CompiledStep = Callable[[Tensor, Tensor, State], Tensor]  # history, noise, what is constant
+
+
+class Stepper(Protocol):
+    """Takes a roll-out one step further."""
+
+    @property
+    def name(self) -> str:
+        """``eager`` or ``compiled``: a restart must go on with the same."""
+
+    def __call__(self, state: State) -> State:
+        """One step."""
+
+    def threads(self) -> AbstractContextManager[None]:
+        """As many CPU threads as are fastest."""
+
+
+@dataclass(frozen=True)
+class EagerStepper:
+    """`Simulator.step`, operation by operation."""
+
+    simulator: Simulator
+    n_beads: int
+    name: str = "eager"
+
+    def __call__(self, state: State) -> State:
+        """One step."""
+        return self.simulator.step(state)
+
+    def threads(self) -> AbstractContextManager[None]:
+        """See `cgsim.hardware.threads.cpu_threads`."""
+        return cpu_threads(self.n_beads)
+
+
+@dataclass(frozen=True)
+class CompiledStepper:
+    """A compiled function for batches of one shape: equal to round-off.
+
+    It draws the same random numbers as `Simulator.step`.
+    """
+
+    function: CompiledStep
+    dtype: torch.dtype
+    n_edges: int
+    n_draws: int
+    name: str = "compiled"
+
+    @torch.no_grad()
+    def __call__(self, state: State) -> State:
+        """One step."""
+        noise = drawn_noise(state, self.n_draws, self.dtype)
+        pos = self.function(state.pos.contiguous(), noise, state)
+        return replace(state, pos=pos.clone() if pos.is_cuda else pos)  # a CUDA graph owns `pos`
+
+    def threads(self) -> AbstractContextManager[None]:
+        """See `cgsim.hardware.threads.compiled_threads`."""
+        return compiled_threads(self.n_edges)
+
+
+def drawn_noise(state: State, n_draws: int, dtype: torch.dtype) -> Tensor:
+    """All that is random in a step [n_draws, n, 3]."""
+    like = state.pos[:, -1].to(dtype)
+    return torch.stack([randn_like(like, state.generator) for _ in range(n_draws)])
+
+
+def compiling_pays(n_steps: int, n_edges: int, *, on_gpu: bool) -> bool:
+    """Whether a roll-out from beginning to end is long enough, by a fixed estimate.
+
+    Both what a compilation costs and what it saves grow with the number of convolutions, so that
+    it does not matter. Nothing is timed: the same call decides the same wherever it is repeated.
+
+    Parameters
+    ----------
+    n_steps
+        Steps in all.
+    n_edges
+        Edges of the whole batch.
+    """
+    saved = SAVED_ON_GPU if on_gpu else SAVED_PER_STEP + SAVED_PER_EDGE * n_edges
+    return n_steps * saved > WORTH * COMPILE_SECONDS
+
+
+def choose_stepper(
+    simulator: Simulator,
+    state: State,
+    n_steps: int,
+    *,
+    before: str | None = None,
+    alike: Sequence[State] = (),
+) -> Stepper:
+    """The faster of both for a roll-out of ``n_steps`` steps.
+
+    Parameters
+    ----------
+    state
+        The batch. Only one of small equal systems (see `cgsim.nn.graph.incidence`) can be compiled.
+    n_steps
+        Steps from beginning to end.
+    before
+        Name of the stepper of the roll-out that is continued; it is taken again.
+    alike
+        Other batches of the same shape, that it will step as well.
+
+    Returns
+    -------
+    The eager one, with a warning, where compilation fails or its result differs.
+    """
+    eager = EagerStepper(simulator, len(state.pos))
+    graph, on_gpu = state.fixed_graph, state.pos.is_cuda
+    if graph is None or not graph.width or before == eager.name:
+        return eager
+    n_edges = graph.edge_index.shape[1]
+    if before is None and not compiling_pays(n_steps, n_edges, on_gpu=on_gpu):
+        return eager
+    if before is None and not on_gpu and not has_compiler():
+        return eager
+    try:
+        with compiled_threads(n_edges), tqdm(total=1, desc="compiling", unit="step") as bar:
+            function = compiled_step(simulator, state)
+            for other in alike:
+                verify_step(simulator, function, other)
+            bar.update()
+    except Exception as error:  # of any part of the compiler
+        if is_out_of_memory(error):
+            raise
+        warnings.warn(
+            f"the step could not be compiled, it runs as it is, more slowly: {in_short(error)}",
+            stacklevel=2,
+        )
+        return eager
+    return CompiledStepper(function, simulator.dtype, n_edges, simulator.n_draws)
+
+
+def compiled_step(simulator: Simulator, state: State) -> CompiledStep:
+    """Compile `Simulator.history_after` for batches of one shape, and try it on one.
+
+    Batches of one shape are of equally many systems of one size, whatever the molecules.
+
+    Raises
+    ------
+    ValueError
+        If the batch is not one of small equal systems.
+    ArithmeticError
+        If the compiled function gives another result.
+    """
+    graph = state.fixed_graph
+    if graph is None or not graph.width:
+        raise ValueError("only a step of small equal systems can be compiled")
+
+    def step(history: Tensor, noise: Tensor, state: State) -> Tensor:
+        return simulator.history_after(history, noise, state=state)
+
+    function = compiled(step, fastest_options(state.pos.device))
+    verify_step(simulator, function, state)
+    return function
+
+
+def fastest_options(device: torch.device) -> dict[str, Any]:
+    """What the compiler does beyond the usual: a CUDA graph, or large products by oneDNN."""
+    if device.type == "cuda":
+        return {"triton.cudagraphs": True}
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return {}
+    try:
+        from cgsim.hardware.onednn import ByOneDNN  # loads the compiler, which takes a second
+    except ImportError:  # a PyTorch whose compiler has other insides
+        return {}
+    return {"post_grad_custom_post_pass": ByOneDNN()}
+
+
+@torch.no_grad()
+def verify_step(simulator: Simulator, function: CompiledStep, state: State) -> None:
+    """Take a step from a state both ways; it leaves what is constant in the graph, computed once.
+
+    Raises
+    ------
+    ArithmeticError
+        If the compiled function gives another result.
+    """
+    known = replace(state, generator=torch.Generator(state.pos.device))
+    noise = drawn_noise(known, simulator.n_draws, simulator.dtype)
+    history = state.pos.contiguous()
+    expected = simulator.history_after(history, noise, state=state)
+    found = function(history, noise, state)
+    largest = float((found - expected).abs().max()) / simulator.statistics.step_scale
+    if not largest < AGREEMENT:
+        raise ArithmeticError(f"the compiled step differs by {largest:.2g} root-mean-square steps")

@@ -1,0 +1,318 @@
+"""Roll out a simulator: systems and replicas in batches, in memory or in files, restartable."""
+
+import sys
+import time
+import warnings
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from cgsim.hardware.memory import fitting_edges
+from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.simulator import Simulator
+from cgsim.rollout.batches import Batches
+from cgsim.rollout.compiled import EagerStepper
+from cgsim.rollout.reporters import FileReporter, MemoryReporter, Reporter, Restart, numbered
+from cgsim.rollout.starts import choose_starts
+from cgsim.units import PS_PER_NS
+
+LONGEST_BOND = 10.0  # mean bond lengths: a bead bond beyond this is an explosion
+FARTHEST = 1e5  # nm from the origin: an explosion as well, and more than an XTC file should hold
+FLUSH_SECONDS = 60.0  # longest time between two writes
+FLUSH_EVERY = 200  # recorded frames between two writes, or fewer of large batches:
+FLUSH_BYTES = 2**28  # of recorded frames that may wait
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A replica that left the physical range; its frames up to then are kept.
+
+    Attributes
+    ----------
+    name, replica
+        Which one.
+    step
+        First bad step, counted from 1.
+    reason
+        What was seen.
+    """
+
+    name: str
+    replica: int
+    step: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What `simulate` returns.
+
+    Attributes
+    ----------
+    trajectories
+        One per molecule and replica, in memory; empty when written to files.
+    files
+        One per molecule and replica, when written to files.
+    failures
+        Replicas that were stopped.
+    seconds
+        Wall-clock time of the steps, those before a restart included.
+    n_steps
+        Steps done, those before a restart included.
+    """
+
+    trajectories: list[MappedTrajectory]
+    files: list[Path]
+    failures: list[Failure]
+    seconds: float
+    n_steps: int
+
+
+def simulate(
+    simulator: Simulator,
+    start: MappedTrajectory | Sequence[MappedTrajectory],
+    n_steps: int,
+    *,
+    n_replicas: int = 1,
+    seed: int = 0,
+    every: int = 1,
+    output: str | Path | None = None,
+) -> Rollout:
+    """Simulate every molecule of ``start``, each with several replicas, in batches.
+
+    Parameters
+    ----------
+    simulator
+        Moves by ``simulator.timestep`` ps per step, on the device it is on.
+    start
+        Where to start from: replicas start at random frames of the trajectories of their molecule
+        (trajectories of one name are one molecule). A trajectory of one frame will do: it starts
+        at rest.
+    n_steps
+        Steps.
+    n_replicas
+        Independent replicas of every molecule.
+    seed
+        Of the starting frames and the noise.
+    every
+        Steps between two recorded frames.
+    output
+        A directory for ``NAME-rREPLICA.xtc`` with ``NAME.pdb``, ``NAME.psf`` and ``NAME.json``;
+        memory stays bounded, and the same call goes on where a killed one stopped, exactly. A path
+        that ends in ``*.dcd`` (such as ``runs/*.dcd``) chooses DCD. Without it, frames are kept in
+        memory.
+
+    The step is compiled where that pays (see `cgsim.rollout.compiled`). Many systems step in
+    several batches (see `cgsim.rollout.batches`), smaller ones where memory runs out.
+
+    Returns
+    -------
+    `Rollout`. A replica that explodes is stopped with a warning, its good frames are kept and the
+    others go on.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive, an atom type is unknown, or the output holds another roll-out.
+    MemoryError
+        If there is not enough for a single system.
+    """
+    for name, value in (("n_steps", n_steps), ("n_replicas", n_replicas), ("every", every)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    starts = [start] if isinstance(start, MappedTrajectory) else list(start)
+    systems = choose_starts(simulator, starts, n_replicas=n_replicas, seed=seed)
+    reporter: Reporter = (
+        MemoryReporter(systems, simulator.timestep * every)
+        if output is None
+        else FileReporter(systems, simulator.timestep * every, output=Path(output))
+    )
+    run = _Run(simulator, systems, reporter, settings={"every": every, "seed": seed})
+    return run.to(n_steps)
+
+
+class _Run:
+    """The loop: step, guard, record, flush."""
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        systems: Sequence[MappedTrajectory],
+        reporter: Reporter,
+        *,
+        settings: dict[str, int],
+    ) -> None:
+        self.simulator, self.systems, self.reporter = simulator, systems, reporter
+        self.device = next(simulator.parameters()).device
+        self.every = settings["every"]
+        self.settings: dict[str, int | str] = {
+            **settings,
+            "simulator": _fingerprint(simulator),
+            "start": zlib.crc32(b"".join(system.pos.tobytes() for system in systems)),
+            "device": self.device.type,
+        }
+        self.alive = [True] * len(systems)
+        self.failures: list[Failure] = []
+        self.seconds_before = 0.0
+        self.last_flush = time.perf_counter()
+        self.labels = [(system.name, replica) for system, replica in numbered(systems)]
+        self.bonds, self.bond_system = (part.to(self.device) for part in _all_bonds(systems))
+        counts = torch.tensor([system.n_beads for system in systems], device=self.device)
+        self.system = torch.repeat_interleave(counts)
+
+    def to(self, n_steps: int) -> Rollout:
+        """Run until ``n_steps`` steps have been done, the ones before a restart included."""
+        restart = self.reporter.restart(self.settings)
+        batches = self._batches(restart)
+        safe, first, before = batches.pos, 0, None
+        if restart is not None:
+            first, before = restart.step, str(restart.settings.get("stepper", EagerStepper.name))
+            self._resume(restart, batches)
+        if first >= n_steps:
+            return self._run(batches, first, n_steps, safe=safe)
+        with batches.prepare(n_steps, before=before):
+            return self._run(batches, first, n_steps, safe=safe)
+
+    def _batches(self, restart: Restart | None) -> Batches:
+        """All systems at their start, in the batches of the roll-out that is continued."""
+        config = self.simulator.config
+        widths = [network.n_channels for network in (config.dynamics, config.score) if network]
+        most_edges = fitting_edges(self.device, n_channels=max(widths))
+        if restart is not None:  # an old one has them all in one
+            most_edges = int(restart.settings.get("most_edges", sys.maxsize))
+        generator = torch.Generator(self.device).manual_seed(int(self.settings["seed"]))
+        return Batches(self.simulator, self.systems, generator=generator, most_edges=most_edges)
+
+    def _run(self, batches: Batches, first: int, n_steps: int, *, safe: Tensor) -> Rollout:
+        if first == 0:
+            self._flush(batches, 0, 0.0)
+        seconds, started = self.seconds_before, time.perf_counter()
+        with tqdm(
+            total=n_steps, initial=first, unit="step", desc="roll-out", mininterval=0.5
+        ) as bar:
+            step = first
+            while step < n_steps and any(self.alive):
+                step, most_edges = step + 1, batches.most_edges
+                self._guard(batches, step, safe)
+                if step % self.every == 0:
+                    self.reporter.record(batches.pos[:, -1], self.alive)
+                bar.update()
+                is_last = step == n_steps or not any(self.alive)
+                if is_last or self._flush_is_due(step) or batches.most_edges != most_edges:
+                    seconds = self.seconds_before + time.perf_counter() - started
+                    self._flush(batches, step, seconds)
+                    self._show_speed(bar, step, seconds)
+        return Rollout(
+            trajectories=self.reporter.trajectories(),
+            files=self.reporter.files(),
+            failures=self.failures,
+            seconds=seconds,
+            n_steps=step,
+        )
+
+    def _flush_is_due(self, step: int) -> bool:
+        """Enough frames, or enough time, since the last write."""
+        waited = time.perf_counter() - self.last_flush
+        frame = 24 * len(self.system)  # bytes
+        n_frames = max(1, min(FLUSH_EVERY, FLUSH_BYTES // frame))
+        return step % (self.every * n_frames) == 0 or waited > FLUSH_SECONDS
+
+    def _resume(self, restart: Restart, batches: Batches) -> None:
+        """Go on from there."""
+        self.failures = [Failure(**failure) for failure in restart.failures]
+        stopped = {(failure.name, failure.replica) for failure in self.failures}
+        self.alive = [label not in stopped for label in self.labels]
+        self.seconds_before = restart.seconds
+        batches.generator.set_state(restart.generator)
+        batches.put(restart.pos)
+
+    def _flush(self, batches: Batches, step: int, seconds: float) -> None:
+        self.last_flush = time.perf_counter()
+        now: dict[str, int | str] = {"stepper": batches.stepper, "most_edges": batches.most_edges}
+        self.reporter.flush(
+            Restart(
+                step=step,
+                pos=batches.pos.cpu(),
+                generator=batches.generator.get_state(),
+                failures=[asdict(failure) for failure in self.failures],
+                seconds=seconds,
+                settings=self.settings | now,
+            )
+        )
+
+    def _guard(self, batches: Batches, step: int, safe: Tensor) -> None:
+        """Take a step; stop exploded or non-finite replicas and put them back, unrecorded."""
+        pos = batches.step()
+        bad = self._bad_systems(pos[:, -1])
+        if not bad.any():
+            return
+        for index in bad.nonzero()[:, 0].tolist():
+            if self.alive[index]:
+                self._stop(index, step)
+        batches.put(torch.where(bad[self.system][:, None, None], safe, pos))
+
+    def _bad_systems(self, pos: Tensor) -> Tensor:
+        bad = torch.zeros(len(self.systems), dtype=torch.bool, device=pos.device)
+        bad[self.system[~(pos.abs() < FARTHEST).all(dim=1)]] = True
+        first, second = self.bonds
+        limit = LONGEST_BOND * self.simulator.statistics.length_scale
+        long = ~((pos[first] - pos[second]).norm(dim=1) < limit)
+        bad[self.bond_system[long]] = True
+        return bad
+
+    def _stop(self, index: int, step: int) -> None:
+        self.alive[index] = False
+        name, replica = self.labels[index]
+        reason = (
+            f"a position is not finite or beyond {FARTHEST:g} nm, or a bead bond exceeds "
+            f"{LONGEST_BOND:g} mean bond lengths"
+        )
+        self.failures.append(Failure(name, replica, step, reason))
+        warnings.warn(
+            f"{name}, replica {replica}: stopped at step {step}: {reason}; its frames up to then "
+            "are kept",
+            stacklevel=2,
+        )
+
+    def _show_speed(self, bar: tqdm, n_steps: int, seconds: float) -> None:
+        rate = n_steps / seconds
+        per_day = rate * 86400 * self.simulator.timestep * len(self.systems) / PS_PER_NS
+        bar.set_postfix_str(
+            f"{rate * len(self.systems):.0f} system-steps/s, {per_day:.3g} ns/day in all"
+        )
+
+
+def _fingerprint(simulator: Simulator) -> int:
+    """Checksum of weights and scales."""
+    weights = b"".join(value.detach().cpu().numpy().tobytes() for value in simulator.parameters())
+    return zlib.crc32(weights + repr(simulator.statistics).encode())
+
+
+def _all_bonds(systems: Sequence[MappedTrajectory]) -> tuple[Tensor, Tensor]:
+    """Bead bonds of the whole batch [2, n_bonds] and the system of each."""
+    offsets = np.cumsum([0] + [system.n_beads for system in systems])
+    bonds = [system.edge_index + offset for system, offset in zip(systems, offsets, strict=False)]
+    owner = [np.full(system.edge_index.shape[1], index) for index, system in enumerate(systems)]
+    return torch.as_tensor(np.concatenate(bonds, axis=1)), torch.as_tensor(np.concatenate(owner))
+
+
+def roll_out_beside(
+    simulator: Simulator,
+    reference: Sequence[MappedTrajectory],
+    duration: float,
+    *,
+    seed: int,
+    output: str | Path,
+) -> Rollout:
+    """Roll out every molecule of some MD for a time (ps), from the first frames of its MD."""
+    n_first = simulator.statistics.stride * simulator.config.history
+    starts = [trajectory.frames(0, n_first) for trajectory in reference]
+    return simulate(
+        simulator, starts, round(duration / simulator.timestep), seed=seed, output=output
+    )

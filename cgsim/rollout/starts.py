@@ -1,0 +1,143 @@
+"""Where roll-outs start: a history of frames for every molecule and replica."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cgsim.data.graphs import CGData, SystemGraph, join
+from cgsim.io import Molecule, load_molecule
+from cgsim.mapping import build_mapping
+from cgsim.mapping.store import load_mapped_folders, map_trajectory
+from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.simulator import Simulator
+
+
+def map_structure(
+    structure_file: str | Path, simulator: Simulator, *, molecule: Molecule | None = None
+) -> MappedTrajectory:
+    """Map one structure onto the beads of a simulator, to start a roll-out from it at rest.
+
+    Parameters
+    ----------
+    structure_file
+        Coordinates in any format that MDTraj reads; the first frame counts.
+    simulator
+        A loaded simulator: it knows how the atoms of its training data became beads.
+    molecule
+        Atoms and bonds; by default those of ``structure_file`` (see `cgsim.load_molecule`).
+
+    Returns
+    -------
+    MappedTrajectory
+        One frame, named like the molecule.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the file cannot be read, has no bonds or masses, or the simulator does not know its
+        mapping.
+    """
+    if simulator.recipe is None:
+        raise ValueError(
+            "this simulator does not know how its atoms became beads (it was not loaded from a "
+            "file, or saved without provenance): map the structure with cgsim.map_trajectory"
+        )
+    molecule = molecule or load_molecule(structure_file)
+    mapping = build_mapping(molecule, simulator.recipe)
+    interval = simulator.timestep  # of no account: there is one frame
+    mapped = map_trajectory(structure_file, molecule, mapping, frame_interval=interval)
+    return mapped.frames(0, 1)
+
+
+def choose_starts(
+    simulator: Simulator, starts: Sequence[MappedTrajectory], *, n_replicas: int, seed: int
+) -> list[MappedTrajectory]:
+    """One short trajectory (the history) per molecule and replica, replicas of a molecule in a row.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to start from, or two different molecules are of one name.
+    """
+    if not starts or any(trajectory.n_frames == 0 for trajectory in starts):
+        raise ValueError("nothing to start from: every start needs at least one frame")
+    random = np.random.default_rng(seed)
+    chosen = []
+    for name in dict.fromkeys(trajectory.name for trajectory in starts):
+        candidates = [trajectory for trajectory in starts if trajectory.name == name]
+        if not all(_is_same_molecule(candidates[0], other) for other in candidates):
+            raise ValueError(f"{name}: two different molecules are of this name; rename one")
+        for _ in range(n_replicas):
+            chosen.append(_history(simulator, candidates[random.integers(len(candidates))], random))
+    return chosen
+
+
+def _is_same_molecule(first: MappedTrajectory, second: MappedTrajectory) -> bool:
+    return (
+        first.atom_type == second.atom_type
+        and np.array_equal(first.bead_index, second.bead_index)
+        and np.array_equal(first.edge_index, second.edge_index)
+        and _handedness(first) == _handedness(second)
+        and (first.cell is None) == (second.cell is None)
+    )
+
+
+def _handedness(trajectory: MappedTrajectory) -> list[int]:
+    zero = np.zeros(trajectory.n_beads, dtype=np.int64)
+    return (zero if trajectory.chirality is None else trajectory.chirality).tolist()
+
+
+def _history(
+    simulator: Simulator, trajectory: MappedTrajectory, random: np.random.Generator
+) -> MappedTrajectory:
+    """The k frames, one step apart, up to a random one; one frame repeated if they are too few."""
+    timestep = simulator.timestep
+    stride = round(timestep / trajectory.frame_interval)
+    if stride < 1 or not np.isclose(stride * trajectory.frame_interval, timestep, rtol=1e-3):
+        stride = trajectory.n_frames  # frames at other times than the steps give no velocities
+    span = (simulator.config.history - 1) * stride
+    if trajectory.n_frames > span:
+        last = int(random.integers(span, trajectory.n_frames))
+        rows = np.arange(last - span, last + 1, stride) if span else np.array([last])
+    else:
+        rows = np.full(simulator.config.history, int(random.integers(trajectory.n_frames)))
+    cell = None if trajectory.cell is None else trajectory.cell[rows]
+    return replace(
+        trajectory,
+        pos=trajectory.at(rows),
+        cell=cell,
+        frame_interval=timestep,
+    )
+
+
+def start_batch(simulator: Simulator, systems: Sequence[MappedTrajectory]) -> CGData:
+    """The histories of all systems as one batch; replicas share their atom graph."""
+    repeated = [
+        replace(system, pos=np.concatenate([system.pos, system.pos[-1:]])) for system in systems
+    ]  # a window also holds a next frame, which a roll-out does not read
+    names = [system.name for system in systems]
+    graphs, counts, windows = [], [], []
+    for name in dict.fromkeys(names):
+        own = [system for system in repeated if system.name == name]
+        graph = SystemGraph.build(
+            own[0],
+            atom_types=simulator.atom_types,
+            n_hops=simulator.config.graph.n_hops,
+            n_bonds=simulator.config.embedding.n_layers,
+        )
+        pos = torch.as_tensor(np.stack([system.pos for system in own])).double()
+        cells = [system.cell[-1] for system in own if system.cell is not None]
+        cell = torch.as_tensor(np.stack(cells)) if cells else None
+        graphs.append(graph)
+        counts.append(len(own))
+        windows.append((pos, cell))
+    return join(graphs, counts, windows)
+
+
+def read_starts(paths: Sequence[Path], simulator: Simulator) -> list[MappedTrajectory]:
+    """Mapped trajectories and, mapped now, structure files."""
+    structures = [map_structure(path, simulator) for path in paths if path.is_file()]
+    return [*load_mapped_folders([path for path in paths if not path.is_file()]), *structures]

@@ -1,0 +1,1 @@
+"""Tests for simulators, ours or yours: exact symmetries, batches, small and exact systems."""
