@@ -12,7 +12,14 @@ from cgsim.version import __version__
 
 if TYPE_CHECKING:
     from cgsim.backmapping import backmap
-    from cgsim.config import FinetuningConfig, ModelConfig, TrainingConfig
+    from cgsim.config import (
+        PEPTIDES,
+        POLYMERS,
+        FinetuningConfig,
+        ModelConfig,
+        Recipe,
+        TrainingConfig,
+    )
     from cgsim.evaluate import Ensemble, compare
     from cgsim.evaluate.report.page import write_report
     from cgsim.evaluate.sources import ensembles_of, read_ensembles
@@ -46,6 +53,9 @@ _HOME = {
     "FinetuningConfig": "config",
     "MappedTrajectory": "mapping.trajectory",
     "ModelConfig": "config",
+    "PEPTIDES": "config",
+    "POLYMERS": "config",
+    "Recipe": "config",
     "Simulator": "model.simulator",
     "TrainingConfig": "config",
     "backmap": "backmapping",
@@ -86,4 +96,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return list(__all__)

@@ -36,7 +36,7 @@ from benchmarks.polymers.runs import Data, train, training_seconds
 from benchmarks.polymers.scores import only, row_metrics
 from benchmarks.record import write_result
 from benchmarks.tables.cells import estimate
-from cgsim.config import DynamicsConfig, ModelConfig, ScoreConfig, TrainingConfig
+from cgsim.config import PEPTIDES
 from cgsim.evaluate import Comparison, Ensemble
 from cgsim.evaluate.ensemble import first_part
 from cgsim.evaluate.judge import Rows, judge_rollout
@@ -44,32 +44,7 @@ from cgsim.evaluate.scores.comparison import ROWS
 from cgsim.model.checkpoint import SIMULATOR_FILE
 from cgsim.model.simulator import Simulator
 
-MODEL = ModelConfig(
-    dynamics=DynamicsConfig(noise="elastic", steps="turning"),
-    score=ScoreConfig(
-        n_channels=32,
-        n_layers=3,
-        n_evaluations=9,
-        start_level=3.0,
-        farthest=30.0,
-        spacing=2.0,
-        churn=0.5,
-        present=True,
-        unconditional=0.1,
-        guidance=2.5,
-        guided_from=0.15,
-        guided_to=0.7,
-    ),
-)
-TRAINING = TrainingConfig(
-    stride=20,
-    n_steps=160000,
-    n_cycles=2,
-    steps_per_epoch=1000,
-    history_noise=0.05,
-    time_reversal=0.5,
-    keep="last",
-)
+MODEL, TRAINING = PEPTIDES.model, PEPTIDES.training
 N_REPLICAS = 32  # of every roll-out
 LENGTH = 4  # time steps of a roll-out, all replicas together, over those of the MD of a peptide
 N_WINDOWS, N_SAMPLES = 100, 30  # of the energy score of one step, per MD run

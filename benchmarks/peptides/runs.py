@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.polymers.runs import Data
+from cgsim.config import PEPTIDES
 from cgsim.evaluate import Ensemble
 from cgsim.evaluate.sources import ensembles_of
 from cgsim.io import load_molecule, read_json, read_sidecar, write_atomic_json
@@ -49,9 +50,7 @@ class Panel:
 
     train_duration: float
     unseen_duration: float
-    recipe: dict[str, Any] = field(
-        default_factory=lambda: {"method": "residues", "rigid_motion": False}
-    )
+    recipe: dict[str, Any] = field(default_factory=PEPTIDES.mapping.copy)
 
     @property
     def options(self) -> str:

@@ -41,7 +41,7 @@ from benchmarks.polymers.scores import (
     targets,
 )
 from benchmarks.record import write_result
-from cgsim.config import ModelConfig, TrainingConfig
+from cgsim.config import POLYMERS, ModelConfig, TrainingConfig
 from cgsim.evaluate import Comparison, Ensemble
 from cgsim.evaluate.ensemble import first_part
 from cgsim.evaluate.judge import Rows, judge_rollout
@@ -49,12 +49,10 @@ from cgsim.evaluate.sources import read_ensembles
 from cgsim.model.simulator import Simulator
 from cgsim.rollout.simulate import Rollout, roll_out_beside
 
-MODEL = {"mini": ModelConfig(), "paper": ModelConfig()}
+MODEL = {"mini": POLYMERS.model, "paper": POLYMERS.model}
 TRAINING = {
-    "mini": TrainingConfig(stride=5, n_steps=12_000, embedding_dropout=0.2),
-    "paper": TrainingConfig(
-        stride=5, n_steps=50_000, batch_size=256, steps_per_epoch=1000, embedding_dropout=0.2
-    ),
+    "mini": POLYMERS.training,
+    "paper": replace(POLYMERS.training, n_steps=50_000, batch_size=256, steps_per_epoch=1000),
 }
 TRIAL_STEPS = 20
 PICTURES = Path(__file__).parents[2] / "docs" / "images"

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from benchmarks.polymers.scores import MD_TIMESTEP
 from benchmarks.record import RESULTS
-from cgsim.config import ModelConfig, TrainingConfig
+from cgsim.config import POLYMERS, ModelConfig, TrainingConfig
 from cgsim.evaluate import Ensemble
 from cgsim.evaluate.observables.structure import radius_of_gyration
 from cgsim.evaluate.sources import ensembles_of
@@ -86,7 +86,7 @@ SIZES = {
         n_train=250,
         n_validation=10,
         n_test=20,
-        atoms_per_bead=10,
+        atoms_per_bead=POLYMERS.mapping["atoms_per_bead"],
         train_md=PolymerRun(duration=2500.0, equilibration=1000.0),
         test_md=PolymerRun(duration=12000.0, equilibration=1000.0, n_replicas=2),
         slow_duration=30000.0,
