@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cgsim.io import Molecule
+if TYPE_CHECKING:
+    from cgsim.io import Molecule
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Mapping:
 
 
 def mapping_from_index(
-    molecule: Molecule, bead_index: np.ndarray, *, recipe: dict[str, Any]
+    molecule: "Molecule", bead_index: np.ndarray, *, recipe: dict[str, Any]
 ) -> Mapping:
     """Make a mapping of `molecule` from the bead ``[n_atoms]`` of each atom, at centres of mass.
 
@@ -126,12 +127,12 @@ def placed_at_atoms(mapping: Mapping, atoms: Sequence[int]) -> Mapping:
     return replace(mapping, atom_weight=atom_weight)
 
 
-def map_atoms(molecule: Molecule) -> Mapping:
+def map_atoms(molecule: "Molecule") -> Mapping:
     """Make each atom a bead."""
     return mapping_from_index(molecule, np.arange(molecule.n_atoms), recipe={"method": "atoms"})
 
 
-def map_residues(molecule: Molecule) -> Mapping:
+def map_residues(molecule: "Molecule") -> Mapping:
     """Make each residue of the topology a bead."""
     residue = np.array([atom.residue.index for atom in molecule.topology.atoms])
     _, bead_index = np.unique(residue, return_inverse=True)

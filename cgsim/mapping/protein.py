@@ -1,19 +1,22 @@
 """Beads of proteins: residues at their C-alpha, or parted into backbone and side chain."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-from mdtraj.core.element import carbon, hydrogen
-from mdtraj.core.topology import Residue
 
-from cgsim.io import Molecule
 from cgsim.mapping.bead_mapping import Mapping, mapping_from_index, placed_at_atoms
+
+if TYPE_CHECKING:
+    from mdtraj.core.topology import Atom, Residue
+
+    from cgsim.io import Molecule
 
 _CAP_SITES = {"ACE": ("CH3",), "NME": ("CH3", "C"), "NMA": ("CH3", "C"), "NH2": ("N",)}
 _BACKBONE = frozenset(("N", "CA", "C", "O", "OXT", "OT1", "OT2"))
 
 
-def map_calpha(molecule: Molecule) -> Mapping:
+def map_calpha(molecule: "Molecule") -> Mapping:
     """Make each residue a bead that sits at its C-alpha.
 
     All atoms of the residue are in the bead: their types and bonds say what it is, and its mass is
@@ -36,7 +39,7 @@ def map_calpha(molecule: Molecule) -> Mapping:
     return placed_at_atoms(mapping, sites)
 
 
-def map_backbone_sidechain(molecule: Molecule) -> Mapping:
+def map_backbone_sidechain(molecule: "Molecule") -> Mapping:
     """Make each residue two beads at their centres of mass: backbone, then side chain.
 
     The backbone is N, CA, C, O (and OXT) with the hydrogens bonded to them. A residue without any
@@ -62,18 +65,18 @@ def map_backbone_sidechain(molecule: Molecule) -> Mapping:
     return mapping_from_index(molecule, bead_index, recipe={"method": "backbone-sidechain"})
 
 
-def _residues(molecule: Molecule) -> Iterator[Residue]:
+def _residues(molecule: "Molecule") -> Iterator["Residue"]:
     """Residues that hold atoms."""
     return (residue for residue in molecule.topology.residues if residue.n_atoms)
 
 
-def _site(residue: Residue) -> int:
+def _site(residue: "Residue") -> int:
     """The atom where the bead of a residue is."""
     wanted = _CAP_SITES.get(residue.name, ("CA",))
     found = [
         atom.index
         for atom in residue.atoms
-        if atom.name in wanted and (atom.name != "CA" or atom.element is carbon)
+        if atom.name in wanted and (atom.name != "CA" or _symbol(atom) == "C")
     ]
     if len(found) == 1:
         return int(found[0])
@@ -89,10 +92,10 @@ def _site(residue: Residue) -> int:
     )
 
 
-def _check_backbone(residue: Residue) -> None:
+def _check_backbone(residue: "Residue") -> None:
     if residue.name in _CAP_SITES:
         return
-    names = {atom.name for atom in residue.atoms if atom.name != "CA" or atom.element is carbon}
+    names = {atom.name for atom in residue.atoms if atom.name != "CA" or _symbol(atom) == "C"}
     missing = [name for name in ("N", "CA", "C") if name not in names]
     if missing:
         raise ValueError(
@@ -102,9 +105,9 @@ def _check_backbone(residue: Residue) -> None:
         )
 
 
-def _bonded_heavy_atoms(molecule: Molecule) -> np.ndarray:
+def _bonded_heavy_atoms(molecule: "Molecule") -> np.ndarray:
     """The atom that each hydrogen is bonded to, and every other atom itself ``[n_atoms]``."""
-    is_hydrogen = np.array([atom.element is hydrogen for atom in molecule.topology.atoms])
+    is_hydrogen = np.array([_symbol(atom) == "H" for atom in molecule.topology.atoms])
     heavy = np.arange(molecule.n_atoms)
     for first, second in (molecule.bond_index, molecule.bond_index[::-1]):
         rows = is_hydrogen[first] & ~is_hydrogen[second]
@@ -112,6 +115,11 @@ def _bonded_heavy_atoms(molecule: Molecule) -> np.ndarray:
     return heavy
 
 
-def _label(residue: Residue) -> str:
+def _symbol(atom: "Atom") -> str | None:
+    """Of the element; None of an atom of unknown element."""
+    return None if atom.element is None else str(atom.element.symbol)
+
+
+def _label(residue: "Residue") -> str:
     chain = residue.chain.chain_id or residue.chain.index
     return f"residue {residue.name} {residue.resSeq} of chain {chain}"

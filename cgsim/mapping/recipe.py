@@ -1,63 +1,40 @@
-"""Mappings given by the user, and mappings made again from their recipe."""
+"""The table of mappers, and mappings made again from their recipe."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
 
-import mdtraj
-import numpy as np
-
-from cgsim.io import Molecule, read_json
-from cgsim.mapping.bead_mapping import Mapping, map_atoms, map_residues, mapping_from_index
+from cgsim.mapping.assignment import map_index
+from cgsim.mapping.bead_mapping import Mapping, map_atoms, map_residues
 from cgsim.mapping.metis import map_metis
 from cgsim.mapping.protein import map_backbone_sidechain, map_calpha
 
-_WITHOUT_PARAMETERS: dict[str, Callable[[Molecule], Mapping]] = {
+if TYPE_CHECKING:
+    from cgsim.io import Molecule
+
+Mapper = Callable[..., Mapping]
+
+# The help of `cgsim map` reads names and signatures here, so these modules load nothing heavy:
+# MDTraj not at all, SciPy where it is used.
+MAPPERS: dict[str, Mapper] = {
+    "metis": map_metis,
     "residues": map_residues,
     "calpha": map_calpha,
     "backbone-sidechain": map_backbone_sidechain,
     "atoms": map_atoms,
+    "user": map_index,
 }
+"""Mappers by the name that recipes and ``cgsim map --method`` call them.
 
-Assignment = (
-    np.ndarray
-    | Sequence[int]
-    | Sequence[Sequence[int]]
-    | str
-    | Path
-    | Callable[[mdtraj.Topology], Any]
-)
+A mapper is a function of a molecule and of parameters that JSON can hold, which are read from its
+signature. A new one is a row: ``MAPPERS["mine"] = map_mine``.
+"""
 
 
-def map_user(molecule: Molecule, assignment: Assignment) -> Mapping:
-    """Map atoms to beads as the user says.
-
-    Parameters
-    ----------
-    molecule
-        What to map.
-    assignment
-        The bead of each atom ``[n_atoms]``, or the list of the atoms of each bead, both from 0;
-        or a JSON file with one of them; or a function of the topology that returns one of them.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If an atom is missed or repeated, a bead is empty, or numbers are no valid indices; names
-        the file.
-    """
-    if isinstance(assignment, str | Path):
-        content = read_json(assignment)
-        try:
-            return _map_index(molecule, _bead_index(content, molecule.n_atoms))
-        except ValueError as error:
-            raise ValueError(f"{assignment}: {error}") from error
-    if callable(assignment):
-        assignment = assignment(molecule.topology)
-    return _map_index(molecule, _bead_index(assignment, molecule.n_atoms))
-
-
-def build_mapping(molecule: Molecule, recipe: dict[str, Any]) -> Mapping:
+def build_mapping(molecule: "Molecule", recipe: dict[str, Any]) -> Mapping:
     """Make the mapping of a recipe, as stored in `Mapping.recipe` and in checkpoints.
 
     Parameters
@@ -65,10 +42,16 @@ def build_mapping(molecule: Molecule, recipe: dict[str, Any]) -> Mapping:
     molecule
         What to map.
     recipe
+        The ``"method"``, a name in `MAPPERS`, and its parameters, those with a default if wanted:
         ``{"method": "metis", "atoms_per_bead": 10}``, ``{"method": "residues"}``,
         ``{"method": "calpha"}``, ``{"method": "backbone-sidechain"}``, ``{"method": "atoms"}`` or
         ``{"method": "user", "bead_index": [...]}``; the last one fits only molecules with as many
         atoms. With ``"rigid_motion": False``: `Mapping.without_rigid_motion`.
+
+    Returns
+    -------
+    Mapping
+        Its recipe holds the name of the mapper and all parameters.
 
     Raises
     ------
@@ -78,66 +61,92 @@ def build_mapping(molecule: Molecule, recipe: dict[str, Any]) -> Mapping:
     if recipe.get("rigid_motion") is False:
         rest = {key: value for key, value in recipe.items() if key != "rigid_motion"}
         return build_mapping(molecule, rest).without_rigid_motion()
-    parameters = {key: value for key, value in recipe.items() if key != "method"}
     method = recipe.get("method")
-    expected = {"metis": {"atoms_per_bead"}, "user": {"bead_index"}}
-    expected |= {name: set() for name in _WITHOUT_PARAMETERS}
-    if not isinstance(method, str) or method not in expected:
-        raise ValueError(f"unknown mapping method {method!r}; known are {', '.join(expected)}")
-    if set(parameters) != expected[method]:
+    if not isinstance(method, str) or method not in MAPPERS:
+        raise ValueError(_unknown(method))
+    given = {key: value for key, value in recipe.items() if key != "method"}
+    parameters = _complete(method, given)
+    mapping = MAPPERS[method](molecule, **parameters)
+    if not isinstance(mapping, Mapping):
         raise ValueError(
-            f"mapping method {method!r} takes {sorted(expected[method])}, not {sorted(parameters)}"
+            f"the mapper {method!r} must return a Mapping, as cgsim.map_user(molecule, beads) "
+            f"does, not a {type(mapping).__name__}"
         )
-    if method == "metis":
-        return map_metis(molecule, atoms_per_bead=parameters["atoms_per_bead"])
-    if method == "user":
-        return map_user(molecule, parameters["bead_index"])
-    return _WITHOUT_PARAMETERS[method](molecule)
+    if mapping.recipe.get("method") == method:
+        return mapping
+    # Made by way of another mapper, whose recipe would be found in files instead.
+    own = replace(mapping, recipe={"method": method, **parameters})
+    return own if mapping.keeps_rigid_motion else own.without_rigid_motion()
 
 
-def _map_index(molecule: Molecule, bead_index: list[int]) -> Mapping:
-    recipe = {"method": "user", "bead_index": bead_index}
-    return mapping_from_index(molecule, np.array(bead_index, dtype=np.int64), recipe=recipe)
+def parameters_of(mapper: Mapper) -> dict[str, inspect.Parameter]:
+    """What a mapper takes besides the molecule, its first argument, by name."""
+    return dict(list(inspect.signature(mapper).parameters.items())[1:])
 
 
-def _bead_index(assignment: Any, n_atoms: int) -> list[int]:
-    """Return the bead of each atom, whichever of the two forms was given."""
-    if isinstance(assignment, np.ndarray):
-        assignment = assignment.tolist()
-    if not isinstance(assignment, list | tuple):
+def add_mapper(path: str) -> str:
+    """Import a mapper from ``package.module:function`` and give it a row of `MAPPERS`.
+
+    Parameters
+    ----------
+    path
+        As a user named it; what a file says is never imported.
+
+    Returns
+    -------
+    str
+        Its name in the table: that which its module gave it there, else that of the function.
+
+    Raises
+    ------
+    ValueError
+        If there is no such module or function, or the name is another mapper's.
+    """
+    try:
+        mapper = pkgutil.resolve_name(path)
+    except (ValueError, ImportError, AttributeError) as error:
         raise ValueError(
-            "a mapping must be a list of the bead of each atom, or of the atoms of each bead, "
-            f"not a {type(assignment).__name__}"
-        )
-    if all(isinstance(item, list | tuple | set | np.ndarray) for item in assignment):
-        return _from_groups(assignment, n_atoms)
-    if len(assignment) != n_atoms:
-        raise ValueError(f"the mapping is for {len(assignment)} atoms, the molecule has {n_atoms}")
-    for atom, bead in enumerate(assignment):
-        if not _is_index(bead, n_atoms):
-            raise ValueError(f"atom {atom} is in no bead: {bead!r} is no valid bead number")
-    return [int(bead) for bead in assignment]
+            f"{path!r} is no mapper: name it as package.module:function ({error})"
+        ) from error
+    if not callable(mapper):
+        raise ValueError(f"{path!r} is no mapper: it is no function of a molecule")
+    for name, known in MAPPERS.items():
+        if known is mapper:
+            return name
+    name = getattr(mapper, "__name__", path)
+    if name in MAPPERS:
+        raise ValueError(f"{path!r}: {name!r} is another mapper; give the function another name")
+    MAPPERS[name] = mapper
+    return str(name)
 
 
-def _from_groups(groups: Sequence[Any], n_atoms: int) -> list[int]:
-    bead_index = [-1] * n_atoms
-    for bead, atoms in enumerate(groups):
-        if len(atoms) == 0:
-            raise ValueError(f"bead {bead} has no atoms")
-        for atom in atoms:
-            if not _is_index(atom, n_atoms):
-                raise ValueError(
-                    f"bead {bead}: {atom!r} is no atom of the molecule, which has atoms 0 to "
-                    f"{n_atoms - 1}"
-                )
-            if bead_index[atom] != -1:
-                raise ValueError(f"atom {atom} is in bead {bead_index[atom]} and in bead {bead}")
-            bead_index[atom] = bead
-    if -1 in bead_index:
-        raise ValueError(f"atom {bead_index.index(-1)} is in no bead")
-    return bead_index
+def _complete(method: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a mapper with the defaults of those not given."""
+    known = parameters_of(MAPPERS[method])
+    for name in given:
+        if name not in known:
+            takes = ", ".join(known) or "none"
+            raise ValueError(
+                f"the mapping method {method!r} has no parameter {name!r}; "
+                f"{_did_you_mean(name, known)}it takes {takes}"
+            )
+    for name, parameter in known.items():
+        if name not in given and parameter.default is parameter.empty:
+            raise ValueError(f"the mapping method {method!r} needs {name!r}")
+    return {name: given.get(name, parameter.default) for name, parameter in known.items()}
 
 
-def _is_index(value: object, n: int) -> bool:
-    is_int = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return is_int and 0 <= int(value) < n  # type: ignore[call-overload]
+def _unknown(method: object) -> str:
+    names = ", ".join(MAPPERS)
+    if not isinstance(method, str):
+        return f"unknown mapping method {method!r}; known are {names}"
+    return (
+        f"the mapping was made by {method!r}, which is not a mapper of cgsim: "
+        f"{_did_you_mean(method, MAPPERS)}name your own with --mapper package.module:function, or "
+        f"in Python with cgsim.mapping.MAPPERS[{method!r}] = function; known are {names}"
+    )
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word, list(known), n=1)
+    return f"did you mean {near[0]!r}? If not, " if near else ""
