@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from cgsim.backmapping import Minimise, backmap_file
+from cgsim.cli.named import maps_atoms
 from cgsim.io import Molecule, load_molecule, read_json
 from cgsim.mapping import Mapping, build_mapping, map_user
 from cgsim.mapping.store import load_mapped
 from cgsim.model.checkpoint import load_provenance
 
 
+@maps_atoms
 def restore_atoms(
     beads: Path,
     *,

@@ -1,7 +1,18 @@
 """The command `cgsim map`."""
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
+
+from docstring_parser import parse
+
+from cgsim.cli.named import use_mapper
+from cgsim.config import POLYMERS
+from cgsim.mapping.recipe import MAPPERS, parameters_of
+
+DEFAULT = POLYMERS.mapping
+USER = "user"  # its bead numbers come from a file, --assignment
 
 
 def map_(
@@ -9,11 +20,12 @@ def map_(
     trajectories: list[Path],
     *,
     output: Path,
-    method: Literal["metis", "residues", "calpha", "backbone-sidechain", "atoms", "user"] = "metis",
-    atoms_per_bead: float = 10.0,
-    assignment: Path | None = None,
+    method: str = DEFAULT["method"],
+    mapper: str | None = None,
+    parameters: dict[str, Any] | None = None,
     frame_interval: float | None = None,
     without_rigid_motion: bool = False,
+    **options: Any,
 ) -> None:
     """Map atoms to beads: one folder NAME.cg per trajectory.
 
@@ -27,29 +39,22 @@ def map_(
             standard residues.
         trajectories: Trajectory files of this molecule, each an independent run.
         output: Folder for the NAME.cg folders.
-        method: METIS clusters of the bond graph, residues at their centres of mass, residues at
-            their C-alpha, backbone and side chain of each residue, single atoms, or your own
-            assignment.
-        atoms_per_bead: For metis.
-        assignment: For user: a JSON file of the bead of each atom, or of the atoms of each bead.
+        mapper: A mapper of your own in place of a method, as package.module:function.
+        parameters: Of your own mapper, for example --parameters.size 4.
         frame_interval: Time between frames, ps; only for formats that store no times (DCD).
         without_rigid_motion: Superpose every frame on the one before, so that diffusion and
             tumbling of one small free molecule are not learnt.
     """
     from cgsim.io import load_molecule
-    from cgsim.mapping import build_mapping, map_user
     from cgsim.mapping.store import map_to_folder
 
     molecule = load_molecule(topology)
-    if method == "user":
-        if assignment is None:
-            raise ValueError("--method user needs --assignment FILE.json")
-        mapping = map_user(molecule, assignment)
-    else:
-        recipe: dict[str, Any] = {"method": method}
-        mapping = build_mapping(
-            molecule, recipe | {"atoms_per_bead": atoms_per_bead} if method == "metis" else recipe
-        )
+    given = {name: value for name, value in options.items() if value is not None}
+    if mapper is not None:
+        method, given = use_mapper(mapper), given | (parameters or {})
+    elif parameters:
+        raise ValueError("--parameters are those of --mapper MODULE:FUNCTION, which is not given")
+    mapping = _mapping(molecule, method, given)
     if without_rigid_motion:
         mapping = mapping.without_rigid_motion()
     for file in trajectories:
@@ -61,3 +66,59 @@ def map_(
             f"{folder}: {mapped.n_frames} frames of {mapped.n_beads} beads, "
             f"{mapped.frame_interval:g} ps apart"
         )
+
+
+def _mapping(molecule: Any, method: str, given: dict[str, Any]) -> Any:
+    """The mapping by a method and what the command line says of it."""
+    from cgsim.mapping import build_mapping, map_user
+
+    if method == USER:
+        if set(given) != {"assignment"}:
+            raise ValueError("--method user needs --assignment FILE.json, and nothing else")
+        return map_user(molecule, given["assignment"])
+    default = DEFAULT if method == DEFAULT["method"] else {}
+    return build_mapping(molecule, default | given | {"method": method})
+
+
+def _options() -> dict[str, tuple[Any, str]]:
+    """Type and help of the options that are parameters of mappers, by their names."""
+    about = f"For {USER}: a JSON file of the bead of each atom, or of the atoms of each bead."
+    options: dict[str, tuple[Any, str]] = {"assignment": (Path, about)}
+    for method, mapper in MAPPERS.items():
+        if method == USER:
+            continue
+        told = {item.arg_name: item.description for item in parse(mapper.__doc__ or "").params}
+        for name, own in parameters_of(mapper).items():
+            default = DEFAULT.get(name, own.default)
+            unless = "" if default is own.empty else f" By default {default}."
+            # Annotations that are strings or missing are left to the mapper itself.
+            kind = own.annotation if own.annotation in (bool, int, float, str) else Any
+            options[name] = (kind, f"For {method}: {told.get(name, '')}{unless}")
+    return options
+
+
+def _methods() -> str:
+    """What the methods are, from the first sentences of the mappers."""
+    about = {name: (inspect.getdoc(own) or "").partition(".")[0] for name, own in MAPPERS.items()}
+    return "; ".join(f"{name}: {text}" for name, text in about.items())
+
+
+def _with_options(command: Callable[..., None]) -> None:
+    """Show the parser the methods as choices, and the options of mappers instead of ``options``."""
+    signature, options = inspect.signature(command), _options()
+    shown = []
+    for own in signature.parameters.values():
+        if own.name == "method":
+            own = own.replace(annotation=Literal[tuple(MAPPERS)])
+        if own.kind is not own.VAR_KEYWORD:
+            shown.append(own)
+    for name, (kind, _) in options.items():
+        own = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+        shown.append(own.replace(annotation=kind | None))
+    command.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+    about = {"method": _methods()} | {name: text for name, (_, text) in options.items()}
+    lines = [f"{name}: {text}" for name, text in about.items()]
+    command.__doc__ = "\n    ".join([inspect.getdoc(command) or "", *lines])
+
+
+_with_options(map_)

@@ -9,6 +9,8 @@ from typing import Any, get_type_hints
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
+from cgsim.cli.named import add_named
+
 
 class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Defaults beside the options; descriptions as they are written."""
@@ -48,6 +50,7 @@ class Parser(ArgumentParser):
                 short = f"--{action.dest.removeprefix(f'{SHORT}.')}"
                 action.option_strings = [short, *action.option_strings]
                 self._option_string_actions[short] = action
+        add_named(self, function)
         self.description = about.partition("\nArgs:")[0].rstrip()
         self.formatter_class = _Formatter
         return [*added, *lists, *flags]

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from cgsim.cli.named import maps_atoms
 from cgsim.cluster.rollout import RolloutCluster, RolloutRun, roll_out
 
 
+@maps_atoms
 def rollout(
     simulator: Path,
     start: list[Path],

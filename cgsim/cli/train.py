@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cgsim.cli.named import maps_atoms
 from cgsim.config import FinetuningConfig, Hardware, ModelConfig, TrainingConfig
 from cgsim.io import load_molecule
 from cgsim.mapping import build_mapping
@@ -52,6 +53,7 @@ def train(
     print(f"simulator: {output / SIMULATOR_FILE}")
 
 
+@maps_atoms
 def finetune(
     simulator: Path,
     data: list[Path],

@@ -43,9 +43,8 @@ def map_user(molecule: "Molecule", assignment: Assignment) -> Mapping:
             return map_index(molecule, bead_index=content)
         except ValueError as error:
             raise ValueError(f"{assignment}: {error}") from error
-    if callable(assignment):
-        assignment = assignment(molecule.topology)
-    return map_index(molecule, bead_index=assignment)
+    beads: Any = assignment(molecule.topology) if callable(assignment) else assignment
+    return map_index(molecule, bead_index=beads)
 
 
 def map_index(molecule: "Molecule", *, bead_index: BeadIndex) -> Mapping:

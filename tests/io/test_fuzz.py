@@ -22,7 +22,7 @@ from cgsim.io import (
     read_sidecar,
     write_psf,
 )
-from cgsim.mapping import build_mapping, map_user
+from cgsim.mapping import MAPPERS, build_mapping, map_user
 from tests.io.systems import chain_bonds, comb_bonds, molecule_of, random_walk, save
 
 N_ATOMS = 14
@@ -196,7 +196,7 @@ def test_user_mappings_of_any_content(folder: Path, data: object) -> None:
 @many
 @given(
     recipe=st.fixed_dictionaries(
-        {"method": st.sampled_from(["metis", "residues", "atoms", "user"]) | json_values},
+        {"method": st.sampled_from(sorted(MAPPERS)) | json_values},
         optional={"atoms_per_bead": json_values, "bead_index": json_values},
     )
 )

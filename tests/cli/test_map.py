@@ -1,0 +1,102 @@
+"""`cgsim map`: options of mappers, and mappers of the user's own."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cgsim.cli import main as cli
+from cgsim.cli.backmap import read_mapping
+from cgsim.io import load_molecule
+from cgsim.mapping import MAPPERS
+from cgsim.mapping.store import load_mapped
+from cgsim.md import build_peptide
+from tests.io.systems import save
+
+MAPPER = '''
+"""A mapper of a user."""
+import numpy as np
+from cgsim.mapping import map_user
+
+
+def map_pieces(molecule, *, n_atoms: int):
+    return map_user(molecule, np.arange(molecule.n_atoms) // n_atoms)
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The working directory: a peptide, two frames, and a mapper; the table is restored."""
+    peptide = build_peptide("AA").to_mdtraj()
+    peptide.save(str(tmp_path / "a.pdb"))
+    save(tmp_path / "a.xtc", peptide.topology, np.repeat(peptide.xyz, 2, axis=0))
+    (tmp_path / "my_beads_of_tests.py").write_text(MAPPER)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = dict(MAPPERS)
+    yield tmp_path
+    MAPPERS.clear()
+    MAPPERS.update(before)
+    sys.modules.pop("my_beads_of_tests", None)
+
+
+def run(*arguments: str) -> int:
+    return cli.main(["map", "a.pdb", "a.xtc", "--output", "out", *arguments])
+
+
+def test_the_bead_size_is_ten_atoms_if_nothing_is_said(folder: Path) -> None:
+    assert run() == 0
+    assert load_mapped(folder / "out" / "a.cg").recipe == {"method": "metis", "atoms_per_bead": 10}
+    assert run("--atoms_per_bead", "4") == 0
+    assert load_mapped(folder / "out" / "a.cg").recipe == {"method": "metis", "atoms_per_bead": 4}
+
+
+def test_a_mapper_of_the_users_own(folder: Path) -> None:
+    assert run("--mapper", "my_beads_of_tests:map_pieces", "--parameters.n_atoms", "8") == 0
+    mapped = load_mapped(folder / "out" / "a.cg")
+    assert mapped.recipe == {"method": "map_pieces", "n_atoms": 8}
+    assert mapped.bead_index.tolist() == [atom // 8 for atom in range(len(mapped.bead_index))]
+    mapping = read_mapping(folder / "out" / "a.cg", load_molecule("a.pdb"))
+    np.testing.assert_array_equal(mapping.bead_index, mapped.bead_index)
+
+
+def test_another_command_is_told_of_the_mapper(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mapper = ("--mapper", "my_beads_of_tests:map_pieces")
+    run(*mapper, "--parameters.n_atoms", "8")
+    MAPPERS.pop("map_pieces")
+    backmap = ["backmap", "out/a.cg/beads.pdb", "--topology", "a.pdb", "--mapping", "out/a.cg"]
+    assert cli.main([*backmap, "--output", "b.xtc"]) == 1
+    assert "--mapper package.module:function" in capsys.readouterr().err
+    assert cli.main([*backmap, "--output", "b.xtc", *mapper]) == 0
+    assert (folder / "b.xtc").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--method", "residues", "--atoms_per_bead", "4"), "'residues' has no parameter 'atoms"),
+        (("--parameters.size", "4"), "--mapper"),
+        (("--mapper", "my_beads_of_tests:map_all"), "map_all"),
+        (("--mapper", "my_beads_of_tests:map_pieces"), "needs 'n_atoms'"),
+        (("--method", "user"), "--assignment"),
+    ],
+)
+def test_options_that_do_not_fit(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    assert run(*arguments) == 1
+    assert said in capsys.readouterr().err
+    assert not (folder / "out").exists()
+
+
+def test_the_help_speaks_of_every_mapper(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["map", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for name, mapper in MAPPERS.items():
+        assert f"{name}: {(mapper.__doc__ or '').split()[0]}" in said
+    assert "For metis: Mean size wanted" in said
