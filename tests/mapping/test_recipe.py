@@ -3,22 +3,24 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cgsim.io import Molecule
+from cgsim.io import Molecule, molecule_from_topology
 from cgsim.mapping import MAPPERS, Mapping, add_mapper, build_mapping, map_atoms, map_user
 from cgsim.mapping.store import load_mapped, map_to_folder, map_trajectory
+from cgsim.md import build_peptide
 from tests.io.systems import bead_topology_of, chain_bonds, molecule_of, random_walk, save
 
 MOLECULE = molecule_of(chain_bonds(12), 12)
-PARAMETERS: dict[str, dict[str, Any]] = {
-    "metis": {"atoms_per_bead": 4},
-    "user": {"bead_index": [0] * 5 + [1] * 7},
+# Of mappers that need any, for a molecule of so many atoms.
+PARAMETERS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "metis": lambda _: {"atoms_per_bead": 4},
+    "user": lambda n_atoms: {"bead_index": [atom // 5 for atom in range(n_atoms)]},
 }
 
 
@@ -44,14 +46,15 @@ def table() -> Iterator[None]:
     MAPPERS.update(before)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in MAPPERS if name not in ("calpha", "backbone-sidechain")]
-)
+@pytest.mark.parametrize("name", MAPPERS)
 def test_every_row_makes_the_same_mapping_again(name: str) -> None:
-    mapping = build_mapping(MOLECULE, {"method": name, **PARAMETERS.get(name, {})})
-    assert mapping.recipe == {"method": name, **PARAMETERS.get(name, {})}
-    again = build_mapping(MOLECULE, json.loads(json.dumps(mapping.recipe)))
+    molecule = molecule_from_topology(build_peptide("AA").to_mdtraj().topology)
+    parameters = PARAMETERS[name](molecule.n_atoms) if name in PARAMETERS else {}
+    mapping = build_mapping(molecule, {"method": name, **parameters})
+    assert mapping.recipe == {"method": name, **parameters}
+    again = build_mapping(molecule, json.loads(json.dumps(mapping.recipe)))
     np.testing.assert_array_equal(again.bead_index, mapping.bead_index)
+    np.testing.assert_array_equal(again.atom_weight, mapping.atom_weight)
 
 
 def test_a_mapper_of_the_users_own(tmp_path: Path) -> None:
