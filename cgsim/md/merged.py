@@ -170,8 +170,9 @@ class MergedCopies:
         self._context.setPositions(np.concatenate(merged))
         self._context.setVelocities(np.concatenate([phase.velocity for phase in start]))
         frames = np.empty((n_frames, self._first[-1], 3))
-        for frame in frames:
-            self._step(steps_per_frame)
+        for index, frame in enumerate(frames):
+            done = index * steps_per_frame
+            self._step(range(done, done + steps_per_frame), start=time)
             state = self._context.getState(positions=True)
             frame[:] = state.getPositions(asNumpy=True)._value
         self._check(frames)
@@ -197,9 +198,10 @@ class MergedCopies:
         longest = self.longest_chunk / (steps_per_frame * self._dynamics.timestep)
         return max(1, int(min(n_frames, longest)))
 
-    def _step(self, n_steps: int) -> None:
+    def _step(self, steps: range, *, start: float) -> None:
+        """Take some steps, numbered from 0 at the time ``start``, ps."""
         try:
-            self._integrator.step(n_steps)
+            self._integrator.step(len(steps))
         except openmm.OpenMMException as error:  # the CPU platform finds NaN by itself
             raise ArithmeticError(
                 f"the simulation blew up ({error}); use a smaller timestep"

@@ -1,7 +1,7 @@
 """Reference trajectories of peptides: what to run, where, and the files around it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,33 +14,22 @@ from cgsim.md.schedule import Method, run_replicas
 from cgsim.md.solvent import check_solvent
 
 # Above, copies side by side in one System are no faster on a CPU core than one after the other:
-# the step costs the pairs within each copy (benchmarks/md_peptide_speed.py).
+# the step costs the pairs within each copy (benchmarks/speed/md_peptides.py).
 MAX_MERGED_ATOMS_ON_CPU = 400
 
 
 @dataclass(frozen=True)
 class PeptideRun(Run):
-    """How to simulate peptides.
+    """How to simulate peptides; all else is as in `Run`.
 
     Attributes
     ----------
-    duration : float
-        Production time of each replica, ps.
     frame_interval : float
         Time between written frames, ps; a multiple of the timestep, 0.004 ps.
     equilibration : float
         Time simulated and thrown away before, after energy minimisation of the structure, ps; 0 or
         a multiple of ``frame_interval``. A chain of more than three residues takes longer than the
         default to forget that it was extended.
-    n_replicas : int
-        Independent runs of each peptide: one structure, other velocities and noise.
-    seed : int
-        Seed of velocities and noise.
-    platform : str
-        ``"auto"`` (CUDA if it works, else CPU), ``"CPU"``, ``"CUDA"``, ``"OpenCL"`` or
-        ``"Reference"``.
-    format : str
-        ``"xtc"`` or ``"dcd"``.
     temperature : float
         K.
     solvent : str
@@ -87,14 +76,46 @@ def generate_peptides(
     ArithmeticError
         A simulation blew up; what was simulated before stays.
     """
-    directory = Path(directory)
-    check_names([peptide.name for peptide in peptides])
     force_field = PeptideForceField(run.temperature, solvent=run.solvent)
-    for peptide in peptides:
-        describe_peptide(peptide, run, asdict(force_field)).write(directory, peptide.to_mdtraj())
-    method: Method[Peptide] = Method(
+    return run_peptides(
+        peptides,
+        Path(directory),
+        run,
         label="peptide MD",
         merge=lambda merged, platform: MergedPeptides(merged, force_field, platform=platform),
+        describe=lambda peptide: describe_peptide(peptide, run, asdict(force_field)),
+    )
+
+
+def run_peptides(
+    peptides: Sequence[Peptide],
+    directory: Path,
+    run: Run,
+    *,
+    label: str,
+    merge: Callable[[Sequence[Peptide], str], MergedPeptides],
+    describe: Callable[[Peptide], Description],
+) -> list[Path]:
+    """Write what the files say of each peptide, then simulate all; errors of `generate_peptides`.
+
+    Parameters
+    ----------
+    label, merge
+        See `cgsim.md.schedule.Method`.
+    describe : callable (peptide) -> Description
+        Of its JSON.
+
+    Returns
+    -------
+    list of Path
+        The trajectory files, peptide by peptide, replica by replica.
+    """
+    check_names([peptide.name for peptide in peptides])
+    for peptide in peptides:
+        describe(peptide).write(directory, peptide.to_mdtraj())
+    method: Method[Peptide] = Method(
+        label=label,
+        merge=merge,
         initial_coordinates=lambda peptide, _seed: peptide.xyz,
         max_merged_atoms=MAX_MERGED_ATOMS_ON_CPU,
     )

@@ -14,7 +14,7 @@ from cgsim.md.schedule import Method, run_replicas
 
 @dataclass(frozen=True)
 class PolymerRun(Run):
-    """How to simulate polymers.
+    """How to simulate polymers; all else is as in `Run`.
 
     Attributes
     ----------
@@ -28,13 +28,6 @@ class PolymerRun(Run):
         relaxation times of ``tiny`` chains; give ``mini`` chains 1000.
     n_replicas : int
         Independent runs of each chain: other starting coordinates, velocities and noise.
-    seed : int
-        Seed of starting coordinates, velocities and noise.
-    platform : str
-        ``"auto"`` (CUDA if it works, else CPU), ``"CPU"``, ``"CUDA"``, ``"OpenCL"`` or
-        ``"Reference"``.
-    format : str
-        ``"xtc"`` or ``"dcd"``.
     """
 
     timestep: ClassVar[float] = ForceField().timestep

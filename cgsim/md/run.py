@@ -22,7 +22,7 @@ class Run:
     equilibration : float
         Time simulated and thrown away before, ps; 0 or a multiple of ``frame_interval``.
     n_replicas : int
-        Independent runs of each molecule.
+        Independent runs of each molecule, with velocities and noise of their own.
     seed : int
         Seed of everything random.
     platform : str

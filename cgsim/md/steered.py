@@ -21,14 +21,12 @@ from typing import ClassVar
 import numpy as np
 import openmm
 
-from cgsim.md.files import Description, check_names
-from cgsim.md.merged import Phase
+from cgsim.md.files import Description
 from cgsim.md.peptide_chain import Peptide
-from cgsim.md.peptide_run import MAX_MERGED_ATOMS_ON_CPU, describe_peptide
+from cgsim.md.peptide_run import describe_peptide, run_peptides
 from cgsim.md.peptide_structure import ALPHA_HELIX, CAPS, build_peptide
 from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
 from cgsim.md.run import Run
-from cgsim.md.schedule import Method, run_replicas
 from cgsim.md.solvent import check_solvent
 from cgsim.units import KJ_PER_KCAL, NM_PER_ANGSTROM
 
@@ -95,34 +93,20 @@ class MergedSteered(MergedPeptides):
     ) -> None:
         super().__init__(peptides, force_field, platform=platform)
         self._velocity = force_field.velocity
-        self._start, self._n_done = 0.0, 0
 
-    def advance(
-        self,
-        start: Sequence[Phase],
-        *,
-        n_frames: int,
-        steps_per_frame: int,
-        seed: int | Sequence[int],
-        time: float = 0.0,
-    ) -> tuple[list[np.ndarray], list[Phase]]:
-        """Simulate as `MergedCopies.advance` does; the spring rests until ``time`` is positive."""
-        self._start, self._n_done = time, 0
-        return super().advance(
-            start, n_frames=n_frames, steps_per_frame=steps_per_frame, seed=seed, time=time
-        )
-
-    def _step(self, n_steps: int) -> None:
-        for _ in range(n_steps):
-            self._n_done += 1
-            time = self._start + self._n_done * self._dynamics.timestep
+    def _step(self, steps: range, *, start: float) -> None:
+        """Step with the spring, which rests until the time is positive."""
+        for step in steps:
+            time = start + (step + 1) * self._dynamics.timestep
             self._context.setParameter(_TRAVEL, self._velocity * max(time, 0.0))
-            super()._step(1)
+            super()._step(range(step, step + 1), start=start)
 
 
 @dataclass(frozen=True)
 class SteeredRun(Run):
     """How to pull peptides; by default a helix of 100 residues to nearly its full length.
+
+    All else is as in `Run`.
 
     Attributes
     ----------
@@ -133,15 +117,6 @@ class SteeredRun(Run):
     equilibration : float
         Time simulated and thrown away before, the spring at rest, after energy minimisation of the
         structure, ps; 0 or a multiple of ``frame_interval``.
-    n_replicas : int
-        Independent runs of each peptide: one structure, other velocities and noise.
-    seed : int
-        Seed of velocities and noise.
-    platform : str
-        ``"auto"`` (CUDA if it works, else CPU), ``"CPU"``, ``"CUDA"``, ``"OpenCL"`` or
-        ``"Reference"``.
-    format : str
-        ``"xtc"`` or ``"dcd"``.
     temperature : float
         K.
     velocity : float
@@ -259,18 +234,14 @@ def generate_steered(
     ArithmeticError
         A simulation blew up; what was simulated before stays.
     """
-    directory = Path(directory)
-    check_names([peptide.name for peptide in peptides])
-    peptides = [aligned(peptide) for peptide in peptides]
-    for peptide in peptides:
-        _describe(peptide, run).write(directory, peptide.to_mdtraj())
-    method: Method[Peptide] = Method(
+    return run_peptides(
+        [aligned(peptide) for peptide in peptides],
+        Path(directory),
+        run,
         label="steered MD",
         merge=lambda merged, platform: MergedSteered(merged, run.force_field, platform=platform),
-        initial_coordinates=lambda peptide, _seed: peptide.xyz,
-        max_merged_atoms=MAX_MERGED_ATOMS_ON_CPU,
+        describe=lambda peptide: _describe(peptide, run),
     )
-    return run_replicas(peptides, directory, run, method)
 
 
 def _describe(peptide: Peptide, run: SteeredRun) -> Description:
