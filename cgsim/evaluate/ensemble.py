@@ -14,6 +14,7 @@ from cgsim.io import (
     iter_frames,
     load_molecule,
 )
+from cgsim.io.display import Facts, frames, shown
 
 
 class BeadMapping(Protocol):
@@ -155,6 +156,16 @@ class Ensemble:
             bead_mass=molecule.atom_mass if mapping is None else mapping.bead_mass,
             edge_index=molecule.bond_index if mapping is None else mapping.edge_index,
         )
+
+    def _facts(self) -> Facts:
+        return {
+            "beads": f"{self.n_beads:,}, {self.edge_index.shape[1]:,} bonds",
+            "mass": f"{self.bead_mass.sum():,.1f} Da",
+            "replicas": f"{self.n_replicas:,}",
+            "frames": frames(self.n_frames, self.frame_interval),
+        }
+
+    __repr__, _repr_html_ = shown(_facts)
 
 
 def _read_replica(file: str | Path, molecule: Molecule, mapping: BeadMapping | None) -> np.ndarray:

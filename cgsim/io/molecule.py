@@ -2,6 +2,7 @@
 
 import gzip
 import warnings
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import mdtraj
 import numpy as np
 from mdtraj.core.element import virtual
 
+from cgsim.io.display import Facts, listed, shown
 from cgsim.io.files import (
     existing_file,
     file_extension,
@@ -52,6 +54,19 @@ class Molecule:
     def n_atoms(self) -> int:
         """Number of atoms."""
         return len(self.atom_type)
+
+    def _facts(self) -> Facts:
+        counts = Counter(self.atom_type)
+        residues = [residue.name for residue in self.topology.residues]
+        return {
+            "atoms": f"{self.n_atoms:,} ({listed(f'{kind} {n}' for kind, n in counts.items())})",
+            "bonds": f"{self.bond_index.shape[1]:,}",
+            "residues": f"{len(residues):,} ({listed(residues)})",
+            "chains": f"{self.topology.n_chains:,}",
+            "mass": f"{self.atom_mass.sum():,.1f} Da",
+        }
+
+    __repr__, _repr_html_ = shown(_facts)
 
 
 def load_molecule(

@@ -1,13 +1,14 @@
 """The mapping itself: which atom is in which bead, and where the bead is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from cgsim.io import Molecule
+    from cgsim.io.display import Facts
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Mapping:
     bead_mass: np.ndarray
     edge_index: np.ndarray
     recipe: dict[str, Any]
-    atom_weight: np.ndarray = field(repr=False)
+    atom_weight: np.ndarray
 
     @property
     def n_atoms(self) -> int:
@@ -86,6 +87,35 @@ class Mapping:
         start = np.searchsorted(self.bead_index[order], np.arange(self.n_beads))
         weight = self.atom_weight[order]
         return np.add.reduceat(weight[:, None] * xyz[:, order], start, axis=1)
+
+    def _facts(self) -> "Facts":
+        n_atoms, mass = np.bincount(self.bead_index), self.bead_mass
+        return {
+            "method": recipe_text(self.recipe),
+            "beads": f"{self.n_beads:,} of {self.n_atoms:,} atoms",
+            "atoms": f"{n_atoms.min():,} to {n_atoms.max():,} of a bead",
+            "mass": f"{mass.min():,.1f} to {mass.max():,.1f} Da of a bead",
+            "bonds": f"{self.edge_index.shape[1]:,} between beads",
+        }
+
+    def __repr__(self) -> str:
+        from cgsim.io.display import as_text  # here: see MAPPERS on imports
+
+        return as_text("Mapping", self._facts())
+
+    def _repr_html_(self) -> str:
+        from cgsim.io.display import as_html
+
+        return as_html("Mapping", self._facts())
+
+
+def recipe_text(recipe: dict[str, Any]) -> str:
+    """A recipe in words, without its lists."""
+    own = {name: value for name, value in recipe.items() if not isinstance(value, list | dict)}
+    still = "" if own.pop("rigid_motion", True) else ", without rigid motion"
+    method = own.pop("method", "unknown")
+    parameters = ", ".join(f"{name} {value}" for name, value in own.items())
+    return f"{method}{f' ({parameters})' if parameters else ''}{still}"
 
 
 def mapping_from_index(

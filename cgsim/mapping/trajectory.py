@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from cgsim.io.display import Facts, frames, shown
+from cgsim.mapping.bead_mapping import recipe_text
 from cgsim.mapping.superposition import superposed
 
 
@@ -78,6 +80,21 @@ class MappedTrajectory:
         """The same system, frames ``start`` to ``stop`` (exclusive), without copying."""
         cell = None if self.cell is None else self.cell[start:stop]
         return replace(self, pos=self.pos[start:stop], cell=cell)
+
+    def _facts(self) -> Facts:
+        n_handed = 0 if self.chirality is None else int(np.count_nonzero(self.chirality))
+        return {
+            "beads": f"{self.n_beads:,} of {len(self.atom_type):,} atoms",
+            "bonds": f"{self.edge_index.shape[1]:,} between beads",
+            "frames": frames(self.n_frames, self.frame_interval),
+            "cell": "periodic" if self.cell is not None else "none",
+            "temperature": None if self.temperature is None else f"{self.temperature:g} K",
+            "mapping": recipe_text(self.recipe),
+            "handedness": f"of {n_handed:,} beads" if n_handed else None,
+            "positions": "nm, memory-mapped" if isinstance(self.pos, np.memmap) else "nm",
+        }
+
+    __repr__, _repr_html_ = shown(_facts)
 
 
 def atom_types_of(trajectories: Iterable[MappedTrajectory]) -> tuple[str, ...]:

@@ -22,9 +22,11 @@ from cgsim.data.augmentation import (
 from cgsim.data.graphs import CGData
 from cgsim.data.scales import Statistics, shared_frame_interval
 from cgsim.data.windows import WindowDataset
+from cgsim.io.display import shown
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.dynamics import Beads, Dynamics, Prediction
 from cgsim.model.embedding import GraphEmbedding
+from cgsim.model.facts import facts_of
 from cgsim.model.integrators.bonds import STEPS, Straight
 from cgsim.model.integrators.euler import acceleration_target, euler_step, velocity_from_history
 from cgsim.model.score.denoiser import Denoiser
@@ -394,3 +396,5 @@ class Simulator(nn.Module):
             history[:, -1], velocity, acceleration=acceleration, timestep=self.timestep
         )
         return self._steps.at(history[:, -1], graph).bent(ahead)
+
+    __repr__, _repr_html_ = shown(facts_of)

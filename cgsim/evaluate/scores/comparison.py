@@ -9,9 +9,12 @@ from cgsim.evaluate.observables.structure import COLLISION_CUTOFF
 from cgsim.evaluate.scores.metrics import METRICS
 from cgsim.evaluate.statistics.distributions import N_BINS
 from cgsim.evaluate.statistics.estimate import Estimate
+from cgsim.io.display import Facts, listed, shown
 from cgsim.units import UNITS
 
 _FORMAT = "cgsim-comparison-1"
+
+HEADLINES = ("mape_rg", "js_rg", "median_relaxation_ratio")
 
 #: Rows of a comparison and their human names; all but the first may be absent.
 ROWS = {
@@ -165,6 +168,25 @@ class Comparison:
             scoring=scoring,
             seed=seed,
         )
+
+    def _facts(self) -> Facts:
+        rows = self.rows.items()
+        return {
+            "molecules": listed(own.name for own in self.learned.molecules),
+            **{label: _headline(score) for label, score in rows},
+        }
+
+    __repr__, _repr_html_ = shown(_facts)
+
+
+def _headline(score: Score) -> str:
+    """A row in one line: the scores that are read first, where they are there."""
+    known = ((metric, score.summary.get(metric.name)) for metric in METRICS)
+    return ", ".join(
+        f"{metric.name} {own.value:.3g}{metric.unit and f' {metric.unit}'}"
+        for metric, own in known
+        if own is not None and metric.name in HEADLINES and math.isfinite(own.value)
+    )
 
 
 def _row_to_dict(score: Score | None) -> dict[str, Any] | None:
