@@ -1,9 +1,11 @@
 """Peak memory of one case, in a process of its own: see `benchmarks.speed.memory`.
 
-python -m benchmarks.speed.memory_case '{"task": "training", "n_beads": 9, "size": 64, "n_steps":
-3}'
+    python -m benchmarks.speed.memory_case CASE
+
+Of a case such as ``{"task": "training", "n_beads": 9, "size": 64, "n_steps": 3, "device": "cpu"}``.
 """
 
+import argparse
 import ctypes
 import gc
 import json
@@ -110,5 +112,12 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     return case | {"program_bytes": before, "peak_bytes": peak_bytes(case["device"]) - before}
 
 
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("case", type=json.loads, help="JSON: task, n_beads, size, n_steps, device")
+    print(json.dumps(measure(parser.parse_args().case)))
+
+
 if __name__ == "__main__":
-    print(json.dumps(measure(json.loads(sys.argv[1]))))
+    main()

@@ -6,6 +6,7 @@ Rewrites the blocks between `<!-- table: NAME -->` and `<!-- end -->` in the pag
 `benchmarks/results/*.json`.
 """
 
+import argparse
 import json
 import re
 from collections.abc import Callable
@@ -139,6 +140,7 @@ def rewrite(page: str, results: Path = RESULTS) -> str:
 
 def main() -> None:
     """Rewrite the pages."""
+    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
     for page in PAGES:
         before = page.read_text(encoding="utf-8")
         after = rewrite(before)

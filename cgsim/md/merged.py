@@ -41,9 +41,9 @@ def choose_platform(name: str) -> tuple[openmm.Platform, dict[str, str]]:
     """Return an OpenMM platform and its properties; ``"auto"`` is CUDA if it works, else CPU.
 
     The CPU platform gets one thread: two merged Systems side by side, one thread each, are faster
-    than one with two threads (``benchmarks/speed/md_polymers.py``). CUDA and OpenCL integrate in double
-    precision (``mixed``), as the copies lie far from the origin. OpenCL is for other GPUs, and for
-    CPUs with an OpenCL driver (PoCL).
+    than one with two threads (``benchmarks/speed/md_polymers.py``). CUDA and OpenCL integrate in
+    double precision (``mixed``), as the copies lie far from the origin. OpenCL is for other GPUs,
+    and for CPUs with an OpenCL driver (PoCL).
 
     Raises
     ------
