@@ -5,6 +5,7 @@ that says what it stands for. Files hold its name and its settings, and are read
 again: nothing is imported because a file says so.
 """
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import asdict, field, fields, make_dataclass, replace
 from typing import Any
@@ -30,7 +31,7 @@ ROLES: dict[str, tuple[dict[str, Any], type[Any]]] = {
 }
 
 
-def role_of(network: Any) -> str:
+def role_of(network: type[Any]) -> str:
     """What a network stands for: ``embedding``, ``dynamics`` or ``score``.
 
     Raises
@@ -39,8 +40,9 @@ def role_of(network: Any) -> str:
         If it is none of them, or its settings are not those of its role with more fields.
     """
     for role, (_, abstract) in ROLES.items():
-        if isinstance(network, type) and issubclass(network, abstract):
-            if not issubclass(network.Config, abstract.Config):
+        if inspect.isclass(network) and issubclass(network, abstract):
+            settings: Any = network
+            if not issubclass(settings.Config, abstract.Config):
                 raise ValueError(
                     f"{network.__name__}.Config must inherit from {abstract.Config.__name__}"
                 )
@@ -92,7 +94,8 @@ def with_networks(model: ModelConfig, networks: Network | Sequence[Network] | No
             known = {name: value for name, value in vars(settings).items() if name in shared}
             settings = network.Config(**known)
         names = replace(model.networks, **{role: add_network(network)})
-        model = replace(model, networks=names, **{role: settings})
+        changed: dict[str, Any] = {"networks": names, role: settings}
+        model = replace(model, **changed)
     return model
 
 

@@ -4,12 +4,14 @@
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from cgsim.config import SamplerConfig
 from cgsim.data.augmentation import UNPERTURBED, Perturbation
 from cgsim.data.graphs import CGData
 from cgsim.data.scales import shared_frame_interval
@@ -86,6 +88,18 @@ class Simulator(NetworkStack):
         """
         drawn = draw(self, batch, generator=generator, perturbation=perturbation)
         return losses(self, *drawn)
+
+    def sampled_by(self, sampler: SamplerConfig) -> Self:
+        """The same simulator with another sampler: the networks are shared, not copied.
+
+        Raises
+        ------
+        ValueError
+            If the score network was not trained for it.
+        """
+        other = copy(self)
+        other.sampler = sampler
+        return other
 
     @torch.no_grad()
     def start(self, batch: CGData, generator: torch.Generator) -> State:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +11,10 @@ from cgsim.config import ModelConfig, SamplerConfig
 from cgsim.data.augmentation import count_graphs, dropped
 from cgsim.data.graphs import CGData
 from cgsim.data.scales import Statistics
-from cgsim.model.dynamics import Beads, DynamicsNetwork, Prediction
-from cgsim.model.embedding import EmbeddingNetwork
+from cgsim.model.dynamics import Beads, Prediction
 from cgsim.model.integrators import steps_class
 from cgsim.model.networks import network_class
 from cgsim.model.score.denoiser import Denoiser
-from cgsim.model.score.network import ScoreNetwork
 from cgsim.model.score.sampler import Sampler
 from cgsim.nn.graph.neighbours import BeadGraph, bead_graph
 
@@ -53,10 +52,11 @@ class NetworkStack(nn.Module):
         self.config, self.atom_types, self.statistics = config, tuple(atom_types), statistics
         self.steps = steps_class(config.dynamics.steps)
         names, n_embedding = config.networks, config.embedding.n_channels
-        self.embedding: EmbeddingNetwork = network_class("embedding", names.embedding)(
+        # Any: networks of one's own have attributes of their own.
+        self.embedding: Any = network_class("embedding", names.embedding)(
             len(self.atom_types), config.embedding
         )
-        self.dynamics: DynamicsNetwork = network_class("dynamics", names.dynamics)(
+        self.dynamics: Any = network_class("dynamics", names.dynamics)(
             config.dynamics,
             config.graph,
             history=config.history,
@@ -65,7 +65,7 @@ class NetworkStack(nn.Module):
         )
         self.score = self._score_network()
 
-    def _score_network(self) -> ScoreNetwork | None:
+    def _score_network(self) -> Any:
         if self.config.score is None:
             return None
         irreps, names = self.dynamics.irreps, self.config.networks
@@ -74,7 +74,7 @@ class NetworkStack(nn.Module):
                 f"{names.dynamics} has no equivariant latents for a score network: set "
                 "model.score to None (null on the command line)"
             )
-        network: ScoreNetwork = network_class("score", names.score)(
+        return network_class("score", names.score)(
             self.config.score,
             self.config.graph,
             latent_irreps=irreps,
@@ -82,7 +82,6 @@ class NetworkStack(nn.Module):
             whitening=self.steps.whitening,
             chiral=self.statistics.chiral,
         )
-        return network
 
     @property
     def sampler(self) -> SamplerConfig:

@@ -8,7 +8,6 @@ trained with: guidance cannot make up for what it has not learnt of others.
 """
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -104,8 +103,7 @@ def read_guidance(
     expected = _slowest(rulers, references, lag_time)
     ratios = []
     for guidance in guidances:
-        guided = copy(simulator)  # shares the weights
-        guided.sampler = replace(simulator.sampler, guidance=guidance)
+        guided = simulator.sampled_by(replace(simulator.sampler, guidance=guidance))
         learned = _rolled_out(guided, trajectories, references, n_replicas=n_replicas, seed=seed)
         ratios.append(_slowest(rulers, learned, lag_time) / expected)
     if np.isnan(ratios).any(axis=0).all():
