@@ -59,7 +59,7 @@ SHOWN = {
         simulator(),
         [
             "time step 2 ps",
-            "noise correlated",
+            "correlated noise",
             "calpha, without rigid motion",
             "A, B, C",
             "cpu, float32",

@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 from docstring_parser import parse
 
-from cgsim.cli.named import use_mapper
 from cgsim.config import POLYMERS
-from cgsim.mapping.recipe import MAPPERS, parameters_of
+from cgsim.mapping.recipe import MAPPERS, add_mapper, parameters_of
 
 DEFAULT = POLYMERS.mapping
 USER = "user"  # its bead numbers come from a file, --assignment
@@ -51,7 +50,7 @@ def map_(
     molecule = load_molecule(topology)
     given = {name: value for name, value in options.items() if value is not None}
     if mapper is not None:
-        method, given = use_mapper(mapper), given | (parameters or {})
+        method, given = add_mapper(mapper), given | (parameters or {})
     elif parameters:
         raise ValueError("--parameters are those of --mapper MODULE:FUNCTION, which is not given")
     mapping = _mapping(molecule, method, given)

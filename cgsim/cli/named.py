@@ -1,31 +1,12 @@
 """Code of the user's own, named on the command line and never because a file says so."""
 
 import argparse
-import os
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _MAPS_ATOMS: set[Callable[..., Any]] = set()
-
-
-def use_mapper(path: str) -> str:
-    """Give the mapper ``package.module:function`` a row of `MAPPERS`; its name there.
-
-    Modules of the working directory are found, too, after all that is installed.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or its name is another mapper's.
-    """
-    from cgsim.mapping import add_mapper
-
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    return add_mapper(path)
 
 
 def maps_atoms(command: Command) -> Command:
@@ -51,4 +32,6 @@ class _UseMapper(argparse.Action):
     """Registers a mapper; there is nothing to hand to the command."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
-        use_mapper(values)
+        from cgsim.mapping import add_mapper
+
+        add_mapper(values)

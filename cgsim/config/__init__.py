@@ -1,20 +1,20 @@
-"""The one home of defaults, and recipes that change some of them.
+"""The one home of defaults: dataclasses that feed the CLI, YAML, the docs and the checkpoint.
 
-A dataclass of settings for everything that has any; they feed the CLI, the YAML, the docs and the
-checkpoint. `POLYMERS` and `PEPTIDES` are the settings behind the packaged simulators.
+`POLYMERS` and `PEPTIDES` are the settings behind the packaged simulators.
 """
 
-from cgsim.config.recipes import PEPTIDES, POLYMERS, Recipe
-from cgsim.config.settings import (
+from cgsim.config.model import (
     DynamicsConfig,
     EmbeddingConfig,
-    FinetuningConfig,
     GraphConfig,
-    Hardware,
     ModelConfig,
+    NetworkNames,
+    SamplerConfig,
     ScoreConfig,
-    TrainingConfig,
+    check_sampler,
 )
+from cgsim.config.recipes import PEPTIDES, POLYMERS, Recipe
+from cgsim.config.training import FinetuningConfig, Hardware, TrainingConfig
 
 __all__ = [
     "PEPTIDES",
@@ -25,7 +25,10 @@ __all__ = [
     "GraphConfig",
     "Hardware",
     "ModelConfig",
+    "NetworkNames",
     "Recipe",
+    "SamplerConfig",
     "ScoreConfig",
     "TrainingConfig",
+    "check_sampler",
 ]

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cgsim.config.settings import DynamicsConfig, ModelConfig, ScoreConfig, TrainingConfig
+from cgsim.config.model import DynamicsConfig, ModelConfig, SamplerConfig, ScoreConfig
+from cgsim.config.training import TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,14 @@ PEPTIDES = Recipe(
     model=ModelConfig(
         dynamics=DynamicsConfig(noise="elastic", steps="turning"),
         score=ScoreConfig(
-            n_channels=32,
-            n_layers=3,
+            n_channels=32, n_layers=3, rho=2.0, current_distances=True, unconditional=0.1
+        ),
+        sampler=SamplerConfig(
             n_evaluations=9,
-            start_level=3.0,
-            farthest=30.0,
-            spacing=2.0,
+            sigma_max=3.0,
+            rho=2.0,
             churn=0.5,
-            present=True,
-            unconditional=0.1,
+            reject_beyond=30.0,
             guidance=2.5,
             guided_from=0.15,
             guided_to=0.7,

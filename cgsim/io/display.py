@@ -49,7 +49,7 @@ def shown(facts: Callable[[Any], Facts]) -> tuple[Callable[[Any], str], Callable
     return text, html
 
 
-def listed(names: Iterable[str], most: int = 8) -> str:
+def comma_list(names: Iterable[str], most: int = 8) -> str:
     """Names with commas; of many the first ones."""
     names = list(names)
     left = len(names) - most

@@ -11,7 +11,7 @@ import mdtraj
 import numpy as np
 from mdtraj.core.element import virtual
 
-from cgsim.io.display import Facts, listed, shown
+from cgsim.io.display import Facts, comma_list, shown
 from cgsim.io.files import (
     existing_file,
     file_extension,
@@ -56,12 +56,12 @@ class Molecule:
         return len(self.atom_type)
 
     def _facts(self) -> Facts:
-        counts = Counter(self.atom_type)
+        kinds = comma_list(f"{kind} {n}" for kind, n in Counter(self.atom_type).items())
         residues = [residue.name for residue in self.topology.residues]
         return {
-            "atoms": f"{self.n_atoms:,} ({listed(f'{kind} {n}' for kind, n in counts.items())})",
+            "atoms": f"{self.n_atoms:,} ({kinds})",
             "bonds": f"{self.bond_index.shape[1]:,}",
-            "residues": f"{len(residues):,} ({listed(residues)})",
+            "residues": f"{len(residues):,} ({comma_list(residues)})",
             "chains": f"{self.topology.n_chains:,}",
             "mass": f"{self.atom_mass.sum():,.1f} Da",
         }

@@ -1,12 +1,12 @@
 """The table of mappers, and mappings made again from their recipe."""
 
 import inspect
-import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from cgsim.config.tables import add_row, import_part, named_row
 from cgsim.mapping.assignment import map_index
 from cgsim.mapping.bead_mapping import Mapping, map_atoms, map_residues
 from cgsim.mapping.metis import map_metis
@@ -62,11 +62,12 @@ def build_mapping(molecule: "Molecule", recipe: dict[str, Any]) -> Mapping:
         rest = {key: value for key, value in recipe.items() if key != "rigid_motion"}
         return build_mapping(molecule, rest).without_rigid_motion()
     method = recipe.get("method")
-    if not isinstance(method, str) or method not in MAPPERS:
-        raise ValueError(_unknown(method))
+    if not isinstance(method, str):
+        raise ValueError(f"unknown mapping method {method!r}; known are {', '.join(MAPPERS)}")
+    mapper = named_row(MAPPERS, method, kind="mapper", option="mapper")
     given = {key: value for key, value in recipe.items() if key != "method"}
     parameters = _complete(method, given)
-    mapping = MAPPERS[method](molecule, **parameters)
+    mapping = mapper(molecule, **parameters)
     if not isinstance(mapping, Mapping):
         raise ValueError(
             f"the mapper {method!r} must return a Mapping, as cgsim.map_user(molecule, beads) "
@@ -85,12 +86,7 @@ def parameters_of(mapper: Mapper) -> dict[str, inspect.Parameter]:
 
 
 def add_mapper(path: str) -> str:
-    """Import a mapper from ``package.module:function`` and give it a row of `MAPPERS`.
-
-    Parameters
-    ----------
-    path
-        As a user named it; what a file says is never imported.
+    """Give a mapper that a user names as ``package.module:function`` a row of `MAPPERS`.
 
     Returns
     -------
@@ -102,21 +98,14 @@ def add_mapper(path: str) -> str:
     ValueError
         If there is no such module or function, or the name is another mapper's.
     """
-    try:
-        mapper = pkgutil.resolve_name(path)
-    except (ValueError, ImportError, AttributeError) as error:
-        raise ValueError(
-            f"{path!r} is no mapper: name it as package.module:function ({error})"
-        ) from error
+    mapper = import_part(path)
     if not callable(mapper):
-        raise ValueError(f"{path!r} is no mapper: it is no function of a molecule")
+        raise ValueError(f"{path}: a mapper is a function of a molecule, not {mapper!r}")
     for name, known in MAPPERS.items():
         if known is mapper:
             return name
-    name = getattr(mapper, "__name__", path)
-    if name in MAPPERS:
-        raise ValueError(f"{path!r}: {name!r} is another mapper; give the function another name")
-    MAPPERS[name] = mapper
+    name = mapper.__name__
+    add_row(MAPPERS, name, mapper, kind="mapper")
     return str(name)
 
 
@@ -125,28 +114,11 @@ def _complete(method: str, given: dict[str, Any]) -> dict[str, Any]:
     known = parameters_of(MAPPERS[method])
     for name in given:
         if name not in known:
-            takes = ", ".join(known) or "none"
-            raise ValueError(
-                f"the mapping method {method!r} has no parameter {name!r}; "
-                f"{_did_you_mean(name, known)}it takes {takes}"
-            )
+            near = get_close_matches(name, known, n=1)
+            takes = f"it takes {', '.join(known) or 'none'}"
+            hint = f"did you mean {near[0]!r}?" if near else takes
+            raise ValueError(f"the mapping method {method!r} has no parameter {name!r}: {hint}")
     for name, parameter in known.items():
         if name not in given and parameter.default is parameter.empty:
             raise ValueError(f"the mapping method {method!r} needs {name!r}")
     return {name: given.get(name, parameter.default) for name, parameter in known.items()}
-
-
-def _unknown(method: object) -> str:
-    names = ", ".join(MAPPERS)
-    if not isinstance(method, str):
-        return f"unknown mapping method {method!r}; known are {names}"
-    return (
-        f"the mapping was made by {method!r}, which is not a mapper of cgsim: "
-        f"{_did_you_mean(method, MAPPERS)}name your own with --mapper package.module:function, or "
-        f"in Python with cgsim.mapping.MAPPERS[{method!r}] = function; known are {names}"
-    )
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    near = get_close_matches(word, list(known), n=1)
-    return f"did you mean {near[0]!r}? If not, " if near else ""

@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from cgsim.hardware.memory import fitting_edges
-from cgsim.io.display import Facts, frames, listed, shown
+from cgsim.io.display import Facts, comma_list, frames, shown
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.simulator import Simulator
 from cgsim.rollout.batches import Batches
@@ -77,15 +77,15 @@ class Rollout:
     def _facts(self) -> Facts:
         runs = self.trajectories
         longest = max(runs, key=lambda own: own.n_frames, default=None)
-        failed = (f"{own.name}-r{own.replica} at step {own.step:,}" for own in self.failures)
+        failed = [f"{own.name}-r{own.replica} at step {own.step:,}" for own in self.failures]
         return {
             "steps": f"{self.n_steps:,} of every trajectory, in {self.seconds:,.4g} s",
             "trajectories": f"{len(runs) or len(self.files):,}",
-            "molecules": listed(dict.fromkeys(own.name for own in runs)) if runs else None,
+            "molecules": comma_list(dict.fromkeys(own.name for own in runs)) if runs else None,
             "frames": longest and frames(longest.n_frames, longest.frame_interval),
-            "files": listed((own.name for own in self.files), 3) if self.files else None,
+            "files": comma_list((own.name for own in self.files), 3) if self.files else None,
             "folder": self.files[0].parent if self.files else None,
-            "failures": f"{len(self.failures)}: {listed(failed, 3)}" if self.failures else "none",
+            "failures": f"{len(failed)}: {comma_list(failed, 3)}" if failed else "none",
         }
 
     __repr__, _repr_html_ = shown(_facts)

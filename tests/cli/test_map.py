@@ -70,7 +70,7 @@ def test_another_command_is_told_of_the_mapper(
     MAPPERS.pop("map_pieces")
     backmap = ["backmap", "out/a.cg/beads.pdb", "--topology", "a.pdb", "--mapping", "out/a.cg"]
     assert cli.main([*backmap, "--output", "b.xtc"]) == 1
-    assert "--mapper package.module:function" in capsys.readouterr().err
+    assert "--mapper package.module:map_pieces" in capsys.readouterr().err
     assert cli.main([*backmap, "--output", "b.xtc", *mapper]) == 0
     assert (folder / "b.xtc").exists()
 

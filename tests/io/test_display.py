@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cgsim.io.display import MAX_LINES, MAX_WIDTH, as_html, as_text, duration, frames, listed, shown
+from cgsim.io.display import (
+    MAX_LINES,
+    MAX_WIDTH,
+    as_html,
+    as_text,
+    comma_list,
+    duration,
+    frames,
+    shown,
+)
 
 LABELS = st.text(
     st.characters(codec="ascii", categories=["L", "Nd", "Zs"]), min_size=1, max_size=20
@@ -60,8 +69,8 @@ def test_a_class_shows_its_name_and_that_of_the_object() -> None:
 
 
 def test_long_lists_are_cut() -> None:
-    assert listed("abc") == "a, b, c"
-    assert listed([str(number) for number in range(1010)], most=2) == "0, 1 and 1,008 more"
+    assert comma_list("abc") == "a, b, c"
+    assert comma_list([str(number) for number in range(1010)], most=2) == "0, 1 and 1,008 more"
 
 
 @pytest.mark.parametrize(

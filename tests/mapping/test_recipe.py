@@ -89,8 +89,7 @@ def test_rigid_motion_is_kept_as_the_mapper_or_the_recipe_says() -> None:
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        ({"method": "mine"}, r"made by 'mine'.*--mapper package\.module:function"),
-        ({"method": "mine"}, r"MAPPERS\['mine'\]"),
+        ({"method": "mine"}, r"no mapper 'mine'.*--mapper package\.module:mine"),
         ({"method": "metsi"}, "did you mean 'metis'"),
         ({"method": "metis", "atom_per_bead": 3}, "'atom_per_bead'.*did you mean 'atoms_per_bead'"),
         ({"method": "pieces", "n_atom": 3}, "'pieces' has no parameter 'n_atom'.*'n_atoms'"),
@@ -125,9 +124,9 @@ def test_mappers_by_their_import_path() -> None:
     [
         ("cgsim.mapping:map_atom", "map_atom"),
         ("cgsim.mappings:map_atoms", "mappings"),
-        ("map atoms", "package.module:function"),
-        ("cgsim.mapping.recipe:MAPPERS", "no function"),
-        (f"{__name__}:map_nothing", "another mapper"),
+        ("map atoms", "package.module:Thing"),
+        ("cgsim.mapping.recipe:MAPPERS", "function of a molecule"),
+        (f"{__name__}:map_nothing", "there is a mapper 'map_nothing' already"),
     ],
 )
 def test_import_paths_that_lead_nowhere(path: str, said: str) -> None:

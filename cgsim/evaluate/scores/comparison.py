@@ -9,7 +9,7 @@ from cgsim.evaluate.observables.structure import COLLISION_CUTOFF
 from cgsim.evaluate.scores.metrics import METRICS
 from cgsim.evaluate.statistics.distributions import N_BINS
 from cgsim.evaluate.statistics.estimate import Estimate
-from cgsim.io.display import Facts, listed, shown
+from cgsim.io.display import Facts, comma_list, shown
 from cgsim.units import UNITS
 
 _FORMAT = "cgsim-comparison-1"
@@ -172,7 +172,7 @@ class Comparison:
     def _facts(self) -> Facts:
         rows = self.rows.items()
         return {
-            "molecules": listed(own.name for own in self.learned.molecules),
+            "molecules": comma_list(own.name for own in self.learned.molecules),
             **{label: _headline(score) for label, score in rows},
         }
 
