@@ -57,21 +57,12 @@ def parted(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def persistence(history: np.ndarray, next_pos: np.ndarray, *, timestep: float) -> LinearPropagator:
-    """Nothing moves: ``x_{t+1} = x_t``, without noise. Of the windows only the beads count.
+    """Nothing moves: ``x_{t+1} = x_t``, without noise.
 
-    Parameters
-    ----------
-    history
-        [n_windows, n_beads, n_frames, 3], nm.
-    next_pos
-        [n_windows, n_beads, 3], nm.
-    timestep
-        From the present frame to the next, ps.
+    The naive method of Hyndman & Athanasopoulos, Forecasting: Principles and Practice, 2021,
+    section 5.2. Of the windows only the number of beads counts.
 
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
+    Parameters, errors: as of `vector_autoregression`, for any number of windows.
     """
     _check_windows(history, next_pos)
     n_beads = history.shape[1]
@@ -81,7 +72,9 @@ def persistence(history: np.ndarray, next_pos: np.ndarray, *, timestep: float) -
 def random_walk(history: np.ndarray, next_pos: np.ndarray, *, timestep: float) -> LinearPropagator:
     """Brownian motion: ``x_{t+1} = x_t`` plus a Gaussian with the covariance of the displacements.
 
-    Parameters, errors: as of `persistence`.
+    Einstein, Ann. Phys. 17, 549, 1905, with displacements of beads that may depend on each other.
+
+    Parameters, errors: as of `vector_autoregression`, for any number of windows.
     """
     _check_windows(history, next_pos)
     steps = _rows(next_pos - history[:, :, -1])
@@ -99,7 +92,7 @@ def independent_frames(
     the sizes of the molecule (Doi & Edwards, The Theory of Polymer Dynamics, 1986, ch. 2), with the
     right structure to second order and no times at all.
 
-    Parameters, errors: as of `persistence`.
+    Parameters, errors: as of `vector_autoregression`, for any number of windows.
     """
     _check_windows(history, next_pos)
     centre = history[:, :, -1].mean(axis=1, keepdims=True)

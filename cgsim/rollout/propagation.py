@@ -95,11 +95,7 @@ class Propagation:
         return cpu_threads(len(self.pos))
 
     def step(self) -> Tensor:
-        """One time step of all systems.
-
-        Returns
-        -------
-        `pos` after it.
+        """Take a time step of all systems and return `pos` after it.
 
         Raises
         ------

@@ -1,43 +1,20 @@
 """Propagators in files: the same steps after reading; foreign and damaged files are told."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from cgsim.baselines import Propagator, load_propagator, save_propagator
+from cgsim.baselines import load_propagator, save_propagator
 from cgsim.baselines.files import is_propagator
 from cgsim.baselines.recurrent import RecurrentConfig, fit_recurrent
 from cgsim.io.headers import read_file_header
 from cgsim.model.checkpoint import pretrained_file
 from cgsim.testing.systems import random_chain
 from tests.baselines.linear_maps import histories, known
-
-
-@dataclass(frozen=True)
-class Drift(Propagator):
-    """A propagator of a user: all beads move on by the same vector."""
-
-    velocity: np.ndarray
-    timestep: float = 1.0
-    history = 1
-
-    def step(self, history: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        return history[:, :, -1] + self.velocity * self.timestep
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {"velocity": self.velocity}
-
-    @classmethod
-    def from_arrays(
-        cls, arrays: Mapping[str, np.ndarray], *, timestep: float, length_scale: float
-    ) -> Self:
-        return cls(arrays["velocity"], timestep)
+from tests.model.drift import Drift
 
 
 def test_a_linear_propagator_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -78,7 +55,8 @@ def test_a_class_of_the_user_is_named_by_the_user(tmp_path: Path) -> None:
         load_propagator(file)
     again = load_propagator(file, propagator=Drift)
     moved = again.step(np.zeros((1, 2, 1, 3)), np.random.default_rng(0))
-    np.testing.assert_array_equal(moved, np.broadcast_to([2.0, 4.0, 6.0], (1, 2, 3)))
+    np.testing.assert_array_equal(moved, np.broadcast_to([1.0, 2.0, 3.0], (1, 2, 3)))
+    assert again.timestep == 2.0
     linear = save_propagator(known(), tmp_path / "var.safetensors")
     with pytest.raises(ValueError, match="holds a LinearPropagator"):
         load_propagator(linear, propagator=Drift)

@@ -1,10 +1,9 @@
 """Roll-outs of propagators: exact maps, files and restarts as of simulators, and the guard."""
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import mdtraj
 import numpy as np
@@ -16,10 +15,10 @@ from cgsim.baselines.regression import random_walk
 from cgsim.io import load_molecule
 from cgsim.mapping.store import save_mapped
 from cgsim.mapping.trajectory import MappedTrajectory
-from cgsim.model.propagator import Propagator
 from cgsim.rollout.simulate import Rollout, simulate
 from cgsim.rollout.starts import read_starts
 from cgsim.testing.systems import random_chain
+from tests.model.drift import Drift
 
 XTC_ROUNDING = 6e-4  # nm
 CHAINS = [random_chain(6, n_frames=30, seed=seed, name=f"c{seed}") for seed in range(2)]
@@ -112,7 +111,7 @@ def test_molecules_of_many_sizes_are_rolled_out_at_once() -> None:
         molecule(np.full((1, n_beads, 3), index), name=f"m{index}")
         for index, n_beads in enumerate(sizes)
     ]
-    found = simulate(Drift(np.array([0.5, 0.0, 0.0])), starts, 2, n_replicas=2)
+    found = simulate(Drift(np.array([0.5, 0.0, 0.0]), STEP), starts, 2, n_replicas=2)
     assert [own.n_beads for own in found.trajectories] == [4, 4, 6, 6, 4, 4, 1, 1]
     for index, own in enumerate(found.trajectories):
         start = index // 2
@@ -231,27 +230,6 @@ def test_bonds_are_not_guarded_where_their_length_is_not_known() -> None:
 
 
 # ------------------------------------------------------------------ propagators of a user
-
-
-@dataclass(frozen=True)
-class Drift(Propagator):
-    """All beads move on by the same vector."""
-
-    velocity: np.ndarray
-    timestep: float = STEP
-    history: int = 1
-
-    def step(self, history: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        return history[:, :, -1] + self.velocity
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {"velocity": self.velocity}
-
-    @classmethod
-    def from_arrays(
-        cls, arrays: Mapping[str, np.ndarray], *, timestep: float, length_scale: float
-    ) -> Self:
-        return cls(arrays["velocity"], timestep)
 
 
 class Wrong(Drift):
