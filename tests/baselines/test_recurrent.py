@@ -14,6 +14,7 @@ from cgsim.baselines.recurrent import (
     root_mean_square,
 )
 from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.testing.checks import random_rotation
 from cgsim.testing.systems import random_chain
 
 
@@ -79,6 +80,22 @@ def test_scales_are_those_of_the_data() -> None:
     first, second = trajectory.edge_index
     bonds = np.linalg.norm(trajectory.pos[:, first] - trajectory.pos[:, second], axis=2)
     assert propagator.length_scale == pytest.approx(bonds[:196].mean(), rel=1e-3)
+
+
+def test_turning_is_not_learned_where_rigid_motion_was_taken_out() -> None:
+    """A rigid molecule in random orientations: superposed, its beads hardly move."""
+    still = random_chain(n_beads=4, n_frames=1, seed=0).pos[0]
+    still = still - still.mean(axis=0)
+    turned = np.stack([still @ random_rotation(seed=seed).numpy().T for seed in range(60)])
+    own = replace(walk(60, step=0.1, seed=0), pos=turned.astype(np.float32), bead_mass=np.ones(4))
+    shapes = replace(own, recipe={"method": "calpha", "rigid_motion": False})
+    config = RecurrentConfig(history=1, n_units=8, n_steps=150)
+    history = turned[:50, :, None]  # [50, 4, 1, 3]
+    moved = [
+        fit_recurrent([each], config, stride=1, seed=0).sample(history, 4, seed=0) - turned[:50]
+        for each in (shapes, own)
+    ]
+    assert root_mean_square(moved[:1]) < 0.3 * root_mean_square(moved[1:])
 
 
 def test_its_numbers_give_it_back() -> None:
