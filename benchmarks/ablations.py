@@ -31,7 +31,6 @@ from cgsim.evaluate.judge import Rows, score
 from cgsim.evaluate.sources import read_ensembles
 from cgsim.io import read_json, write_atomic_json
 from cgsim.model.checkpoint import SIMULATOR_FILE
-from cgsim.model.networks import Network
 from cgsim.model.simulator import Simulator
 from cgsim.rollout.simulate import roll_out_beside
 
