@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.record import write_result
-from cgsim.baselines.propagators import (
-    LinearPropagator,
+from cgsim.baselines.linear import LinearPropagator
+from cgsim.baselines.regression import (
     cut_windows,
-    no_op,
+    persistence,
     random_walk,
     vector_autoregression,
 )
@@ -95,10 +95,14 @@ def fit_propagators(
         for replica in replicas
     ]
     history, next_pos = (np.concatenate(arrays) for arrays in zip(*windows, strict=True))
+    regressions = {
+        "no-op": persistence,
+        "random walk": random_walk,
+        "VAR": vector_autoregression,
+    }
     return {
-        "no-op": no_op(history.shape[1]),
-        "random walk": random_walk(history, next_pos),
-        "VAR": vector_autoregression(history, next_pos),
+        label: fit(history, next_pos, timestep=simulator.timestep)
+        for label, fit in regressions.items()
     }
 
 

@@ -69,7 +69,7 @@ def import_part(name: str) -> Any:
     return getattr(module, thing)
 
 
-def add_row(table: dict[str, T], name: str, row: T, *, kind: str) -> None:
+def add_row(table: dict[str, Any], name: str, row: Any, *, kind: str) -> None:
     """Put a part of one's own into a table.
 
     Raises

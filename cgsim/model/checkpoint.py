@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 
 from cgsim.config import NetworkNames
 from cgsim.data.scales import Statistics
 from cgsim.io import atomic_path
+from cgsim.io.headers import HEADER, read_file_header
 from cgsim.io.records import from_dict, to_dict
 from cgsim.model.networks import Network, check_networks, read_model_config
 from cgsim.model.simulator import Simulator
@@ -72,7 +73,7 @@ def save_simulator(
         name: value.detach().cpu().contiguous() for name, value in simulator.named_parameters()
     }
     with atomic_path(path) as partial:
-        partial.write_bytes(save(weights, metadata={"cgsim": json.dumps(header)}))
+        partial.write_bytes(save(weights, metadata={HEADER: json.dumps(header)}))
     return Path(path)
 
 
@@ -126,22 +127,8 @@ def load_provenance(path: str | Path) -> Provenance:
 
 def read_header(path: str | Path) -> dict[str, Any]:
     """The JSON of a stored simulator; errors as in `load_simulator`."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint")
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path}: truncated, or not a safetensors file ({error}); cgsim reads no "
-            "pickles (.pt, .ckpt)"
-        ) from error
-    try:
-        header = json.loads(metadata.get("cgsim", "{}"))
-    except ValueError as error:
-        raise ValueError(f"{path}: its header is damaged ({error})") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
+    header = read_file_header(path)
+    if header.get("format") != FORMAT:
         raise ValueError(f"{path}: a safetensors file, but not a cgsim simulator")
     for key in ("format_version", "model", "atom_types", "statistics", "provenance"):
         if key not in header:

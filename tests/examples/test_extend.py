@@ -46,7 +46,7 @@ def test_a_network_goes_the_whole_way(tmp_path: Path) -> None:
     assert isinstance(found.dynamics, AttentionDynamics)
     assert found.config.dynamics == SMALL
     rolled = [simulate(own, CHAIN, 3, seed=1).trajectories[0].pos for own in (trained, found)]
-    np.testing.assert_array_equal(*rolled)
+    np.testing.assert_array_equal(rolled[0], rolled[1])
 
 
 def test_a_noise_model_goes_the_whole_way(hop_noise: ModelConfig, tmp_path: Path) -> None:
@@ -55,4 +55,4 @@ def test_a_noise_model_goes_the_whole_way(hop_noise: ModelConfig, tmp_path: Path
     found = load_simulator(tmp_path / "simulator.safetensors")
     assert isinstance(found.dynamics.noise, HopNoise)
     rolled = [simulate(own, CHAIN, 3, seed=1).trajectories[0].pos for own in (trained, found)]
-    np.testing.assert_array_equal(*rolled)
+    np.testing.assert_array_equal(rolled[0], rolled[1])

@@ -98,6 +98,7 @@ class Cached(Dynamics):
     ],
 )
 def test_what_is_wrong_is_said(network: Any, words: str) -> None:
-    small = {DynamicsConfig: DynamicsConfig(4, 1), EmbeddingConfig: EmbeddingConfig(4, 1)}
+    small: dict[Any, Any] = {DynamicsConfig: DynamicsConfig(4, 1)}
+    small[EmbeddingConfig] = EmbeddingConfig(4, 1)
     with pytest.raises(AssertionError, match=rf"(?s){words}"):
         check_network(network, small.get(getattr(network, "Config", None)))
