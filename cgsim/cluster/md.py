@@ -7,7 +7,7 @@ from typing import TypeVar
 from cgsim.cluster.jobs import Job, claim_file, in_parts, name_of
 from cgsim.cluster.workers import Cluster, run_jobs
 from cgsim.md.replica import Subject
-from cgsim.md.run import Run
+from cgsim.md.runs import Run
 
 S = TypeVar("S", bound=Subject)
 R = TypeVar("R", bound=Run)
