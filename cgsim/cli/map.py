@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 
-def map_(
+def command(
     topology: Path,
     trajectories: list[Path],
     *,
@@ -30,9 +30,9 @@ def map_(
         method: METIS clusters of the bond graph, residues at their centres of mass, residues at
             their C-alpha, backbone and side chain of each residue, single atoms, or your own
             assignment.
-        atoms_per_bead: For metis.
-        assignment: For user: a JSON file of the bead of each atom, or of the atoms of each bead.
-        frame_interval: Time between frames, ps; only for formats that store no times (DCD).
+        atoms_per_bead: Mean number of atoms of a bead, for metis.
+        assignment: JSON file of the bead of each atom, or of the atoms of each bead, for user.
+        frame_interval: Time between frames, ps, for formats that store no times (DCD).
         without_rigid_motion: Superpose every frame on the one before, so that diffusion and
             tumbling of one small free molecule are not learnt.
     """

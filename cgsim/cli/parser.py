@@ -9,12 +9,15 @@ from typing import Any, get_type_hints
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
+SHORT = "cluster"  # --workers stands for --cluster.workers
+CHOICES = re.compile(r"type: Literal\[[^]]*\], ")  # which stand beside the option already
+
 
 class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Defaults beside the options; descriptions as they are written."""
+    """Types and defaults beside the options; descriptions as they are written."""
 
-
-SHORT = "cluster"  # --workers stands for --cluster.workers
+    def _expand_help(self, action: argparse.Action) -> str:
+        return CHOICES.sub("", super()._expand_help(action)).replace("<class 'Path'>", "Path")
 
 
 class Parser(ArgumentParser):
