@@ -40,6 +40,8 @@ above it, and ``cgsim.finetune``, which is another one, takes seconds to import.
 GROUPS = {"md": "Make reference MD with OpenMM."}
 """What commands of two words do, by the first of them."""
 
+Function = Callable[..., None]
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -70,16 +72,28 @@ def run(words: list[str]) -> None:
             return
     set_parsing_settings(add_print_completion_argument=True)
     check_name(words)
-    auto_cli(tree(), args=words, parser_class=Parser, prog="cgsim", version=__version__)
+    # The options of all commands take as long to lay out as all the rest.
+    names_will_do = {*words} <= {*GROUPS, "-h", "--help", "--version"}
+    components = tree(without_options if names_will_do else load)
+    auto_cli(components, args=words, parser_class=Parser, prog="cgsim", version=__version__)
 
 
-def load(name: str) -> Callable[..., None]:
+def load(name: str) -> Function:
     """What a command does."""
-    function: Callable[..., None] = import_module(f"cgsim.cli.{COMMANDS[name]}").command
+    function: Function = import_module(f"cgsim.cli.{COMMANDS[name]}").command
     return function
 
 
-def tree() -> dict[str, Any]:
+def without_options(name: str) -> Function:
+    """What has the description of a command, and does nothing."""
+
+    def described() -> None: ...
+
+    described.__doc__ = load(name).__doc__
+    return described
+
+
+def tree(function_of: Callable[[str], Function]) -> dict[str, Any]:
     """All commands, those of two words in a dictionary of their group, as jsonargparse has it."""
     components: dict[str, Any] = {}
     for name in COMMANDS:
@@ -87,7 +101,7 @@ def tree() -> dict[str, Any]:
         branch = components
         for group in groups:
             branch = branch.setdefault(group, {"_help": GROUPS[group]})
-        branch[last] = load(name)
+        branch[last] = function_of(name)
     return components
 
 
@@ -98,5 +112,5 @@ def check_name(words: Sequence[str]) -> None:
         return
     near = get_close_matches(name, [*COMMANDS, *GROUPS], n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
-    parser = auto_parser(tree(), parser_class=Parser, prog="cgsim")
+    parser = auto_parser(tree(without_options), parser_class=Parser, prog="cgsim")
     parser.error(f"no command {name!r}: {hint}")
