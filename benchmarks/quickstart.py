@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread, imsave
 
 from benchmarks.record import RESULTS, write_result
-from cgsim.cli.quickstart import MODEL, TRAINING, QuickstartConfig
+from cgsim.cli.quickstart_config import MODEL, TRAINING, QuickstartConfig
 from cgsim.evaluate import Comparison
 from cgsim.evaluate.report.plots import plot_relaxation, plot_rg
 

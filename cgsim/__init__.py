@@ -5,6 +5,8 @@ picoseconds to nanoseconds. All names below are imported on first use, so that `
 fast.
 """
 
+import sys
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -86,14 +88,33 @@ _HOME = {
     "write_report": "evaluate.report.page",
 }
 
-__all__ = [*sorted(_HOME), "__version__"]
+__all__ = sorted([*_HOME, "__version__"])
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'cgsim' has no attribute {name!r}")
-    return getattr(import_module(f"cgsim.{_HOME[name]}"), name)
+def on_first_use(
+    package: str, home: Mapping[str, str]
+) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` of a package whose names are imported when they are used.
+
+    So a command that asks for one light module of a package does not pay for all others.
+
+    Parameters
+    ----------
+    package
+        Its ``__name__``.
+    home
+        Module inside it, by name.
+    """
+
+    def get(name: str) -> object:
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{home[name]}"), name)
+
+    def names() -> list[str]:
+        return list(sys.modules[package].__all__)
+
+    return get, names
 
 
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = on_first_use(__name__, _HOME)

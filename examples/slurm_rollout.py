@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cgsim.cluster.rollout import RolloutCluster, RolloutRun, roll_out
+from cgsim.cluster import RolloutCluster
+from cgsim.cluster.rollout import RolloutRun, roll_out
 from cgsim.md import sample_chains, write_chain
 
 
@@ -47,13 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--partition", default="gpu")
     parser.add_argument("--walltime", default="12:00:00")
-    parser.add_argument("--smoke", action="store_true", help="two chains, no SLURM")
+    parser.add_argument("--smoke", action="store_true", help="two chains, one worker, no SLURM")
     options = parser.parse_args(arguments)
     folder: Path = options.output
     if options.smoke:
         chains = sample_chains("II", size="mini", n_chains=2, seed=1)
         start = [write_chain(chain, folder / "chains") for chain in chains]
-        run, cluster = RolloutRun(n_steps=3), RolloutCluster(device="cpu")
+        run, cluster = RolloutRun(n_steps=3), RolloutCluster(workers=1, device="cpu")
         result = roll_out(options.simulator, start, folder / "rollout", run, cluster=cluster)
     else:
         run = RolloutRun(options.n_steps, options.n_replicas, every=10)

@@ -14,7 +14,7 @@ WRITES = {
     "finetune_peptide": ("tuned/simulator.safetensors", "tuned/finetuning.json"),
     "own_trajectory": ("model/simulator.safetensors", "metrics.json", "report.html"),
     "pretrained_polymer": ("my_chain.pdb", "rollout/my_chain-r0.xtc"),
-    "slurm_rollout": ("rollout/restart.safetensors",),
+    "slurm_rollout": ("rollout/mini-II-s1-000/mini-II-s1-000-r0.xtc",),
 }
 SAYS = {
     "compare_noise": "against reference MD",

@@ -20,11 +20,12 @@ import psutil
 import torch
 
 from benchmarks.record import RESULTS, write_result
-from cgsim.cluster import Cluster, Job, run_jobs
+from cgsim.cluster import Cluster, Job, RolloutCluster, run_jobs
 from cgsim.cluster.local import local_client
 from cgsim.cluster.md import generate_shared
-from cgsim.cluster.rollout import RolloutCluster, RolloutRun, roll_out
+from cgsim.cluster.rollout import Batch, RolloutRun, roll_out
 from cgsim.md import Chain, PolymerRun, generate_polymers, sample_chains, write_chain
+from cgsim.model.checkpoint import pretrained_file
 
 N_WORKERS = (1, 2)
 ALONE = "this process alone"
@@ -70,35 +71,32 @@ def measure_md(addresses: dict[int, str], *, n_chains: int, duration: float) -> 
     chains = sample_chains("I", size="mini", n_chains=n_chains, seed=0)
     run = PolymerRun(duration=duration, equilibration=1.0, platform="CPU")
 
-    def simulate(cluster: Cluster) -> float:
+    def simulate(address: str) -> float:
+        cluster = Cluster(scheduler=address, molecules_per_job=n_chains // 4)
         return seconds(
             lambda folder: generate_shared(generate_polymers, chains, folder, run, cluster=cluster)
         )
 
     total = n_chains * (run.duration + run.equilibration)
-    rows = {ALONE: Cluster()} | {
-        str(n): Cluster(scheduler=address, molecules_per_job=n_chains // 4)
-        for n, address in addresses.items()
-    }
-    return {name: total / simulate(cluster) for name, cluster in rows.items()}
+    alone = seconds(lambda folder: generate_polymers(chains, folder, run))
+    rows = {str(n): total / simulate(address) for n, address in addresses.items()}
+    return {ALONE: total / alone} | rows
 
 
 def measure_rollout(
     addresses: dict[int, str], start: Sequence[Path], *, n_steps: int
 ) -> dict[str, float]:
     """Steps of single chains per second, by row."""
-    run = RolloutRun(n_steps, every=10)
+    run, simulator = RolloutRun(n_steps, every=10), pretrained_file("polymer-mini")
 
-    def simulate(cluster: RolloutCluster) -> float:
-        return seconds(
-            lambda folder: roll_out(Path("polymer-mini"), start, folder, run, cluster=cluster)
-        )
+    def simulate(address: str) -> float:
+        cluster = RolloutCluster(scheduler=address, molecules_per_job=len(start) // 4, device="cpu")
+        return seconds(lambda folder: roll_out(simulator, start, folder, run, cluster=cluster))
 
-    rows = {ALONE: RolloutCluster(device="cpu")} | {
-        str(n): RolloutCluster(scheduler=address, molecules_per_job=len(start) // 4, device="cpu")
-        for n, address in addresses.items()
-    }
-    return {name: len(start) * n_steps / simulate(cluster) for name, cluster in rows.items()}
+    total = len(start) * n_steps
+    alone = seconds(lambda folder: Batch(simulator, tuple(start), folder, run, "cpu")())
+    rows = {str(n): total / simulate(address) for n, address in addresses.items()}
+    return {ALONE: total / alone} | rows
 
 
 def measure_jobs(address: str, n_jobs: int) -> dict[str, float]:

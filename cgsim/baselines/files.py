@@ -11,7 +11,9 @@ from cgsim.baselines.linear import LinearPropagator
 from cgsim.baselines.recurrent import RecurrentPropagator
 from cgsim.io import atomic_path
 from cgsim.io.headers import HEADER, read_file_header
+from cgsim.model.checkpoint import read_simulator
 from cgsim.model.propagator import Propagator
+from cgsim.model.simulator import Simulator
 from cgsim.units import UNITS
 from cgsim.version import __version__
 
@@ -96,3 +98,14 @@ def is_propagator(path: str | Path) -> bool:
         If there is no such file, or it cannot be read.
     """
     return read_file_header(path).get("format") == FORMAT
+
+
+def read_simulator_or_propagator(path: str | Path) -> Simulator | Propagator:
+    """What `cgsim rollout` takes: a simulator in a file, one that is packaged, or a propagator.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As of `cgsim.load_simulator` and `load_propagator`.
+    """
+    return load_propagator(path) if is_propagator(path) else read_simulator(path)

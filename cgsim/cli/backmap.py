@@ -1,29 +1,30 @@
-"""Atoms for the trajectories of a simulator: what `cgsim backmap` does."""
+"""The command `cgsim backmap`: atoms for the trajectories of a simulator."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from cgsim.backmapping import Minimise, backmap_file
 from cgsim.cli.named import maps_atoms
-from cgsim.io import Molecule, load_molecule, read_json
-from cgsim.mapping import Mapping, build_mapping, map_user
-from cgsim.mapping.store import load_mapped
-from cgsim.model.checkpoint import load_provenance
+
+if TYPE_CHECKING:
+    from cgsim.io import Molecule
+    from cgsim.mapping import Mapping
 
 
 @maps_atoms
-def restore_atoms(
+def command(
     beads: Path,
     *,
     topology: Path,
     mapping: Path,
     output: Path,
     reference: list[Path] | None = None,
-    minimise: Minimise = "geometry",
+    minimise: Literal["none", "geometry", "peptide"] = "geometry",
     n_reference: int = 200,
 ) -> None:
     """Put atoms on the beads of a trajectory, from pieces of all-atom reference frames.
 
-    Writes the frames of all atoms of the topology, in its order, to one file.
+    Writes the frames of all atoms of the topology, in its order, to one file. One reference frame
+    will do; some hundreds of varied ones are better.
 
     Example: cgsim backmap rollout/AAA-r0.xtc --topology AAA.pdb --reference AAA-md.xtc
     --mapping model/simulator.safetensors --output AAA-atoms.xtc --minimise peptide
@@ -34,12 +35,15 @@ def restore_atoms(
         mapping: How atoms became beads: a stored simulator, a folder NAME.cg, or a JSON file with
             a recipe or with the bead of each atom.
         output: File to write, .xtc or .dcd.
-        reference: Trajectory files with all atoms, of the same molecule, consecutive. By default
-            the one structure in the topology file; some hundreds of varied frames are better.
+        reference: Consecutive trajectory files with all atoms of the same molecule; by default the
+            one structure in the topology file.
         minimise: none leaves beads exactly where they are; geometry mends bonds, angles and
             overlaps of any molecule; peptide minimises the energy of ff14SBonlysc with GBn2, too.
         n_reference: Reference frames to use, evenly spaced.
     """
+    from cgsim.backmapping import backmap_file
+    from cgsim.io import load_molecule
+
     molecule = load_molecule(topology)
     n_frames = backmap_file(
         beads,
@@ -53,7 +57,7 @@ def restore_atoms(
     print(f"{output}: {n_frames} frames of {molecule.n_atoms} atoms")
 
 
-def read_mapping(path: Path, molecule: Molecule) -> Mapping:
+def read_mapping(path: Path, molecule: "Molecule") -> "Mapping":
     """Map `molecule` as a stored simulator, a mapped trajectory or a JSON file says.
 
     Raises
@@ -61,6 +65,10 @@ def read_mapping(path: Path, molecule: Molecule) -> Mapping:
     FileNotFoundError, ValueError
         If there is no such file, it holds no mapping, or its mapping does not fit the molecule.
     """
+    from cgsim.io import read_json
+    from cgsim.mapping import build_mapping, map_user
+    from cgsim.mapping.store import load_mapped
+
     if path.suffix == ".json":
         content = read_json(path)
         return (
@@ -68,7 +76,12 @@ def read_mapping(path: Path, molecule: Molecule) -> Mapping:
             if isinstance(content, dict)
             else map_user(molecule, path)
         )
-    recipe = load_mapped(path).recipe if path.is_dir() else load_provenance(path).recipe
+    if path.is_dir():
+        recipe = load_mapped(path).recipe
+    else:
+        from cgsim.model.checkpoint import load_provenance  # PyTorch takes seconds to import
+
+        recipe = load_provenance(path).recipe
     if not recipe:
         raise ValueError(f"{path}: does not know how its atoms became beads")
     return build_mapping(molecule, recipe)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def baseline(
+def command(
     data: list[Path],
     *,
     output: Path,

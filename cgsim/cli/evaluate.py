@@ -1,13 +1,15 @@
-"""The commands `cgsim evaluate` and `cgsim report`."""
+"""The command `cgsim evaluate`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cgsim.cluster import Cluster
-from cgsim.evaluate.judge import Rows
-from cgsim.evaluate.sources import read_ensembles
+from cgsim.cluster.portions import Cluster
+
+if TYPE_CHECKING:
+    from cgsim.evaluate.judge import Rows
 
 
-def evaluate(
+def command(
     reference: list[Path],
     learned: list[Path],
     *,
@@ -28,40 +30,20 @@ def evaluate(
         md_equal_time: MD as long as the wall-clock of the roll-out allows.
         cluster: Who does the work.
     """
-    from cgsim.cluster.scores import RowPaths, score_into
-    from cgsim.evaluate.judge import print_scores
+    from cgsim.evaluate.judge import print_scores, score
+    from cgsim.evaluate.sources import find_sources
+    from cgsim.io import write_atomic_json
 
-    paths = RowPaths(reference, learned, floor, md_equal_time)
-    print_scores(score_into(paths, output, cluster=cluster))
+    if cluster.is_asked_for or cluster.is_wanted(len(find_sources(reference))):
+        from cgsim.cluster.scores import RowPaths, score_into
 
-
-def report(
-    reference: list[Path],
-    learned: list[Path],
-    *,
-    output: Path,
-    floor: list[Path] | None = None,
-    md_equal_time: list[Path] | None = None,
-    run: Path | None = None,
-    title: str = "A learned simulator against molecular dynamics",
-) -> None:
-    """Score roll-outs against reference MD in a self-contained report page with a 3-D player.
-
-    Example: cgsim report mapped/test rollout --output report --run model
-
-    Args:
-        reference: Folders NAME.cg of MD.
-        learned: Folders of `cgsim rollout`.
-        output: Folder for report.html and metrics.json.
-        floor: A second, independent MD run of the same molecules.
-        md_equal_time: MD as long as the wall-clock of the roll-out allows.
-        run: Training directory, for the loss curve.
-        title: Headline of the page.
-    """
-    from cgsim.evaluate.judge import judge_rollout
-
-    judge_rollout(read_rows(reference, learned, floor, md_equal_time), output, title=title, run=run)
-    print(f"report: {output / 'report.html'}")
+        paths = RowPaths(reference, learned, floor, md_equal_time)
+        comparison = score_into(paths, output, cluster=cluster)
+    else:
+        comparison = score(read_rows(reference, learned, floor, md_equal_time))
+        if output is not None:
+            write_atomic_json(output, comparison.to_dict())
+    print_scores(comparison)
 
 
 def read_rows(
@@ -69,8 +51,11 @@ def read_rows(
     learned: list[Path],
     floor: list[Path] | None,
     md_equal_time: list[Path] | None,
-) -> Rows:
+) -> "Rows":
     """The ensembles of one comparison."""
+    from cgsim.evaluate.judge import Rows
+    from cgsim.evaluate.sources import read_ensembles
+
     return Rows(
         reference=read_ensembles(reference),
         learned=read_ensembles(learned),

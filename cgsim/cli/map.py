@@ -14,7 +14,7 @@ DEFAULT = POLYMERS.mapping
 USER = "user"  # its bead numbers come from a file, --assignment
 
 
-def map_(
+def command(
     topology: Path,
     trajectories: list[Path],
     *,
@@ -120,4 +120,4 @@ def _with_options(command: Callable[..., None]) -> None:
     command.__doc__ = "\n    ".join([inspect.getdoc(command) or "", *lines])
 
 
-_with_options(map_)
+_with_options(command)

@@ -11,12 +11,15 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from cgsim.cli.named import add_named
 
+SHORT = "cluster"  # --workers stands for --cluster.workers
+CHOICES = re.compile(r"type: Literal\[[^]]*\], ")  # which stand beside the option already
+
 
 class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Defaults beside the options; descriptions as they are written."""
+    """Types and defaults beside the options; descriptions as they are written."""
 
-
-SHORT = "cluster"  # --workers stands for --cluster.workers
+    def _expand_help(self, action: argparse.Action) -> str:
+        return CHOICES.sub("", super()._expand_help(action)).replace("<class 'Path'>", "Path")
 
 
 class Parser(ArgumentParser):

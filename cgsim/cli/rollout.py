@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from cgsim.cli.named import maps_atoms
-from cgsim.cluster.rollout import RolloutCluster, RolloutRun, roll_out
+from cgsim.cluster.portions import RolloutCluster, is_shared
 
 
 @maps_atoms
-def rollout(
+def command(
     simulator: Path,
     start: list[Path],
     *,
@@ -31,15 +31,60 @@ def rollout(
             `cgsim baseline`.
         start: Folders NAME.cg with frames to start from, or structure files (PDB, GRO, ...) with
             the atoms that the simulator was trained on.
-        n_steps: Steps.
+        n_steps: Steps in all, those of a roll-out that is continued included.
         output: Folder to write to; ending in /*.dcd for DCD files.
         n_replicas: Independent roll-outs of every molecule.
         every: Steps between recorded frames.
         seed: Seed of starting frames and noise.
         cluster: Who does the work.
     """
-    run = RolloutRun(n_steps, n_replicas, every, seed)
-    result = roll_out(simulator, start, output, run, cluster=cluster)
+    if is_to_be_shared(start, output, cluster):
+        from cgsim.cluster.rollout import RolloutRun, roll_out
+
+        run = RolloutRun(n_steps, n_replicas, every, seed)
+        result = roll_out(simulator, start, output, run, cluster=cluster)
+    else:
+        from cgsim.baselines.files import read_simulator_or_propagator
+        from cgsim.hardware.devices import choose_device
+        from cgsim.model.simulator import Simulator
+        from cgsim.rollout.simulate import simulate
+        from cgsim.rollout.starts import read_starts
+
+        model = read_simulator_or_propagator(simulator)
+        if isinstance(model, Simulator):
+            model = model.to(choose_device(cluster.device))
+        result = simulate(
+            model,
+            read_starts(start, model),
+            n_steps,
+            n_replicas=n_replicas,
+            seed=seed,
+            every=every,
+            output=output,
+        )
     print(f"{len(result.files)} trajectories, {result.n_steps} steps in {result.seconds:.1f} s")
     for failure in result.failures:
         print(f"{failure.name}, replica {failure.replica}: stopped at step {failure.step}")
+
+
+def is_to_be_shared(start: list[Path], output: Path, cluster: RolloutCluster) -> bool:
+    """Whether workers roll out: if asked to, or for many molecules unless one process has begun.
+
+    Raises
+    ------
+    ValueError
+        If workers have begun the output and nobody asks for them now.
+    """
+    from cgsim.rollout.reporters import RESTART, output_folder
+    from cgsim.rollout.starts import starts_by_name
+
+    folder = output_folder(output)
+    begun_alone = (folder / RESTART).exists()
+    if cluster.is_asked_for or (not begun_alone and cluster.is_wanted(len(starts_by_name(start)))):
+        return True
+    if is_shared(folder):
+        raise ValueError(
+            f"{folder} holds a roll-out shared among workers: give --workers or --scheduler "
+            "to go on with it, or choose another directory"
+        )
+    return False

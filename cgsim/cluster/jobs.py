@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-CLAIMS = ".claims"
+from cgsim.cluster.portions import CLAIMS
+
 CLAIM_SECONDS = 60.0  # how long a job waits for another process that is at it
 T = TypeVar("T")
 
@@ -103,11 +104,6 @@ def claimed(file: Path, *, patience: float = CLAIM_SECONDS) -> Iterator[None]:
 def claim_file(folder: Path, name: str) -> Path:
     """Where a job that writes into a folder is claimed."""
     return folder.absolute() / CLAIMS / name
-
-
-def is_shared(folder: Path) -> bool:
-    """Whether jobs have written into a folder."""
-    return (folder / CLAIMS).exists()
 
 
 def _try_to_lock(descriptor: int) -> bool:

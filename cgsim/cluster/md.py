@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from cgsim.cluster.jobs import Job, claim_file, in_parts, name_of
-from cgsim.cluster.workers import Cluster, run_jobs
+from cgsim.cluster.portions import Cluster
+from cgsim.cluster.workers import run_jobs
 from cgsim.md.replica import Subject
-from cgsim.md.run import Run
+from cgsim.md.runs import Run
 
 S = TypeVar("S", bound=Subject)
 R = TypeVar("R", bound=Run)
@@ -24,9 +25,9 @@ def generate_shared(
 ) -> list[Path]:
     """Simulate molecules on the workers of a cluster, into the files that one process would write.
 
-    Directories of both kinds can be gone on with in either way. What each replica does depends on
-    which copies were merged with it, thus on the portions (`Cluster.portion`) and the cores of a
-    worker; its statistics do not.
+    What ``generate`` has begun can be gone on with here, and the other way round. What each replica
+    does depends on which copies were merged with it, thus on the portions (`Cluster.portion`) and
+    the cores of a worker; its statistics do not.
 
     Parameters
     ----------
@@ -43,8 +44,6 @@ def generate_shared(
     FailedJobsError
         At the end: what ``generate`` raised for some of them.
     """
-    if not cluster.is_wanted(len(molecules)):
-        return generate(molecules, directory, run)
     portion = cluster.portion(len(molecules), n_replicas=run.n_replicas)
     jobs = [
         Job(

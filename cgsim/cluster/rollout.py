@@ -1,64 +1,25 @@
 """Roll-outs as jobs: each is one batch of molecules and replicas in a folder of its own."""
 
-import math
 import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-import torch
 
-from cgsim.baselines.files import is_propagator, load_propagator
-from cgsim.cluster.jobs import Job, claim_file, in_parts, is_shared, name_of
-from cgsim.cluster.workers import COPIES_PER_JOB, FEW_JOBS, Cluster, run_jobs
-from cgsim.io.files import file_stem
-from cgsim.mapping.store import find_mapped_folders, load_mapped
-from cgsim.model.checkpoint import find_checkpoint, read_simulator
+from cgsim.baselines.files import read_simulator_or_propagator
+from cgsim.cluster.jobs import Job, claim_file, in_parts, name_of
+from cgsim.cluster.portions import RolloutCluster
+from cgsim.cluster.workers import run_jobs
+from cgsim.hardware.devices import Device, choose_device
+from cgsim.model.checkpoint import find_checkpoint
 from cgsim.model.propagator import Propagator
 from cgsim.model.simulator import Simulator
+from cgsim.rollout.reporters import RESTART, output_folder
 from cgsim.rollout.simulate import Rollout, simulate
-from cgsim.rollout.starts import read_starts
-
-
-@dataclass(frozen=True)
-class RolloutCluster(Cluster):
-    """Who rolls out, on what, and in which portions.
-
-    Attributes
-    ----------
-    scheduler : str or None
-        Address of a running Dask scheduler, such as tcp://host:8786, or the path of its scheduler
-        file.
-    workers : int or None
-        Processes on this machine instead, each with its share of the CPU cores, and with a GPU of
-        its own where there are any. By default this process alone; for more than 200 molecules on a
-        machine without GPUs one worker per CPU core.
-    molecules_per_job : int or None
-        Molecules that a worker takes at a time, to run merged or batched; when one fails the others
-        of its job do not end either. By default few enough for 16 jobs, but never more than make
-        32 copies.
-    replicas_per_job : int or None
-        Replicas of a molecule that a worker takes at a time. By default few enough for 16 jobs, but
-        never fewer than 32.
-    device : str
-        auto, cpu or cuda.
-    """
-
-    replicas_per_job: int | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.replicas_per_job is not None and self.replicas_per_job < 1:
-            raise ValueError(f"replicas_per_job must be at least 1, got {self.replicas_per_job}")
-
-    def replica_portion(self, n_replicas: int) -> int:
-        """Replicas per job: the same for any number of workers."""
-        return self.replicas_per_job or max(COPIES_PER_JOB, math.ceil(n_replicas / FEW_JOBS))
+from cgsim.rollout.starts import read_starts, starts_by_name
 
 
 @dataclass(frozen=True)
@@ -83,7 +44,7 @@ class Batch:
     start: tuple[Path, ...]
     output: Path
     run: RolloutRun
-    device: str
+    device: Device
 
     def __call__(self) -> Rollout:
         """Roll out, from where it stopped."""
@@ -107,9 +68,9 @@ def roll_out(
     *,
     cluster: RolloutCluster,
 ) -> Rollout:
-    """Roll out molecules into files, in this process or on the workers of a cluster.
+    """Roll out molecules on the workers of a cluster, into one folder per job.
 
-    One process writes all files into ``output``, workers into one folder there per job.
+    One process alone is `cgsim.rollout.simulate.simulate`, which writes all into one folder.
 
     Parameters
     ----------
@@ -128,29 +89,21 @@ def roll_out(
     Raises
     ------
     ValueError
-        If the output was begun in the other way, or as `cgsim.rollout.simulate.simulate` raises.
+        If one process began the output, or it holds other jobs.
     FailedJobsError
-        At the end: what it raised for some of them.
+        At the end: what `cgsim.rollout.simulate.simulate` raised for some of them.
     """
     simulator = find_checkpoint(simulator)
-    starts = _starts_by_name(start)
-    folder = output.parent if output.name.startswith("*") else output
-    begun_alone = (folder / "restart.safetensors").exists()
-    if begun_alone and cluster.is_asked_for:
+    starts = starts_by_name(start)
+    folder = output_folder(output)
+    if (folder / RESTART).exists():
         raise ValueError(
             f"{folder} holds a roll-out of one process: leave out --scheduler and --workers, or "
             "choose another directory"
         )
-    if begun_alone or not cluster.is_wanted(len(starts)):
-        if is_shared(folder):
-            raise ValueError(
-                f"{folder} holds a roll-out shared among workers: give --workers or --scheduler "
-                "to go on with it, or choose another directory"
-            )
-        return Batch(simulator, tuple(start), output, run, cluster.device)()
-    _read(simulator)  # a bad file is told once, not by every job
+    read_simulator_or_propagator(simulator)  # a bad file is told once, not by every job
     jobs = _jobs(simulator, starts, output, run, cluster=cluster)
-    there = {file.parent.name for file in folder.glob("*/restart.safetensors")}
+    there = {file.parent.name for file in folder.glob(f"*/{RESTART}")}
     if others := sorted(there - {job.name for job in jobs}):
         raise ValueError(
             f"{folder} holds roll-outs of other molecules or portions ({', '.join(others[:3])}): "
@@ -179,8 +132,8 @@ def _jobs(
     cluster: RolloutCluster,
 ) -> list[Job]:
     """One per part of the molecules and part of the replicas, each with a seed of its own."""
-    folder, files = (output.parent, output.name) if output.name.startswith("*") else (output, "")
-    folder = folder.absolute()
+    folder = output_folder(output).absolute()
+    files = "" if output_folder(output) == output else output.name
     replicas = in_parts(range(run.n_replicas), cluster.replica_portion(run.n_replicas))
     jobs = []
     for names in in_parts(list(starts), cluster.portion(len(starts), n_replicas=len(replicas[0]))):
@@ -194,33 +147,10 @@ def _jobs(
 
 
 @lru_cache(maxsize=1)
-def _loaded(file: Path, _modified: int, device: str) -> Simulator | Propagator:
+def _loaded(file: Path, _modified: int, device: Device) -> Simulator | Propagator:
     """The simulator, read once by a worker for all of its jobs."""
-    simulator = _read(file)
-    return simulator.to(_available(device)) if isinstance(simulator, Simulator) else simulator
-
-
-def _read(file: Path) -> Simulator | Propagator:
-    return load_propagator(file) if is_propagator(file) else read_simulator(file)
-
-
-def _available(device: str) -> str:
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: PyTorch finds no CUDA device")
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
-
-
-def _starts_by_name(paths: Sequence[Path]) -> dict[str, list[Path]]:
-    """The starts of each molecule; trajectories of one name are one molecule."""
-    starts: dict[str, list[Path]] = {}
-    for path in find_mapped_folders([path for path in paths if not path.is_file()]):
-        starts.setdefault(load_mapped(path).name, []).append(path)
-    for path in paths:
-        if path.is_file():
-            starts.setdefault(file_stem(path), []).append(path)
-    return starts
+    simulator = read_simulator_or_propagator(file)
+    return simulator.to(choose_device(device)) if isinstance(simulator, Simulator) else simulator
 
 
 def _seed_of(seed: int, name: str) -> int:

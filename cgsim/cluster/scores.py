@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from cgsim.cluster.jobs import Job, claim_file, in_parts, name_of
-from cgsim.cluster.workers import Cluster, run_jobs
+from cgsim.cluster.portions import Cluster
+from cgsim.cluster.workers import run_jobs
 from cgsim.evaluate import Comparison, Score
 from cgsim.evaluate.judge import Rows, score
 from cgsim.evaluate.scores.comparison import ROWS
@@ -36,9 +37,9 @@ class RowPaths:
 
 
 def score_paths(paths: RowPaths, *, cluster: Cluster, folder: Path | None = None) -> Comparison:
-    """Compare molecules in this process or on the workers of a cluster.
+    """Compare molecules on the workers of a cluster.
 
-    Values are the same in both; error bars come from other bootstrap draws.
+    Values are those of `cgsim.evaluate.judge.score`; error bars come from other bootstrap draws.
 
     Parameters
     ----------
@@ -53,12 +54,8 @@ def score_paths(paths: RowPaths, *, cluster: Cluster, folder: Path | None = None
     FailedJobsError
         At the end: what `cgsim.evaluate.scores.compare` raised for some of them.
     """
-    rows = paths.sources()
-    if not cluster.is_wanted(len(rows["reference"])):
-        read = {row: [source.read() for source in sources] for row, sources in rows.items()}
-        return score(Rows(**read))
     jobs = []
-    molecules = _by_molecule(rows)
+    molecules = _by_molecule(paths.sources())
     for part in in_parts(molecules, cluster.portion(len(molecules))):
         name = name_of([molecule["reference"].name for molecule in part])
         file = None if folder is None else folder.absolute() / f"{name}.json"

@@ -4,73 +4,18 @@ Dask starts the workers, gives them jobs, notices when one dies and gives its jo
 an optional extra, ``cgsim[cluster]``, imported only when there are jobs to share.
 """
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
 from tqdm import tqdm
 
 from cgsim.cluster.jobs import FailedJobsError, Job, check_jobs
-from cgsim.hardware.devices import visible_gpus
+from cgsim.cluster.portions import Cluster
 
-MANY_MOLECULES = 200  # more than one process should batch, merge or score
-FEW_JOBS = 16  # below, workers wait for the last of them
-COPIES_PER_JOB = 32  # beyond, a CPU core merges or batches in vain
 CONNECT_SECONDS = 20
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Who does the work, and in which portions.
-
-    Attributes
-    ----------
-    scheduler : str or None
-        Address of a running Dask scheduler, such as tcp://host:8786, or the path of its scheduler
-        file.
-    workers : int or None
-        Processes on this machine instead, each with its share of the CPU cores, and with a GPU of
-        its own where there are any. By default this process alone; for more than 200 molecules on a
-        machine without GPUs one worker per CPU core.
-    molecules_per_job : int or None
-        Molecules that a worker takes at a time, to run merged or batched; when one fails the others
-        of its job do not end either. By default few enough for 16 jobs, but never more than make
-        32 copies.
-    """
-
-    scheduler: str | None = None
-    workers: int | None = None
-    molecules_per_job: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.scheduler is not None and self.workers is not None:
-            raise ValueError("give a scheduler or a number of workers, not both")
-        for name in ("workers", "molecules_per_job"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-
-    def is_wanted(self, n_molecules: int) -> bool:
-        """Whether to share the work: when asked to, or for many molecules on CPU cores alone.
-
-        One GPU does better with all molecules at once, several with larger portions.
-        """
-        many = n_molecules > MANY_MOLECULES and find_spec("distributed") is not None
-        return self.is_asked_for or (many and not visible_gpus())
-
-    @property
-    def is_asked_for(self) -> bool:
-        """Whether somebody named workers."""
-        return self.scheduler is not None or self.workers is not None
-
-    def portion(self, n_molecules: int, *, n_replicas: int = 1) -> int:
-        """Molecules per job: the same for any number of workers."""
-        return self.molecules_per_job or max(
-            1, min(math.ceil(n_molecules / FEW_JOBS), COPIES_PER_JOB // n_replicas)
-        )
 
 
 def run_jobs(jobs: Sequence[Job], *, cluster: Cluster, label: str = "jobs") -> list[Any]:

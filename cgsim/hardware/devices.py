@@ -1,6 +1,9 @@
-"""Which devices there are."""
+"""Which devices there are, and which of them to use."""
 
 import os
+from typing import Literal
+
+Device = Literal["auto", "cpu", "cuda"]
 
 
 def visible_gpus() -> list[str]:
@@ -10,3 +13,20 @@ def visible_gpus() -> list[str]:
     n_gpus = torch.cuda.device_count()
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     return chosen.split(",")[:n_gpus] if chosen else [str(i) for i in range(n_gpus)]
+
+
+def choose_device(name: Device) -> str:
+    """The device that PyTorch is to use; ``"auto"`` is a GPU if there is one.
+
+    Raises
+    ------
+    ValueError
+        If it is not there.
+    """
+    import torch
+
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: PyTorch finds no CUDA device")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name

@@ -1,14 +1,45 @@
-"""Reference data with OpenMM: polymers and peptides, in files that the rest of cgsim reads."""
+"""Reference data with OpenMM: polymers and peptides, in files that the rest of cgsim reads.
 
-from cgsim.md.files import write_chain
-from cgsim.md.peptide_chain import Peptide
-from cgsim.md.peptide_run import PeptideRun, generate_peptides
-from cgsim.md.peptide_structure import build_peptide, read_peptide
-from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
-from cgsim.md.polymer import BEADS_PER_CHAIN, Chain, build_chain, sample_chains
-from cgsim.md.polymer_run import PolymerRun, generate_polymers
-from cgsim.md.polymer_system import ForceField, MergedChains
-from cgsim.md.steered import SteeredRun, build_helix, generate_steered
+Names are imported on first use: the settings of a run are shown by commands that need no OpenMM.
+"""
+
+from typing import TYPE_CHECKING
+
+from cgsim import on_first_use
+
+if TYPE_CHECKING:
+    from cgsim.md.files import write_chain
+    from cgsim.md.peptide_chain import Peptide
+    from cgsim.md.peptide_run import generate_peptides
+    from cgsim.md.peptide_structure import build_peptide, read_peptide
+    from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
+    from cgsim.md.polymer import BEADS_PER_CHAIN, Chain, build_chain, sample_chains
+    from cgsim.md.polymer_run import generate_polymers
+    from cgsim.md.polymer_system import ForceField, MergedChains
+    from cgsim.md.runs import PeptideRun, PolymerRun, SteeredRun
+    from cgsim.md.steered import build_helix, generate_steered
+
+_HOME = {
+    "BEADS_PER_CHAIN": "polymer",
+    "Chain": "polymer",
+    "ForceField": "polymer_system",
+    "MergedChains": "polymer_system",
+    "MergedPeptides": "peptide_system",
+    "Peptide": "peptide_chain",
+    "PeptideForceField": "peptide_system",
+    "PeptideRun": "runs",
+    "PolymerRun": "runs",
+    "SteeredRun": "runs",
+    "build_chain": "polymer",
+    "build_helix": "steered",
+    "build_peptide": "peptide_structure",
+    "generate_peptides": "peptide_run",
+    "generate_polymers": "polymer_run",
+    "generate_steered": "steered",
+    "read_peptide": "peptide_structure",
+    "sample_chains": "polymer",
+    "write_chain": "files",
+}
 
 __all__ = [
     "BEADS_PER_CHAIN",
@@ -31,3 +62,5 @@ __all__ = [
     "sample_chains",
     "write_chain",
 ]
+
+__getattr__, __dir__ = on_first_use(__name__, _HOME)

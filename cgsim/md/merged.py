@@ -8,14 +8,14 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import numpy as np
 import openmm
 
+from cgsim.md.runs import Platform, check_choice
 from cgsim.units import BOLTZMANN
 
-PLATFORMS = ("auto", "CPU", "CUDA", "OpenCL", "Reference")
 DEVICES = ("CUDA", "OpenCL")  # platforms that take all of a device, and one System at a time
 _PROPERTIES = {"CPU": {"Threads": "1"}} | {name: {"Precision": "mixed"} for name in DEVICES}
 
@@ -50,8 +50,7 @@ def choose_platform(name: str) -> tuple[openmm.Platform, dict[str, str]]:
     ValueError
         A platform that is unknown or not installed.
     """
-    if name not in PLATFORMS:
-        raise ValueError(f"platform must be one of {PLATFORMS}, got {name!r}")
+    check_choice("platform", name, get_args(Platform))
     if name == "auto":
         name = "CUDA" if has_device("CUDA") else "CPU"
     try:

@@ -1,52 +1,19 @@
-"""Reference trajectories of peptides: what to run, where, and the files around it."""
+"""Reference trajectories of peptides: the simulations, and the files around them."""
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from cgsim.md.files import Description, check_names
 from cgsim.md.peptide_chain import Peptide
 from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
-from cgsim.md.run import Run
+from cgsim.md.runs import PeptideRun, Run
 from cgsim.md.schedule import Method, run_replicas
-from cgsim.md.solvent import check_solvent
 
 # Above, copies side by side in one System are no faster on a CPU core than one after the other:
 # the step costs the pairs within each copy (benchmarks/speed/md_peptides.py).
 MAX_MERGED_ATOMS_ON_CPU = 400
-
-
-@dataclass(frozen=True)
-class PeptideRun(Run):
-    """How to simulate peptides; all else is as in `Run`.
-
-    Attributes
-    ----------
-    frame_interval : float
-        Time between written frames, ps; a multiple of the timestep, 0.004 ps.
-    equilibration : float
-        Time simulated and thrown away before, after energy minimisation of the structure, ps; 0 or
-        a multiple of ``frame_interval``. A chain of more than three residues takes longer than the
-        default to forget that it was extended.
-    temperature : float
-        K.
-    solvent : str
-        Implicit water: ``"GBn2"``, or ``"OBC2"``, which is several times faster on a CPU.
-    """
-
-    timestep: ClassVar[float] = PeptideForceField().timestep
-
-    equilibration: float = 200.0
-    temperature: float = 300.0
-    solvent: str = PeptideForceField.solvent
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not (math.isfinite(self.temperature) and self.temperature > 0.0):
-            raise ValueError(f"temperature must be positive, in K, got {self.temperature}")
-        check_solvent(self.solvent)
 
 
 def generate_peptides(

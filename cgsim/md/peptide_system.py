@@ -28,7 +28,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import shortest_path
 
 from cgsim.md.merged import Langevin, MergedCopies
-from cgsim.md.solvent import SOLVENTS, WATER, check_solvent
+from cgsim.md.runs import PeptideRun, Solvent, check_choice
+from cgsim.md.solvent import SOLVENTS, WATER
 
 if TYPE_CHECKING:
     from cgsim.md.peptide_chain import Peptide
@@ -67,14 +68,14 @@ class PeptideForceField:
         ``"GBn2"`` or ``"OBC2"`` (see `cgsim.md.solvent`); anything else is a ValueError.
     """
 
-    temperature: float = 300.0
+    temperature: float = PeptideRun.temperature
     hydrogen_mass: float = 3.0
     friction: float = 1.0
-    timestep: float = 0.004
-    solvent: str = "GBn2"
+    timestep: float = PeptideRun.timestep
+    solvent: Solvent = PeptideRun.solvent
 
     def __post_init__(self) -> None:
-        check_solvent(self.solvent)
+        check_choice("solvent", self.solvent, SOLVENTS)
 
     @property
     def dielectric(self) -> float:

@@ -1,38 +1,13 @@
-"""Reference trajectories of polymers: what to run, where, and the files around it."""
+"""Reference trajectories of polymers: the simulations, and the files around them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from cgsim.md.files import check_names, write_chain_files
 from cgsim.md.polymer import Chain, initial_coordinates
 from cgsim.md.polymer_system import ForceField, MergedChains
-from cgsim.md.run import Run
+from cgsim.md.runs import PolymerRun
 from cgsim.md.schedule import Method, run_replicas
-
-
-@dataclass(frozen=True)
-class PolymerRun(Run):
-    """How to simulate polymers; all else is as in `Run`.
-
-    Attributes
-    ----------
-    duration : float
-        Production time of each replica, ps (= tau).
-    frame_interval : float
-        Time between written frames, ps (= tau); a multiple of the timestep, 0.01 tau.
-    equilibration : float
-        Time simulated and thrown away before, after energy minimisation of a self-avoiding random
-        walk, ps (= tau); 0 or a multiple of ``frame_interval``. The default is about ten median
-        relaxation times of ``tiny`` chains; give ``mini`` chains 1000.
-    n_replicas : int
-        Independent runs of each chain: other starting coordinates, velocities and noise.
-    """
-
-    timestep: ClassVar[float] = ForceField().timestep
-
-    equilibration: float = 300.0
 
 
 def generate_polymers(

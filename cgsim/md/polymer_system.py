@@ -18,6 +18,7 @@ import openmm
 
 from cgsim.md.merged import Langevin, MergedCopies
 from cgsim.md.polymer import Chain
+from cgsim.md.runs import PolymerRun
 from cgsim.units import BOLTZMANN
 
 
@@ -70,7 +71,7 @@ class ForceField:
     cutoff: float = 2.5
     switch_distance: float = 2.0
     friction: float = 0.5
-    timestep: float = 0.01
+    timestep: float = PolymerRun.timestep
 
     @property
     def temperature(self) -> float:

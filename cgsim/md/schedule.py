@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from cgsim.md.files import write_progress
 from cgsim.md.merged import DEVICES, MergedCopies, choose_platform, n_workers
 from cgsim.md.replica import Replica, S
-from cgsim.md.run import Run
+from cgsim.md.runs import Run
 
 
 @dataclass(frozen=True)

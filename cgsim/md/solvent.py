@@ -14,19 +14,15 @@ import openmm
 from openmm import app
 from openmm.app.internal.customgbforces import GBSAOBC2Force
 
+from cgsim.md.runs import Solvent
+
 WATER = 78.5  # dielectric constant
 
-SOLVENTS: dict[str, Callable[[app.ForceField], None]] = {
+SOLVENTS: dict[Solvent, Callable[[app.ForceField], None]] = {
     "GBn2": lambda force_field: force_field.loadFile("implicit/gbn2.xml"),
     "OBC2": lambda force_field: force_field.registerGenerator(_NativeOBC2()),
 }
 """By name: what adds the solvent to an OpenMM force field."""
-
-
-def check_solvent(name: str) -> None:
-    """Raise ValueError unless there is a solvent of this name."""
-    if name not in SOLVENTS:
-        raise ValueError(f"solvent must be one of {tuple(SOLVENTS)}, got {name!r}")
 
 
 class _NativeOBC2:

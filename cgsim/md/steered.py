@@ -12,11 +12,9 @@ fixed and the pulled atom are the carbonyl carbons of the first and the last ami
 constrained bond ends.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import openmm
@@ -26,9 +24,7 @@ from cgsim.md.peptide_chain import Peptide
 from cgsim.md.peptide_run import describe_peptide, run_peptides
 from cgsim.md.peptide_structure import ALPHA_HELIX, CAPS, build_peptide
 from cgsim.md.peptide_system import MergedPeptides, PeptideForceField
-from cgsim.md.run import Run
-from cgsim.md.solvent import check_solvent
-from cgsim.units import KJ_PER_KCAL, NM_PER_ANGSTROM
+from cgsim.md.runs import SteeredRun
 
 _TRAVEL = "travel"
 
@@ -47,9 +43,9 @@ class SteeredForceField(PeptideForceField):
         kJ/mol/nm^2.
     """
 
-    solvent_dielectric: float = 20.0
-    velocity: float = 0.2 * NM_PER_ANGSTROM
-    spring_constant: float = 7.0 * KJ_PER_KCAL / NM_PER_ANGSTROM**2
+    solvent_dielectric: float = SteeredRun.solvent_dielectric
+    velocity: float = SteeredRun.velocity
+    spring_constant: float = SteeredRun.spring_constant
 
     @property
     def dielectric(self) -> float:
@@ -102,70 +98,15 @@ class MergedSteered(MergedPeptides):
             super()._step(range(step, step + 1), start=start)
 
 
-@dataclass(frozen=True)
-class SteeredRun(Run):
-    """How to pull peptides; by default a helix of 100 residues to nearly its full length.
-
-    All else is as in `Run`.
-
-    Attributes
-    ----------
-    duration : float
-        Time of pulling, ps.
-    frame_interval : float
-        Time between written frames, ps; a multiple of the timestep, 0.004 ps.
-    equilibration : float
-        Time simulated and thrown away before, the spring at rest, after energy minimisation of the
-        structure, ps; 0 or a multiple of ``frame_interval``.
-    temperature : float
-        K.
-    velocity : float
-        Of the far end of the spring, nm/ps.
-    spring_constant : float
-        kJ/mol/nm^2.
-    solvent_dielectric : float
-        Dielectric constant of the implicit solvent.
-    solvent : str
-        ``"GBn2"``, or ``"OBC2"``, which is several times faster on a CPU.
-    """
-
-    timestep: ClassVar[float] = SteeredForceField().timestep
-
-    duration: float = 1000.0
-    frame_interval: float = 0.1
-    equilibration: float = 20.0
-    temperature: float = SteeredForceField.temperature
-    velocity: float = SteeredForceField.velocity
-    spring_constant: float = SteeredForceField.spring_constant
-    solvent_dielectric: float = SteeredForceField.solvent_dielectric
-    solvent: str = SteeredForceField.solvent
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, unit in (
-            ("temperature", "K"),
-            ("velocity", "nm/ps"),
-            ("spring_constant", "kJ/mol/nm^2"),
-        ):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0.0):
-                raise ValueError(f"{name} must be positive, in {unit}, got {value}")
-        if not (math.isfinite(self.solvent_dielectric) and self.solvent_dielectric >= 1.0):
-            raise ValueError(
-                f"solvent_dielectric must be at least 1, got {self.solvent_dielectric}"
-            )
-        check_solvent(self.solvent)
-
-    @property
-    def force_field(self) -> SteeredForceField:
-        """The force field with the spring."""
-        return SteeredForceField(
-            temperature=self.temperature,
-            solvent_dielectric=self.solvent_dielectric,
-            velocity=self.velocity,
-            spring_constant=self.spring_constant,
-            solvent=self.solvent,
-        )
+def force_field_of(run: SteeredRun) -> SteeredForceField:
+    """The force field with the spring of a run."""
+    return SteeredForceField(
+        temperature=run.temperature,
+        solvent_dielectric=run.solvent_dielectric,
+        velocity=run.velocity,
+        spring_constant=run.spring_constant,
+        solvent=run.solvent,
+    )
 
 
 def build_helix(sequence: str, *, capped: bool = True, name: str | None = None) -> Peptide:
@@ -234,12 +175,13 @@ def generate_steered(
     ArithmeticError
         A simulation blew up; what was simulated before stays.
     """
+    force_field = force_field_of(run)
     return run_peptides(
         [aligned(peptide) for peptide in peptides],
         Path(directory),
         run,
         label="steered MD",
-        merge=lambda merged, platform: MergedSteered(merged, run.force_field, platform=platform),
+        merge=lambda merged, platform: MergedSteered(merged, force_field, platform=platform),
         describe=lambda peptide: _describe(peptide, run),
     )
 
@@ -247,4 +189,4 @@ def generate_steered(
 def _describe(peptide: Peptide, run: SteeredRun) -> Description:
     fixed, pulled = ends(peptide)
     steering = {"fixed_atom": fixed, "pulled_atom": pulled, "start": end_to_end(peptide)}
-    return describe_peptide(peptide, run, asdict(run.force_field) | steering)
+    return describe_peptide(peptide, run, asdict(force_field_of(run)) | steering)

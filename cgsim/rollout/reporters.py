@@ -24,6 +24,7 @@ from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.units import UNITS
 
 FORMATS = (".xtc", ".dcd")
+RESTART = "restart.safetensors"  # of a roll-out, in its folder
 _BESIDE = (".json", ".pdb", ".psf")
 
 
@@ -115,7 +116,7 @@ class FileReporter(Reporter):
         extension = output.suffix if output.name.startswith("*") else ".xtc"
         if extension not in FORMATS or output.name.endswith(FORMATS) != output.name.startswith("*"):
             raise ValueError(f"{output}: give a directory, or DIRECTORY/*.dcd for DCD files")
-        self.directory = output.parent if output.name.startswith("*") else output
+        self.directory = output_folder(output)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.paths = [
             self.directory / f"{system.name}-r{replica}{extension}"
@@ -123,7 +124,7 @@ class FileReporter(Reporter):
         ]
         self.n_written = [0] * len(self.paths)
         self._sizes = dict.fromkeys((path.name for path in self.paths), 0)
-        self._restart_path = self.directory / "restart.safetensors"
+        self._restart_path = self.directory / RESTART
 
     def flush(self, restart: Restart) -> None:
         """Append the recorded frames, then note the sizes of all files.
@@ -247,3 +248,8 @@ def _with_frames(system: MappedTrajectory, frames: Sequence[np.ndarray]) -> Mapp
     pos = np.asarray(frames, dtype=np.float32).reshape(-1, system.n_beads, 3)
     cell = None if system.cell is None else np.repeat(system.cell[-1:], len(frames), axis=0)
     return replace(system, pos=pos, cell=cell)
+
+
+def output_folder(output: Path) -> Path:
+    """The folder of an output, which is the folder itself or ``FOLDER/*.dcd``."""
+    return output.parent if output.name.startswith("*") else output

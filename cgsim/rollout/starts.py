@@ -9,8 +9,14 @@ import torch
 
 from cgsim.data.graphs import CGData, SystemGraph, join
 from cgsim.io import Molecule, load_molecule
+from cgsim.io.files import file_stem
 from cgsim.mapping import build_mapping
-from cgsim.mapping.store import load_mapped_folders, map_trajectory
+from cgsim.mapping.store import (
+    find_mapped_folders,
+    load_mapped,
+    load_mapped_folders,
+    map_trajectory,
+)
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.propagator import Propagator
 from cgsim.model.simulator import Simulator
@@ -164,3 +170,20 @@ def read_starts(paths: Sequence[Path], simulator: Simulator | Propagator) -> lis
             f"{files[0]}: a propagator starts from frames of beads, folders NAME.cg of `cgsim map`"
         )
     return mapped
+
+
+def starts_by_name(paths: Sequence[Path]) -> dict[str, list[Path]]:
+    """What `read_starts` would read, by molecule: trajectories of one name are one molecule.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If a folder is missing or no mapped trajectory.
+    """
+    starts: dict[str, list[Path]] = {}
+    for path in find_mapped_folders([path for path in paths if not path.is_file()]):
+        starts.setdefault(load_mapped(path).name, []).append(path)
+    for path in paths:
+        if path.is_file():
+            starts.setdefault(file_stem(path), []).append(path)
+    return starts

@@ -1,6 +1,8 @@
 """The command line: the whole path on a tiny polymer, and its answers to mistakes."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -175,6 +177,37 @@ def test_no_score_network(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ help and usage
 
 
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("trian", "train"),
+        ("roll_out", "rollout"),
+        ("md polymer", "md polymers"),
+        ("md peptides", "md peptide"),
+        ("polymers", "md polymers"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_nearest(
+    wrong: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = usage_error(capsys, *wrong.split(), "--output", "out")
+    assert f"no command '{wrong}': did you mean '{meant}'?" in said
+
+
+def test_a_name_like_no_other_is_answered_with_all(capsys: pytest.CaptureFixture[str]) -> None:
+    said = usage_error(capsys, "fly").partition("error:")[2]
+    assert "no command 'fly'" in said
+    assert all(command in said for command in COMMANDS)
+
+
+def test_a_config_file_may_stand_before_the_command(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "all.yaml").write_text(f"evaluate: {{output: {tmp_path / 'scores.json'}}}")
+    run("--config", tmp_path / "all.yaml", "evaluate", path / "mapped", path / "rollout")
+    assert (tmp_path / "scores.json").exists()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_teaches_by_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -207,7 +240,7 @@ WRONG = [
     (["train", "a.cg", "--output", "out", "--training.strde", "3"], "--training.strde"),
     (["train", "a.cg", "--output", "out", "--training.stride", "two"], "training.stride"),
     (["train", "a.cg", "--output", "out", "--training.stride", "1.5"], "training.stride"),
-    (["train", "a.cg", "--output", "out", "--model.dynamics.noise", "white"], "noise"),
+    (["train", "a.cg", "--output", "out", "--training.keep", "white"], "keep"),
     (["rollout", "m.safetensors", "a.cg", "--n_steps", "many", "--output", "out"], "n_steps"),
     (["rollout", "m.safetensors", "a.cg", "--output", "out"], "n_steps"),
     (["map", "a.pdb", "a.xtc", "--output", "out", "--method", "magic"], "method"),
@@ -330,18 +363,10 @@ def test_a_stopped_replica_is_told(
 @pytest.mark.parametrize(
     ("command", "function", "arguments"),
     [
-        ("md polymers", "cgsim.cli.md.generate_shared", ("out", "--run.duration", "1")),
-        (
-            "md peptide",
-            "cgsim.cli.md.generate_shared",
-            ("o", "--run.duration", "1", "--sequence", "A"),
-        ),
-        (
-            "rollout",
-            "cgsim.cli.rollout.roll_out",
-            ("m", "a.cg", "--n_steps", "3", "--output", "out"),
-        ),
-        ("evaluate", "cgsim.cluster.scores.score_paths", ("mapped", "learned")),
+        ("md polymers", "md.generate_shared", ("out", "--run.duration", "1")),
+        ("md peptide", "md.generate_shared", ("o", "--run.duration", "1", "--sequence", "A")),
+        ("rollout", "rollout.roll_out", ("m", "a.cg", "--n_steps", "3", "--output", "out")),
+        ("evaluate", "scores.score_paths", ("mapped", "learned")),
     ],
 )
 def test_work_is_shared_when_asked(
@@ -353,18 +378,75 @@ def test_work_is_shared_when_asked(
         asked.append((cluster.scheduler, cluster.workers, cluster.molecules_per_job))
         raise ValueError("seen")
 
-    monkeypatch.setattr(function, spy)
+    monkeypatch.setattr(f"cgsim.cluster.{function}", spy)
     call = [*command.split(), *arguments]
-    assert cli.main(call) == 1
     assert cli.main([*call, "--workers", "3", "--molecules_per_job", "5"]) == 1
     assert cli.main([*call, "--scheduler", "tcp://host:8786"]) == 1
     assert cli.main([*call, "--cluster.workers=4"]) == 1
     assert asked == [
-        (None, None, None),
         (None, 3, 5),
         ("tcp://host:8786", None, None),
         (None, 4, None),
     ]
+
+
+def test_many_molecules_are_shared_among_cores(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spy(*_arguments: object, **_more: object) -> None:
+        raise ValueError("shared")
+
+    for function in ("md.generate_shared", "rollout.roll_out", "scores.score_paths"):
+        monkeypatch.setattr(f"cgsim.cluster.{function}", spy)
+    monkeypatch.setattr("cgsim.cluster.portions.MANY_MOLECULES", 1)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    simulator, mapped = path / "model" / "simulator.safetensors", path / "mapped"
+    out = ("--output", tmp_path / "out")
+    for command in (
+        ("md", "polymers", tmp_path / "out", "--run.duration", 1),
+        ("rollout", simulator, mapped, "--n_steps", 3, *out),
+        ("evaluate", mapped, path / "rollout", *out),
+    ):
+        assert cli.main([str(word) for word in command]) == 1
+    assert list(tmp_path.iterdir()) == []
+    # What one process has begun it goes on with.
+    folders = sorted(mapped.iterdir())
+    begun = ("rollout", simulator, folders[0], folders[2], "--output", path / "rollout")
+    run(*begun, "--n_steps", 12, "--n_replicas", 2, "--every", 2)
+
+
+def test_one_process_needs_nothing_of_the_cluster(path: Path, tmp_path: Path) -> None:
+    md = ("md", "polymers", tmp_path / "md", "--n_chains", 1, "--run.duration", 0.1)
+    short = {"frame_interval": 0.1, "equilibration": 0, "platform": "Reference"}
+    rollout = ("rollout", path / "model" / "simulator.safetensors", path / "mapped")
+    commands = [
+        [*md, *(part for key, value in short.items() for part in (f"--run.{key}", value))],
+        [*rollout, "--n_steps", 2, "--output", tmp_path / "rollout"],
+        ["evaluate", path / "mapped", path / "rollout", "--output", tmp_path / "scores.json"],
+    ]
+    script = (
+        "import json, sys; from cgsim.cli.main import main\n"
+        "codes = [main(words) for words in json.loads(sys.argv[1])]\n"
+        "print(json.dumps([codes, sorted(sys.modules)]))"
+    )
+    words = json.dumps([[str(word) for word in command] for command in commands])
+    done = subprocess.run(
+        [sys.executable, "-c", script, words], capture_output=True, text=True, check=True
+    )
+    codes, modules = json.loads(done.stdout.splitlines()[-1])
+    assert codes == [0, 0, 0]
+    assert not {"dask", "distributed"} & set(modules)
+    cluster = {name for name in modules if name.startswith("cgsim.cluster.")}
+    assert cluster == {"cgsim.cluster.portions"}  # the options
+
+
+def test_a_shared_roll_out_is_not_gone_on_with_by_one_process(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out" / ".claims").mkdir(parents=True)
+    command = ("rollout", path / "model" / "simulator.safetensors", path / "mapped")
+    said = fails(capsys, *command, "--n_steps", 3, "--output", tmp_path / "out")
+    assert "shared among workers: give --workers or --scheduler" in said
 
 
 def test_workers_or_a_scheduler(capsys: pytest.CaptureFixture[str]) -> None:

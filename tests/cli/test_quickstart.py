@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cgsim.cli.quickstart import QuickstartConfig, run_quickstart
+from cgsim.cli.quickstart_config import QuickstartConfig
+from cgsim.cli.quickstart_run import run_quickstart
 from cgsim.config import TrainingConfig
 from cgsim.model.simulator import Simulator
 from cgsim.testing.systems import TINY
@@ -19,7 +20,7 @@ TRAINING = TrainingConfig(stride=2, n_steps=4, batch_size=4, steps_per_epoch=4)
 def test_it_runs_through_and_skips_what_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cgsim.cli.quickstart.PolymerRun", short_equilibration)
+    monkeypatch.setattr("cgsim.cli.quickstart_run.PolymerRun", short_equilibration)
     first = run_quickstart(tmp_path, sizes=SIZES, model=TINY, training=TRAINING)
     assert (tmp_path / "report.html").stat().st_size > 10_000
     metrics = json.loads((tmp_path / "metrics.json").read_text())
@@ -47,7 +48,7 @@ def test_other_settings_in_the_same_folder_are_refused(
 ) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "run.json").write_text("{}")
-    monkeypatch.setattr("cgsim.cli.quickstart.PolymerRun", short_equilibration)
+    monkeypatch.setattr("cgsim.cli.quickstart_run.PolymerRun", short_equilibration)
     sizes = replace(SIZES, train_duration=10.0)
     with pytest.raises(ValueError, match="model holds a run with other settings"):
         run_quickstart(tmp_path, sizes=sizes, model=TINY, training=TRAINING)

@@ -15,13 +15,14 @@ pytest.importorskip("distributed")
 from distributed import Client
 
 import cgsim
-from cgsim.cluster import Cluster, FailedJobsError, Job, run_jobs
+from cgsim.cluster import Cluster, FailedJobsError, Job, RolloutCluster, run_jobs
 from cgsim.cluster.local import local_client
 from cgsim.cluster.md import generate_shared
-from cgsim.cluster.rollout import Batch, RolloutCluster, RolloutRun, roll_out
+from cgsim.cluster.rollout import Batch, RolloutRun, roll_out
 from cgsim.cluster.scores import RowPaths, score_into, score_paths
 from cgsim.data.scales import measure
 from cgsim.evaluate import Comparison
+from cgsim.evaluate.judge import Rows, score
 from cgsim.mapping.store import save_mapped
 from cgsim.md import (
     PeptideRun,
@@ -182,7 +183,7 @@ def test_md_goes_on_in_either_way(cluster: Cluster, tmp_path: Path) -> None:
     generate_shared(generate_polymers, chains, tmp_path, RUN, cluster=cluster)
     assert before.items() < contents(tmp_path, "*.xtc").items()
     after = contents(tmp_path, "*.xtc")
-    generate_shared(generate_polymers, chains, tmp_path, RUN, cluster=Cluster())
+    generate_polymers(chains, tmp_path, RUN)
     assert contents(tmp_path, "*.xtc") == after
 
 
@@ -249,15 +250,14 @@ def test_a_shared_roll_out_is_read_and_scored_like_any(
 
     with pytest.raises(ValueError, match=r"other molecules or portions \(c0\.0, c0\.1, c1\.0\)"):
         roll_out(simulator, [mapped], output, run, cluster=replace(shared, replicas_per_job=3))
-    with pytest.raises(ValueError, match="shared among workers"):
-        roll_out(simulator, [mapped], output, run, cluster=RolloutCluster(device="cpu"))
     alone = tmp_path / "alone"
-    roll_out(simulator, [mapped], alone, run, cluster=RolloutCluster(device="cpu"))
+    Batch(simulator, (mapped,), alone, run, "cpu")()
     with pytest.raises(ValueError, match="roll-out of one process"):
         roll_out(simulator, [mapped], alone, run, cluster=shared)
 
     paths = RowPaths([mapped], [output], floor=[mapped])
-    alike = score_paths(paths, cluster=Cluster())
+    rows = {"reference": [mapped], "learned": [output], "floor": [mapped]}
+    alike = score(Rows(**{row: cgsim.read_ensembles(folders) for row, folders in rows.items()}))
     scores = score_into(paths, tmp_path / "scores.json", cluster=cluster)
     assert [m.name for m in scores.learned.molecules] == ["c0", "c1", "c2"]
     assert values(scores) == pytest.approx(values(alike), nan_ok=True)

@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("distributed")
 
-from cgsim.cluster import Cluster, Job, run_jobs
+from cgsim.cluster import Cluster, Job, RolloutCluster, run_jobs
 from cgsim.cluster.jobs import claim_file, claimed, in_parts
 from cgsim.cluster.local import Share, share_of
-from cgsim.cluster.rollout import RolloutCluster, RolloutRun
+from cgsim.cluster.rollout import RolloutRun
 from cgsim.hardware.devices import visible_gpus
 from tests.cluster import jobs as cluster_jobs
 
@@ -67,7 +67,8 @@ def test_no_scheduler_at_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cgsim.cluster.workers.find_spec", lambda name: None)
+    for module in ("portions", "workers"):
+        monkeypatch.setattr(f"cgsim.cluster.{module}.find_spec", lambda name: None)
     job = Job("job", cluster_jobs.stumble, ())
     with pytest.raises(ValueError, match=r"cgsim\[cluster\]"):
         run_jobs([job], cluster=Cluster(workers=2))

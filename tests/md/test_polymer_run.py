@@ -12,6 +12,7 @@ import pytest
 from cgsim.io import iter_frames, load_molecule, read_frame_interval, read_sidecar, trajectory_size
 from cgsim.md import PolymerRun, generate_polymers, sample_chains
 from cgsim.md.polymer_system import MergedChains
+from cgsim.md.runs import Format
 
 CHAINS = sample_chains("I", size="tiny", n_chains=2, seed=0)
 RUN = PolymerRun(duration=2.0, frame_interval=0.1, equilibration=0.5, platform="Reference")
@@ -44,7 +45,7 @@ def interrupt_after(n_chunks: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["xtc", "dcd"])
-def test_files_are_what_the_library_reads(tmp_path: Path, file_format: str) -> None:
+def test_files_are_what_the_library_reads(tmp_path: Path, file_format: Format) -> None:
     run = PolymerRun(
         duration=1.0, frame_interval=0.1, equilibration=0.0, n_replicas=2, format=file_format
     )

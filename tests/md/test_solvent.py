@@ -1,7 +1,7 @@
 """Implicit water: OBC2 in OpenMM's own kernels is the OBC2 of its XML file."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import openmm
@@ -21,6 +21,7 @@ from cgsim.md import (
 )
 from cgsim.md.peptide_chain import Peptide
 from cgsim.md.peptide_system import energy_shift, longest_extension
+from cgsim.md.runs import Solvent
 from cgsim.md.solvent import SOLVENTS
 from cgsim.md.steered import SteeredForceField
 
@@ -74,8 +75,12 @@ def test_native_obc2_is_that_of_the_xml_file(
     np.testing.assert_allclose(forces, wanted, atol=1e-5 * np.abs(wanted).max())
 
 
+def test_every_solvent_that_runs_offer_is_there() -> None:
+    assert set(SOLVENTS) == set(get_args(Solvent))
+
+
 def test_only_gbn2_is_pair_by_pair(peptide: Peptide) -> None:
-    kinds = {"GBn2": openmm.CustomGBForce, "OBC2": openmm.GBSAOBCForce}
+    kinds: dict[Solvent, type] = {"GBn2": openmm.CustomGBForce, "OBC2": openmm.GBSAOBCForce}
     assert list(SOLVENTS) == list(kinds)
     forces = []
     for solvent, kind in kinds.items():
@@ -87,7 +92,7 @@ def test_only_gbn2_is_pair_by_pair(peptide: Peptide) -> None:
 
 @pytest.mark.parametrize("platform", ["CPU", "Reference"])
 @pytest.mark.parametrize("solvent", SOLVENTS)
-def test_merged_copies_are_independent(peptide: Peptide, solvent: str, platform: str) -> None:
+def test_merged_copies_are_independent(peptide: Peptide, solvent: Solvent, platform: str) -> None:
     force_field = PeptideForceField(solvent=solvent)
     rng = np.random.default_rng(0)
     other = build_peptide("D")
@@ -116,7 +121,7 @@ def test_the_dielectric_constant_of_the_steered_run_reaches_the_force(peptide: P
 
 @pytest.mark.parametrize(("solvent", "other"), [("OBC2", "GBn2"), ("GBn2", "OBC2")])
 def test_data_of_the_other_solvent_are_not_touched(
-    tmp_path: Path, solvent: str, other: str
+    tmp_path: Path, solvent: Solvent, other: Solvent
 ) -> None:
     alanine = build_peptide("A")
     (file,) = generate_peptides([alanine], tmp_path, PeptideRun(solvent=solvent, **SETTINGS))
@@ -138,10 +143,10 @@ def test_pulling_in_obc2_is_told_in_the_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize("settings", [PeptideForceField, SteeredForceField])
 def test_unknown_solvents_of_force_fields(settings: type[PeptideForceField]) -> None:
     with pytest.raises(ValueError, match=r"solvent must be one of \('GBn2', 'OBC2'\), got 'TIP3P'"):
-        settings(solvent="TIP3P")
+        settings(solvent="TIP3P")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("run", [PeptideRun, SteeredRun])
 def test_unknown_solvents_of_runs(run: type[PeptideRun] | type[SteeredRun]) -> None:
     with pytest.raises(ValueError, match="solvent must be one of"):
-        run(duration=1.0, solvent="obc2")
+        run(duration=1.0, solvent="obc2")  # type: ignore[arg-type]

@@ -16,7 +16,8 @@ import cgsim
 from benchmarks import publish as publishing
 from benchmarks.publish import MAX_BYTES, machine_paths, publish
 from cgsim.cli.main import main
-from cgsim.cli.quickstart import PretrainedConfig, quickstart_pretrained
+from cgsim.cli.quickstart_config import PretrainedConfig
+from cgsim.cli.quickstart_run import quickstart_pretrained
 from cgsim.data.scales import Statistics
 from cgsim.md import (
     BEADS_PER_CHAIN,
@@ -210,7 +211,7 @@ SMALL = PretrainedConfig(
 
 @pytest.mark.usefixtures("small_packaged")
 def test_quickstart_without_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cgsim.cli.quickstart.PolymerRun", on_reference_platform)
+    monkeypatch.setattr("cgsim.cli.quickstart_run.PolymerRun", on_reference_platform)
     folder = tmp_path / "quickstart"
     first = quickstart_pretrained(folder, sizes=SMALL)
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -238,7 +239,7 @@ def test_the_flag_of_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     called: list[Path] = []
-    monkeypatch.setattr("cgsim.cli.quickstart.quickstart_pretrained", called.append)
+    monkeypatch.setattr("cgsim.cli.quickstart_run.quickstart_pretrained", called.append)
     assert main(["quickstart", "--pretrained", "--output", str(tmp_path)]) == 0
     assert called == [tmp_path]
     assert main(["quickstart", "--pretrained", "--sizes.n_train", "3"]) == 1

@@ -1,14 +1,12 @@
-"""A helix pulled apart, from sequence to report: what `cgsim md steered` does."""
+"""The command `cgsim md steered`: a helix pulled apart, from sequence to report."""
 
 from itertools import groupby
 from pathlib import Path
 
-from cgsim.evaluate.observables.pulling import measure_pulling
-from cgsim.io import read_sidecar
-from cgsim.md.steered import SteeredRun, build_helix, generate_steered
+from cgsim.md.runs import SteeredRun
 
 
-def pull_helix(
+def command(
     output: Path,
     *,
     run: SteeredRun = SteeredRun(),  # noqa: B008
@@ -26,12 +24,15 @@ def pull_helix(
 
     Args:
         output: Folder to write to.
-        run: Length, spring, temperature, solvent and seed of the simulations; times in ps.
+        run: The simulations, with times in ps.
         sequence: One-letter codes of L-amino acids; alanines unless given.
         n_residues: Number of alanines, where no sequence is given.
-        capped: Put the sequence between ACE and NME; otherwise its ends are charged.
+        capped: Whether the sequence stands between ACE and NME instead of having charged ends.
     """
+    from cgsim.evaluate.observables.pulling import measure_pulling
     from cgsim.evaluate.report.pulling import write_pulling_report
+    from cgsim.io import read_sidecar
+    from cgsim.md import build_helix, generate_steered
 
     if sequence is None and n_residues < 2:
         raise ValueError(f"n_residues must be at least 2, got {n_residues}")
