@@ -15,7 +15,7 @@ from cgsim.data.scales import is_chiral, measure, shared_frame_interval
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import find_checkpoint, load_provenance, load_simulator
 from cgsim.model.simulator import Simulator
-from cgsim.training.fit import check_alike, is_same_recipe
+from cgsim.training.run import check_alike, is_same_recipe
 
 LARGEST_STEP_RATIO = 2.0
 
