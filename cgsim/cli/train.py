@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cgsim.config import FinetuningConfig, Hardware, ModelConfig, TrainingConfig
 from cgsim.io import load_molecule
@@ -19,6 +20,7 @@ def train(
     model: ModelConfig = ModelConfig(),  # noqa: B008
     training: TrainingConfig = TrainingConfig(),  # noqa: B008
     hardware: Hardware = Hardware(),  # noqa: B008
+    trainer: dict[str, Any] | None = None,
 ) -> None:
     """Train a simulator on mapped trajectories.
 
@@ -35,6 +37,9 @@ def train(
         model: Architecture.
         training: Steps, stride, learning rate.
         hardware: Accelerator and number of devices.
+        trainer: Loggers (--trainer.logger csv, tensorboard, wandb, or a list of them), optimizer
+            and scheduler (package.module:function), and any option of lightning.Trainer, such as
+            --trainer.accumulate_grad_batches 2.
     """
     from cgsim.mapping.store import load_mapped_folders
     from cgsim.model.checkpoint import SIMULATOR_FILE
@@ -48,11 +53,12 @@ def train(
         training=training,
         validation=held_out,
         hardware=hardware,
+        trainer=trainer,
     )
     print(f"simulator: {output / SIMULATOR_FILE}")
 
 
-def finetune(
+def finetune(  # noqa: PLR0913 (an argument for each option of the command)
     simulator: Path,
     data: list[Path],
     *,
@@ -62,6 +68,7 @@ def finetune(
     validation: list[Path] | None = None,
     finetuning: FinetuningConfig = FinetuningConfig(),  # noqa: B008
     hardware: Hardware = Hardware(),  # noqa: B008
+    trainer: dict[str, Any] | None = None,
 ) -> None:
     """Fine-tune a simulator on new trajectories, in minutes.
 
@@ -81,6 +88,9 @@ def finetune(
         validation: Folders NAME.cg to stop by; by default the last part of every new trajectory.
         finetuning: Steps, learning rate, patience.
         hardware: Accelerator and number of devices.
+        trainer: Loggers (--trainer.logger csv, tensorboard, wandb, or a list of them), optimizer
+            and scheduler (package.module:function), and any option of lightning.Trainer, such as
+            --trainer.accumulate_grad_batches 2.
     """
     from cgsim.mapping.store import load_mapped_folders
     from cgsim.model.checkpoint import SIMULATOR_FILE
@@ -95,6 +105,7 @@ def finetune(
         replay=None if replay is None else load_mapped_folders(replay),
         validation=None if validation is None else load_mapped_folders(validation),
         hardware=hardware,
+        trainer=trainer,
     )
     print_report(load_report(output))
     print(f"simulator: {output / SIMULATOR_FILE}")

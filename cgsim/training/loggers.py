@@ -46,13 +46,29 @@ def _csv_log(directory: Path, *, n_done: int) -> CSVLogger:
     return log
 
 
+class _WandbRun(WandbLogger):
+    """A run of Weights & Biases that ends with the training, unless the user began it before."""
+
+    def __init__(self, **settings: Any) -> None:
+        import wandb
+
+        super().__init__(**settings)
+        self._is_ours = wandb.run is None
+
+    def finalize(self, status: str) -> None:
+        """End the run: otherwise the next training of this process would go on with it."""
+        super().finalize(status)
+        if self._is_ours and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+            self.experiment.finish()
+
+
 def _wandb_log(directory: Path, *, settings: dict[str, Any]) -> WandbLogger:
     """A run of Weights & Biases that goes on when the training does."""
     file = directory / WANDB_FILE
     if not file.exists() and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         # Not made from the path: a folder that was removed and made again is another run.
         write_atomic_text(file, uuid.uuid4().hex + "\n")
-    return WandbLogger(
+    return _WandbRun(
         project=os.environ.get("WANDB_PROJECT", "cgsim"),
         name=directory.resolve().name,
         id=file.read_text(encoding="utf-8").strip() if file.exists() else None,
