@@ -1,4 +1,8 @@
-"""Fine-tune a simulator: from a checkpoint and new trajectories to a new checkpoint, in minutes."""
+"""Fine-tune a simulator: from a checkpoint and new trajectories to a new checkpoint, in minutes.
+
+Against forgetting old windows are replayed: of all that was tried it alone keeps the old and learns
+the new as well. `docs/design.md` has the figures.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +23,7 @@ from cgsim.model.checkpoint import SIMULATOR_FILE, Provenance, load_simulator, s
 from cgsim.model.simulator import Simulator
 from cgsim.training.module import Patience, TrainingModule
 from cgsim.training.options import Options, TrainerOptions
-from cgsim.training.parent import Ancestor, with_atom_types
+from cgsim.training.parent import Parent, with_atom_types
 from cgsim.training.run import RUN_FILE, check_claim, check_held_out, check_temperature, described
 from cgsim.training.trainer import checked_options, module_of, optimise, validation_nll
 
@@ -88,7 +92,7 @@ def finetune(
     ----------
     simulator
         A stored simulator, the name of a packaged one, or one that is loaded; the checkpoint
-        names its ancestor's file and data only if it is given by file or name.
+        names its parent's file and data only if it is given by file or name.
     trajectories
         New trajectories, mapped by the recipe of the simulator. Their frame interval may be any
         whole fraction of its time step. Atom types that it does not know get the mean of the
@@ -127,15 +131,15 @@ def finetune(
     directory, options = Path(directory), checked_options(trainer)
     finetuning = as_config(FinetuningConfig, finetuning, where="finetuning")
     hardware = as_config(Hardware, hardware, where="hardware")
-    ancestor = Ancestor.load(simulator)
-    ancestor.check([*trajectories, *(validation or [])])
+    parent = Parent.load(simulator)
+    parent.check([*trajectories, *(validation or [])])
     if replay:
-        ancestor.check(replay)
+        parent.check(replay)
         check_temperature([*trajectories, *replay])
     data = {
         "trajectories": described(trajectories),
         "replay": described(replay or []),
-        "ancestor": ancestor.about,
+        "ancestor": parent.about,
     }
     settings = {
         "finetuning": to_dict(finetuning),
@@ -146,11 +150,11 @@ def finetune(
     check_claim(directory, settings)
     final = directory / SIMULATOR_FILE
     if final.exists():
-        return load_simulator(final, network=type(ancestor.simulator))
-    tuned = with_atom_types(ancestor.simulator, atom_types_of(trajectories))
+        return load_simulator(final, network=type(parent.simulator))
+    tuned = with_atom_types(parent.simulator, atom_types_of(trajectories))
     windows = _Windows.cut(tuned, trajectories, validation, replay=replay, config=finetuning)
-    ancestor.compare(trajectories)
-    training = _training(finetuning, stride=windows.stride, history_noise=ancestor.history_noise)
+    parent.compare(trajectories)
+    training = _training(finetuning, stride=windows.stride, history_noise=parent.history_noise)
     module = module_of(tuned.train(), training, options)
     write_atomic_json(directory / RUN_FILE, settings)
     report = _optimise(
@@ -164,7 +168,7 @@ def finetune(
     write_atomic_json(directory / REPORT_FILE, to_dict(report))
     provenance = Provenance(trajectories[0].recipe, to_dict(training) | options.described(), data)
     save_simulator(tuned, final, provenance=provenance)
-    return load_simulator(final, network=type(ancestor.simulator))
+    return load_simulator(final, network=type(parent.simulator))
 
 
 def print_report(report: FinetuningReport) -> None:
