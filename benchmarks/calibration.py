@@ -11,7 +11,7 @@ chains. Writes `benchmarks/results/calibration.json`.
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -132,9 +132,8 @@ def score_all(
     draws = {"n_windows": n_windows, "n_samples": n_samples, "seed": seed}
     steps = {"simulator": sample_next(simulator, late, **draws)}
     if simulator.score is not None:
-        denoiser, simulator.score = simulator.score, None
-        steps["without refinement"] = sample_next(simulator, late, **draws)
-        simulator.score = denoiser
+        unrefined = simulator.sampled_by(replace(simulator.sampler, n_evaluations=0))
+        steps["without refinement"] = sample_next(unrefined, late, **draws)
     fitted = [fit_propagators(early, simulator) for early, replicas in halves for _ in replicas]
     for label in REFERENCES:
         steps[label] = [

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.polymers.runs import Data, best_device, train, training_seconds
-from cgsim.baselines import PlainSimulator
+from cgsim.baselines import PlainDynamics
 from cgsim.baselines.discretise import Bins
 from cgsim.baselines.language_model import LanguageModelConfig, fit_language_model
 from cgsim.baselines.propagate import Propagator, first_history, n_sound_frames, propagate
@@ -22,6 +22,7 @@ from cgsim.evaluate.observables.structure import bond_lengths, radius_of_gyratio
 from cgsim.evaluate.sources import ensembles_of, read_ensembles
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import load_simulator
+from cgsim.model.networks import Network
 from cgsim.model.simulator import Simulator
 from cgsim.rollout.simulate import FARTHEST, LONGEST_BOND, roll_out_beside
 
@@ -132,17 +133,17 @@ def cgsim(task: Task) -> Made:
     if system.simulator is not None:
         simulator = load_simulator(system.simulator).to(best_device())
         return rolled_out(simulator, task, training_seconds(system.simulator.parent))
-    return trained(task, ModelConfig(), TrainingConfig(), network=Simulator)
+    return trained(task, ModelConfig(), TrainingConfig(), network=None)
 
 
 def not_equivariant(task: Task) -> Made:
     """A graph network on plain coordinates with a long history, as published."""
     training = replace(TrainingConfig(), learning_rate=LEARNING_RATE)
-    return trained(task, PUBLISHED, training, network=PlainSimulator)
+    return trained(task, PUBLISHED, training, network=PlainDynamics)
 
 
 def trained(
-    task: Task, model: ModelConfig, training: TrainingConfig, *, network: type[Simulator]
+    task: Task, model: ModelConfig, training: TrainingConfig, *, network: Network | None
 ) -> Made:
     """Train with the budget of the task, then roll out."""
     own = replace(

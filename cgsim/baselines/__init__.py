@@ -1,11 +1,12 @@
-"""What a user would otherwise try: simulators to compare with, run exactly like `Simulator`.
+"""What a user would otherwise try: networks to compare with, in a simulator like any other.
 
-`PlainSimulator` does without equivariance, `CompositionSimulator` without the atom graph. Train one
-with ``fit(..., network=PlainSimulator)``, read it with ``load_simulator(file,
-network=PlainSimulator)``; everything after that is the same.
+`PlainDynamics` does without equivariance, `CompositionEmbedding` without the atom graph. Train with
+one by ``fit(..., network=PlainDynamics)``, read it with ``load_simulator(file,
+network=PlainDynamics)``; everything after that is the same. (A simulator on `PlainDynamics` has no
+score network: ``score=None``.)
 """
 
-from cgsim.baselines.composition import CompositionSimulator
-from cgsim.baselines.plain import PlainSimulator
+from cgsim.baselines.composition import CompositionEmbedding
+from cgsim.baselines.plain import PlainDynamics
 
-__all__ = ["CompositionSimulator", "PlainSimulator"]
+__all__ = ["CompositionEmbedding", "PlainDynamics"]

@@ -150,7 +150,7 @@ def finetune(
     check_claim(directory, settings)
     final = directory / SIMULATOR_FILE
     if final.exists():
-        return load_simulator(final, network=type(parent.simulator))
+        return load_simulator(final)
     tuned = with_atom_types(parent.simulator, atom_types_of(trajectories))
     windows = _Windows.cut(tuned, trajectories, validation, replay=replay, config=finetuning)
     parent.compare(trajectories)
@@ -168,7 +168,7 @@ def finetune(
     write_atomic_json(directory / REPORT_FILE, to_dict(report))
     provenance = Provenance(trajectories[0].recipe, to_dict(training) | options.described(), data)
     save_simulator(tuned, final, provenance=provenance)
-    return load_simulator(final, network=type(parent.simulator))
+    return load_simulator(final)
 
 
 def print_report(report: FinetuningReport) -> None:

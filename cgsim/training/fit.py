@@ -14,6 +14,7 @@ from cgsim.io import write_atomic_json
 from cgsim.io.records import as_config, to_dict
 from cgsim.mapping.trajectory import MappedTrajectory, atom_types_of, split_by_time
 from cgsim.model.checkpoint import SIMULATOR_FILE, Provenance, load_simulator, save_simulator
+from cgsim.model.networks import Network, read_model_config, with_networks
 from cgsim.model.simulator import Simulator
 from cgsim.training.options import Options
 from cgsim.training.run import (
@@ -36,7 +37,7 @@ def fit(
     validation: Sequence[MappedTrajectory] | None = None,
     hardware: Hardware | Mapping[str, Any] | None = None,
     trainer: Options = None,
-    network: type[Simulator] = Simulator,
+    network: Network | Sequence[Network] | None = None,
 ) -> Simulator:
     """Train a simulator and write ``simulator.safetensors`` into a directory.
 
@@ -60,7 +61,8 @@ def fit(
         Loggers, callbacks, optimiser, scheduler, and any option of `lightning.Trainer`: a mapping
         or `cgsim.training.options.TrainerOptions`.
     network
-        The class to train: a `Simulator`, one of `cgsim.baselines`, or your own.
+        Networks in place of those of cgsim: one of `cgsim.baselines`, or your own (see
+        `cgsim.model.networks`).
 
     Returns
     -------
@@ -75,7 +77,7 @@ def fit(
         If the loss is no longer a number.
     """
     directory, options = Path(directory), checked_options(trainer)
-    model = as_config(ModelConfig, model, where="model")
+    model = _model_of(model, network)
     training = as_config(TrainingConfig, training, where="training")
     hardware = as_config(Hardware, hardware, where="hardware")
     final = directory / SIMULATOR_FILE
@@ -89,17 +91,15 @@ def fit(
     }
     if validation is not None:
         settings["validation"] = described(validation)
-    if network is not Simulator:
-        settings["network"] = network.__name__
     check_claim(directory, settings)
     if has_ended(final, training):
-        return load_simulator(final, network=network)
+        return load_simulator(final)
     if validation is None:
         trajectories, validation = split_by_time(
             trajectories, fraction=training.validation_fraction
         )
         check_held_out(validation, n_needed=model.history * training.stride + 1)
-    simulator = new_simulator(trajectories, model=model, training=training, network=network)
+    simulator = new_simulator(trajectories, model=model, training=training)
     module = module_of(simulator, training, options)
     train, held_out = (
         training_windows(simulator, part, n_beads=training.n_window_beads)
@@ -116,7 +116,7 @@ def fit(
     )
     provenance = Provenance(trajectories[0].recipe, to_dict(training) | options.described(), data)
     save_simulator(simulator, final, provenance=provenance)
-    return load_simulator(final, network=network)
+    return load_simulator(final)
 
 
 def new_simulator(
@@ -124,7 +124,7 @@ def new_simulator(
     *,
     model: ModelConfig | Mapping[str, Any] | None = None,
     training: TrainingConfig | Mapping[str, Any] | None = None,
-    network: type[Simulator] = Simulator,
+    network: Network | Sequence[Network] | None = None,
 ) -> Simulator:
     """An untrained simulator with the scales and atom types of trajectories, as `fit` begins with.
 
@@ -142,11 +142,21 @@ def new_simulator(
     ValueError
         If the trajectories differ in frame interval, are shorter than a step, or nothing moves.
     """
-    model = as_config(ModelConfig, model, where="model")
+    model = _model_of(model, network)
     training = as_config(TrainingConfig, training, where="training")
     torch.manual_seed(training.seed)
     statistics = measure(trajectories, stride=training.stride)
-    return network(model, atom_types=atom_types_of(trajectories), statistics=statistics)
+    return Simulator(model, atom_types=atom_types_of(trajectories), statistics=statistics)
+
+
+def _model_of(
+    given: ModelConfig | Mapping[str, Any] | None, network: Network | Sequence[Network] | None
+) -> ModelConfig:
+    """A model of these networks, whose own settings a mapping may hold too."""
+    if isinstance(given, Mapping):
+        names = to_dict(with_networks(ModelConfig(), network).networks)
+        given = read_model_config({"networks": names} | dict(given), where="model")
+    return with_networks(as_config(ModelConfig, given, where="model"), network)
 
 
 def training_windows(

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from importlib.util import find_spec
-from pkgutil import resolve_name
 from typing import Any
 
+from cgsim.config.tables import import_part
 from cgsim.io.records import nearest
 
 LOGGERS = ("csv", "tensorboard", "wandb")
@@ -168,9 +168,9 @@ class TrainerOptions:
         if not isinstance(value, str):
             return value
         try:
-            found: Callable[..., Any] = resolve_name(value)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ValueError(f"trainer.{name}: {value!r} cannot be imported: {error}") from error
+            found: Callable[..., Any] = import_part(value)
+        except ValueError as error:
+            raise ValueError(f"trainer.{name}: {error}") from error
         return found
 
     def described(self) -> dict[str, Any]:

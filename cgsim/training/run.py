@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from cgsim.config import FinetuningConfig, ModelConfig, TrainingConfig
+from cgsim.config import FinetuningConfig, TrainingConfig
 from cgsim.data.scales import shared_frame_interval
 from cgsim.io import read_json
 from cgsim.io.records import from_dict, to_dict
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import SIMULATOR_FILE, load_provenance
+from cgsim.model.networks import read_model_config
+from cgsim.model.upgrade import upgraded_model
 
 RUN_FILE = "run.json"
 
@@ -123,15 +125,16 @@ def has_ended(final: Path, training: TrainingConfig) -> bool:
 def _completed(file: Path) -> dict[str, Any]:
     """Settings of a run, with the defaults of what was no option yet when it began."""
     settings = read_json(file)
-    configs = {"model": ModelConfig, "training": TrainingConfig, "finetuning": FinetuningConfig}
-    for name, config in configs.items():
-        if name not in settings:
-            continue
-        try:
-            settings[name] = to_dict(from_dict(config, settings[name], where=name))
-        except ValueError as error:
-            raise ValueError(
-                f"{file}: of a run of another version of cgsim, or damaged ({error}): finish the "
-                "run with the version that began it, or choose another directory"
-            ) from error
+    try:
+        if "model" in settings:
+            model = upgraded_model(settings["model"], settings.pop("network", "Simulator"))
+            settings["model"] = to_dict(read_model_config(model))
+        for name, config in (("training", TrainingConfig), ("finetuning", FinetuningConfig)):
+            if name in settings:
+                settings[name] = to_dict(from_dict(config, settings[name], where=name))
+    except ValueError as error:
+        raise ValueError(
+            f"{file}: of a run of another version of cgsim, or damaged ({error}): finish the run "
+            "with the version that began it, or choose another directory"
+        ) from error
     return settings

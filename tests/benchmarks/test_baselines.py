@@ -47,7 +47,7 @@ from benchmarks.tables.baselines import (
     rollout_table,
 )
 from benchmarks.tables.cells import MISSING
-from cgsim.baselines import PlainSimulator
+from cgsim.baselines import PlainDynamics
 from cgsim.baselines.forecast import ForecastConfig
 from cgsim.baselines.propagators import LinearPropagator
 from cgsim.data.scales import measure
@@ -57,6 +57,8 @@ from cgsim.io import append_frames
 from cgsim.mapping.store import save_mapped
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.md import PolymerRun, build_peptide
+from cgsim.model.networks import with_networks
+from cgsim.model.simulator import Simulator
 from cgsim.testing.systems import random_chain
 
 
@@ -257,7 +259,8 @@ def test_drawn_values_are_those_seen_in_the_state() -> None:
 def test_the_published_network_has_its_size() -> None:
     own = md("a")
     scales = measure([own], stride=1)
-    simulator = PlainSimulator(PUBLISHED, atom_types=sorted({*own.atom_type}), statistics=scales)
+    model = with_networks(PUBLISHED, PlainDynamics)
+    simulator = Simulator(model, atom_types=sorted({*own.atom_type}), statistics=scales)
     n_parameters = sum(weights.numel() for weights in simulator.parameters())
     assert n_parameters == pytest.approx(1.57e6, rel=0.1)
 

@@ -9,6 +9,7 @@ import torch
 import cgsim
 from cgsim.data.augmentation import UNPERTURBED, Perturbation, dropped
 from cgsim.data.graphs import CGData
+from cgsim.model.loss import draw
 from cgsim.model.simulator import Simulator
 from cgsim.testing.systems import TINY, random_chain, random_simulator
 
@@ -35,7 +36,7 @@ def noise_angles(simulator: Simulator, *, n_windows: int = 4000) -> torch.Tensor
     chain = replace(chain, atom_type=(simulator.atom_types[0],) * len(chain.atom_type))
     frames = replace(chain, frame_interval=simulator.timestep)
     batch = simulator.windows([frames])[[0] * n_windows]
-    windows, *_ = simulator.draw(batch, generator=generator(), perturbation=UNPERTURBED)
+    windows, *_ = draw(simulator, batch, generator=generator(), perturbation=UNPERTURBED)
     first = torch.cat([torch.tensor([True]), batch.batch.diff() > 0])
     return windows.angle[first] / (math.pi / 2)
 
@@ -57,8 +58,8 @@ def test_turning_steps_are_made_straight_about_what_the_networks_see() -> None:
     batch = simulator.windows([chain])[[0, 3, 5, 7]]
 
     def target(batch: CGData, perturbation: Perturbation) -> tuple[torch.Tensor, torch.Tensor]:
-        windows, *_ = simulator.draw(batch, generator=generator(), perturbation=perturbation)
-        return windows.pos, windows.ahead
+        windows, *_ = draw(simulator, batch, generator=generator(), perturbation=perturbation)
+        return windows.pos, windows.target_pos
 
     noisy, found = target(batch, Perturbation(history=1.0))
     seen = batch.clone()
