@@ -196,9 +196,10 @@ def steps_done(last: Path, module: TrainingModule) -> int:
         ) from error
     own = {name: value.shape for name, value in module.state_dict().items()}
     if wrong := sorted(name for name, _ in found.items() ^ own.items()):
-        version = stored.get("cgsim_version", "an earlier version")
+        version = stored.get("cgsim_version")
+        maker = f"cgsim {version}" if version else "an earlier version of cgsim"
         raise ValueError(
-            f"{last}: a resume point of other networks, made by cgsim {version} (weights differ, "
+            f"{last}: a resume point of other networks, made by {maker} (weights differ, "
             f"first at {wrong[0]!r}): finish the run with that version, or train anew in another "
             "directory"
         )

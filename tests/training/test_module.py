@@ -1,5 +1,6 @@
 """The module in trainers and loops of other people; the page that tells of it is true."""
 
+import importlib.util
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +123,22 @@ def test_a_fit_begins_with_a_new_simulator(tmp_path: Path) -> None:
     other = weights(new_simulator(CHAINS, model=TINY, training={"seed": 4}))
     assert any(not torch.equal(value, begun[name]) for name, value in other.items())
     assert new_simulator(CHAINS, model=TINY, training={"stride": 2}).timestep == 2.0
+
+
+def test_a_mapping_holds_settings_of_a_network_of_ones_own() -> None:
+    path = ROOT / "examples" / "extend" / "attention_dynamics.py"
+    specification = importlib.util.spec_from_file_location("attention_dynamics", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    model = {"score": None, "dynamics": {"sharpness": 2, "n_channels": 4}}
+    simulator = new_simulator(CHAINS, model=model, network=module.AttentionDynamics)
+    assert type(simulator.dynamics) is module.AttentionDynamics
+    assert simulator.config.dynamics == module.AttentionConfig(sharpness=2.0, n_channels=4)
+    wrong = {"dynamics": {"sharp_ness": 1.0}}
+    with pytest.raises(ValueError, match=r"unknown key 'sharp_ness'.*'sharpness' for 'sharp_ness'"):
+        new_simulator(CHAINS, model=wrong, network=module.AttentionDynamics)
 
 
 @pytest.mark.parametrize(

@@ -443,9 +443,8 @@ def test_a_resume_point_of_other_networks_is_named_and_kept(
     stored["state_dict"] = renamed(stored["state_dict"])
     torch.save(stored, last)
     before = last.read_bytes()
-    message = (
-        rf"last\.ckpt: a resume point of other networks, made by cgsim {version or 'an earli'}"
-    )
+    maker = rf"cgsim {version}" if version else "an earlier version of cgsim"
+    message = rf"last\.ckpt: a resume point of other networks, made by {maker} "
     with pytest.raises(ValueError, match=message + r".*simulator\.embed.*finish the run with that"):
         train(tmp_path)
     assert last.read_bytes() == before
