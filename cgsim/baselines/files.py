@@ -11,7 +11,7 @@ from cgsim.baselines.linear import LinearPropagator
 from cgsim.baselines.recurrent import RecurrentPropagator
 from cgsim.io import atomic_path
 from cgsim.io.headers import HEADER, read_file_header
-from cgsim.model.checkpoint import read_simulator
+from cgsim.model.checkpoint import find_checkpoint, load_simulator
 from cgsim.model.propagator import Propagator
 from cgsim.model.simulator import Simulator
 from cgsim.units import UNITS
@@ -108,4 +108,5 @@ def read_simulator_or_propagator(path: str | Path) -> Simulator | Propagator:
     FileNotFoundError, ValueError
         As of `cgsim.load_simulator` and `load_propagator`.
     """
-    return load_propagator(path) if is_propagator(path) else read_simulator(path)
+    file = find_checkpoint(path)
+    return load_propagator(file) if is_propagator(file) else load_simulator(file)

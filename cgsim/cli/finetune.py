@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cgsim.cli.named import maps_atoms
 from cgsim.config import FinetuningConfig, Hardware
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @maps_atoms
-def command(
+def command(  # noqa: PLR0913 (an argument for each option of the command)
     simulator: Path,
     data: list[Path],
     *,
@@ -22,6 +22,7 @@ def command(
     validation: list[Path] | None = None,
     finetuning: FinetuningConfig = FinetuningConfig(),  # noqa: B008
     hardware: Hardware = Hardware(),  # noqa: B008
+    trainer: dict[str, Any] | None = None,
 ) -> None:
     """Fine-tune a simulator on new trajectories, in minutes.
 
@@ -41,6 +42,9 @@ def command(
         validation: Folders NAME.cg to stop by; by default the last part of every new trajectory.
         finetuning: Steps, learning rate, patience.
         hardware: Accelerator and number of devices.
+        trainer: Loggers (--trainer.logger csv, tensorboard, wandb, or a list of them), optimizer
+            and scheduler (package.module:function), and any option of lightning.Trainer, such as
+            --trainer.accumulate_grad_batches 2.
     """
     from cgsim.mapping.store import load_mapped_folders
     from cgsim.model.checkpoint import SIMULATOR_FILE
@@ -55,6 +59,7 @@ def command(
         replay=None if replay is None else load_mapped_folders(replay),
         validation=None if validation is None else load_mapped_folders(validation),
         hardware=hardware,
+        trainer=trainer,
     )
     print_report(load_report(output))
     print(f"simulator: {output / SIMULATOR_FILE}")

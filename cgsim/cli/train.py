@@ -1,6 +1,7 @@
 """The command `cgsim train`."""
 
 from pathlib import Path
+from typing import Any
 
 from cgsim.config import Hardware, ModelConfig, TrainingConfig
 
@@ -13,6 +14,7 @@ def command(
     model: ModelConfig = ModelConfig(),  # noqa: B008
     training: TrainingConfig = TrainingConfig(),  # noqa: B008
     hardware: Hardware = Hardware(),  # noqa: B008
+    trainer: dict[str, Any] | None = None,
 ) -> None:
     """Train a simulator on mapped trajectories.
 
@@ -29,6 +31,9 @@ def command(
         model: Architecture.
         training: Steps, stride, learning rate.
         hardware: Accelerator and number of devices.
+        trainer: Loggers (--trainer.logger csv, tensorboard, wandb, or a list of them), optimizer
+            and scheduler (package.module:function), and any option of lightning.Trainer, such as
+            --trainer.accumulate_grad_batches 2.
     """
     from cgsim.mapping.store import load_mapped_folders
     from cgsim.model.checkpoint import SIMULATOR_FILE
@@ -42,5 +47,6 @@ def command(
         training=training,
         validation=held_out,
         hardware=hardware,
+        trainer=trainer,
     )
     print(f"simulator: {output / SIMULATOR_FILE}")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cgsim.config import ScoreConfig
-from cgsim.data.graphs import CGData
+from cgsim.data.graphs import MIXED_CELLS, CGData
 from cgsim.nn.random import randn_like
 
 
@@ -133,8 +133,18 @@ def _uniform(batch: CGData, like: Tensor, generator: torch.Generator | None) -> 
 
 
 def count_graphs(batch: CGData) -> int:
-    """Number of windows in a batch."""
-    return int(batch.batch[-1]) + 1
+    """Number of windows in a batch.
+
+    Raises
+    ------
+    ValueError
+        If some windows have a periodic cell and others none, which `join` would have refused, but
+        not a loader of PyTorch Geometric.
+    """
+    n_graphs = int(batch.batch[-1]) + 1
+    if "cell" in batch and len(batch.cell) != n_graphs:
+        raise ValueError(MIXED_CELLS)
+    return n_graphs
 
 
 def randomly_turned(batch: CGData, generator: torch.Generator | None = None) -> CGData:

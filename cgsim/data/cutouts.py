@@ -8,7 +8,6 @@ it in the whole system if no chain of edges as long as they have convolutions le
 window.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from cgsim.data.graphs import CGData, Picked, SystemGraph, join
-from cgsim.data.windows import WindowDataset
+from cgsim.data.windows import Index, WindowDataset, rows_of
 from cgsim.io.periodic import minimum_image
 
 SMALLEST_CORE = 0.25  # of the beads of a window, however thick the shell ought to be
@@ -62,8 +61,8 @@ class CutoutDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.windows) * self._n_middles
 
-    def __getitem__(self, indices: Sequence[int]) -> CGData:
-        return join(*self.pick(np.asarray(indices)))
+    def __getitem__(self, index: Index) -> CGData:
+        return join(*self.pick(rows_of(index, len(self))))
 
     def pick(self, indices: np.ndarray) -> Picked:
         """Windows as `cgsim.data.graphs.join` takes them."""

@@ -15,6 +15,8 @@ from cgsim.mapping import ideal_distances
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.nn.graph.neighbours import COMPLETE_LIMIT, Topology, complete_pairs, topological_pairs
 
+MIXED_CELLS = "some systems have a periodic cell and others none: train and simulate them apart"
+
 
 class CGData(Data):
     """A window of one system (or a batch of windows): nodes are beads.
@@ -154,9 +156,7 @@ def join(
     data.pos, data.next_pos = frames[:, :-1], frames[:, -1]
     cells = [cell for _, cell in windows if cell is not None]
     if cells and len(cells) != len(windows):
-        raise ValueError(
-            "some systems have a periodic cell and others none: train and simulate them apart"
-        )
+        raise ValueError(MIXED_CELLS)
     if cells:
         data.cell = torch.cat(cells)
     if any(graph.core is not None for graph in graphs):

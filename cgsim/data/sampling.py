@@ -1,6 +1,6 @@
 """Which windows make a batch: at random, the same for any number of processes; replayed; alike."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 
 from cgsim.data.cutouts import CutoutDataset
 from cgsim.data.graphs import CGData, join
-from cgsim.data.windows import WindowDataset
+from cgsim.data.windows import Index, WindowDataset, rows_of
 
 TrajectoryWindows = WindowDataset | CutoutDataset
 
@@ -31,8 +31,8 @@ class ReplayDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.new) + len(self.old)
 
-    def __getitem__(self, indices: Sequence[int]) -> CGData:
-        rows = np.asarray(indices)
+    def __getitem__(self, index: Index) -> CGData:
+        rows = rows_of(index, len(self))
         is_old = rows >= len(self.new)
         parts = [(self.new, rows[~is_old]), (self.old, rows[is_old] - len(self.new))]
         picked = [windows.pick(chosen) for windows, chosen in parts if len(chosen)]
@@ -64,8 +64,8 @@ class EqualSizes(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.windows)
 
-    def __getitem__(self, indices: Sequence[int]) -> CGData:
-        return self.windows[indices]
+    def __getitem__(self, index: Index) -> CGData:
+        return self.windows[index]
 
     def draw(self, random: np.random.Generator, n_windows: int) -> np.ndarray:
         """Indices of random windows, with replacement, all of the size of a random one."""

@@ -6,6 +6,7 @@ in chunks, into a small memory-mapped array, from which windows are read at rand
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import overload
 
 import numpy as np
 import torch
@@ -14,12 +15,16 @@ from torch import Tensor
 from cgsim.data.graphs import CGData, Picked, SystemGraph, join
 from cgsim.mapping.trajectory import MappedTrajectory
 
+Index = int | np.integer | Sequence[int] | np.ndarray | Tensor
+
 
 class WindowDataset(torch.utils.data.Dataset):
     """All windows of ``history + 1`` frames, ``stride`` apart, of several trajectories.
 
-    ``dataset[i]`` is one window; ``dataset[[i, j, ...]]`` is a batch, assembled without a loop over
-    windows.
+    ``dataset[i]`` is one window, ``dataset[[i, j, ...]]`` a batch of them, and ``dataset[a:b]`` a
+    smaller dataset. Batches may be made by `torch_geometric.loader.DataLoader` too, and mean the
+    same; but a batch of a list is put together without a loop over windows, and the windows of one
+    molecule share its atom graph, which is then embedded once and not once a window.
 
     Parameters
     ----------
@@ -61,6 +66,7 @@ class WindowDataset(torch.utils.data.Dataset):
                     f"{trajectory.name}: {trajectory.n_frames} frames; {history} past frames and "
                     f"the next one at a stride of {stride} need at least {span + 1}"
                 )
+        self._has_mixed_cells = len({own.cell is None for own in self.trajectories}) > 1
         self.first = (history - 1) * stride
         self.graphs = [
             SystemGraph.build(trajectory, atom_types=atom_types, n_hops=n_hops, n_bonds=n_bonds)
@@ -73,20 +79,31 @@ class WindowDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def __getitem__(self, index: int | np.integer | Sequence[int]) -> CGData:
-        return self.__getitems__(
-            [int(index)] if isinstance(index, (int, np.integer)) else list(index)
-        )
+    @overload
+    def __getitem__(self, index: slice) -> "torch.utils.data.Subset[CGData]": ...
+    @overload
+    def __getitem__(self, index: Index) -> CGData: ...
+    def __getitem__(self, index: Index | slice) -> "CGData | torch.utils.data.Subset[CGData]":
+        """One window, a batch of windows grouped by trajectory, or a smaller dataset.
 
-    def __getitems__(self, indices: Sequence[int]) -> CGData:
-        """A batch of windows, grouped by trajectory."""
-        return join(*self.pick(np.asarray(indices)))
+        Raises
+        ------
+        IndexError
+            If an index is no integer, or there is no such window.
+        """
+        # No `__getitems__`: loaders would call it, and take the batch for a list of windows.
+        if isinstance(index, slice):
+            return torch.utils.data.Subset(self, range(len(self))[index])
+        data = join(*self.pick(rows_of(index, len(self))))
+        if np.ndim(index) == 0 and self._has_mixed_cells and "cell" not in data:
+            # PyTorch Geometric takes the fields of the first window of a batch for those of all:
+            # without this mark it would leave out the cells of the others, and say nothing.
+            data.cell = data.pos.new_empty(0, 3, 3)
+        return data
 
     def pick(self, indices: np.ndarray) -> Picked:
         """Windows as `join` takes them: systems, windows of each, positions and cells."""
         order = np.sort(indices)
-        if len(order) == 0 or order[0] < 0 or order[-1] >= len(self):
-            raise IndexError(f"window indices must lie in 0..{len(self) - 1}")
         owner = np.searchsorted(self.starts, order, side="right") - 1
         owners, first = np.unique(owner, return_index=True)
         present = np.split(order - self.starts[owner] + self.first, first[1:])
@@ -104,3 +121,20 @@ class WindowDataset(torch.utils.data.Dataset):
         cell = self.trajectories[which].cell
         cells = None if cell is None else torch.as_tensor(cell[present]).float()
         return torch.from_numpy(pos.astype(np.float32)), cells
+
+
+def rows_of(index: Index, n_windows: int) -> np.ndarray:
+    """The windows that an index stands for [n], integers; several are a list or an array of them.
+
+    Raises
+    ------
+    IndexError
+        If it is no integer, or there is no such window.
+    """
+    rows = np.atleast_1d(np.asarray(index))
+    if rows.ndim > 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
+        # a mask of booleans among them, which would otherwise be windows 0 and 1
+        raise IndexError(f"windows are chosen by integers, not by {index!r}")
+    if not rows.size or rows.min() < 0 or rows.max() >= n_windows:
+        raise IndexError(f"window indices must lie in 0..{n_windows - 1}")
+    return rows

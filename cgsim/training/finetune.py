@@ -1,8 +1,13 @@
-"""Fine-tune a simulator: from a checkpoint and new trajectories to a new checkpoint, in minutes."""
+"""Fine-tune a simulator: from a checkpoint and new trajectories to a new checkpoint, in minutes.
 
-from collections.abc import Sequence
+Against forgetting old windows are replayed: of all that was tried it alone keeps the old and learns
+the new as well. `docs/design.md` has the figures.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,14 +17,15 @@ from cgsim.data.sampling import ReplayDataset
 from cgsim.data.scales import shared_frame_interval
 from cgsim.data.windows import WindowDataset
 from cgsim.io import read_json, write_atomic_json
-from cgsim.io.records import from_dict, to_dict
+from cgsim.io.records import as_config, from_dict, to_dict
 from cgsim.mapping.trajectory import MappedTrajectory, atom_types_of, split_by_time
 from cgsim.model.checkpoint import SIMULATOR_FILE, Provenance, load_simulator, save_simulator
 from cgsim.model.simulator import Simulator
-from cgsim.training.fit import RUN_FILE, check_claim, check_held_out, check_temperature, described
 from cgsim.training.module import Patience, TrainingModule
-from cgsim.training.parent import Ancestor, with_atom_types
-from cgsim.training.trainer import optimise, validation_nll
+from cgsim.training.options import Options, TrainerOptions
+from cgsim.training.parent import Parent, with_atom_types
+from cgsim.training.run import RUN_FILE, check_claim, check_held_out, check_temperature, described
+from cgsim.training.trainer import checked_options, module_of, optimise, validation_nll
 
 REPORT_FILE = "finetuning.json"
 N_WARMUP, EMA_DECAY = 20, 0.98  # a few hundred steps in all
@@ -68,10 +74,11 @@ def finetune(
     trajectories: Sequence[MappedTrajectory],
     directory: str | Path,
     *,
-    finetuning: FinetuningConfig | None = None,
+    finetuning: FinetuningConfig | Mapping[str, Any] | None = None,
     replay: Sequence[MappedTrajectory] | None = None,
     validation: Sequence[MappedTrajectory] | None = None,
-    hardware: Hardware | None = None,
+    hardware: Hardware | Mapping[str, Any] | None = None,
+    trainer: Options = None,
 ) -> Simulator:
     """Fine-tune a simulator and write ``simulator.safetensors`` into a directory.
 
@@ -85,7 +92,7 @@ def finetune(
     ----------
     simulator
         A stored simulator, the name of a packaged one, or one that is loaded; the checkpoint
-        names its ancestor's file and data only if it is given by file or name.
+        names its parent's file and data only if it is given by file or name.
     trajectories
         New trajectories, mapped by the recipe of the simulator. Their frame interval may be any
         whole fraction of its time step. Atom types that it does not know get the mean of the
@@ -93,11 +100,14 @@ def finetune(
     directory
         Where everything is written.
     finetuning, hardware
-        Configurations; defaults in `cgsim.config`.
+        Configurations, or mappings of those of their fields that are not the defaults of
+        `cgsim.config`, such as ``finetuning={"n_steps": 300}``.
     replay
         Old trajectories, a share of every batch, against forgetting.
     validation
         Trajectories to stop by; by default the last part of every new one.
+    trainer
+        Loggers, callbacks, optimiser and more, as of `cgsim.fit`.
 
     Returns
     -------
@@ -107,7 +117,8 @@ def finetune(
     ------
     ValueError
         If trajectories are too short, differ in frame interval, temperature or mapping, do not fit
-        the time step or the mapping of the simulator, or the directory holds another run.
+        the time step or the mapping of the simulator, a field or an option is unknown, or the
+        directory holds another run.
     ArithmeticError
         If the loss is no longer a number.
 
@@ -117,37 +128,45 @@ def finetune(
         If the new data are at another temperature than the simulator's, their beads move more
         than twice as far in a step or less than half as far, or have a handedness unknown to it.
     """
-    directory, finetuning = Path(directory), finetuning or FinetuningConfig()
-    ancestor = Ancestor.load(simulator)
-    ancestor.check([*trajectories, *(validation or [])])
+    directory, options = Path(directory), checked_options(trainer)
+    finetuning = as_config(FinetuningConfig, finetuning, where="finetuning")
+    hardware = as_config(Hardware, hardware, where="hardware")
+    parent = Parent.load(simulator)
+    parent.check([*trajectories, *(validation or [])])
     if replay:
-        ancestor.check(replay)
+        parent.check(replay)
         check_temperature([*trajectories, *replay])
     data = {
         "trajectories": described(trajectories),
         "replay": described(replay or []),
-        "ancestor": ancestor.about,
+        "ancestor": parent.about,
     }
     settings = {
         "finetuning": to_dict(finetuning),
         "data": data,
         "validation": None if validation is None else described(validation),
+        **options.described(),
     }
     check_claim(directory, settings)
     final = directory / SIMULATOR_FILE
     if final.exists():
         return load_simulator(final)
-    tuned = with_atom_types(ancestor.simulator, atom_types_of(trajectories))
+    tuned = with_atom_types(parent.simulator, atom_types_of(trajectories))
     windows = _Windows.cut(tuned, trajectories, validation, replay=replay, config=finetuning)
-    ancestor.compare(trajectories)
+    parent.compare(trajectories)
+    training = _training(finetuning, stride=windows.stride, history_noise=parent.history_noise)
+    module = module_of(tuned.train(), training, options)
     write_atomic_json(directory / RUN_FILE, settings)
-    training = _training(finetuning, stride=windows.stride, history_noise=ancestor.history_noise)
-    module = TrainingModule(tuned.train(), training)
     report = _optimise(
-        module, windows, directory, n_patient=finetuning.patience, hardware=hardware or Hardware()
+        module,
+        windows,
+        directory,
+        n_patient=finetuning.patience,
+        hardware=hardware,
+        options=options,
     )
     write_atomic_json(directory / REPORT_FILE, to_dict(report))
-    provenance = Provenance(trajectories[0].recipe, to_dict(module.config), data)
+    provenance = Provenance(trajectories[0].recipe, to_dict(training) | options.described(), data)
     save_simulator(tuned, final, provenance=provenance)
     return load_simulator(final)
 
@@ -224,21 +243,21 @@ def _hold_out(
 
 
 def _training(config: FinetuningConfig, *, stride: int, history_noise: float) -> TrainingConfig:
-    """All settings of the optimisation.
+    """All settings of the optimisation, for all weights alike.
 
-    Without weight decay: it pulls towards zero, away from the old weights. The noise on past frames
-    is that which the simulator knows.
+    Tried and of no use: to freeze or slow the embedding makes no difference, and a pull to the old
+    weights forgets less only where it learns less (docs/design.md has the figures).
     """
     return TrainingConfig(
         stride=stride,
         n_steps=config.n_steps,
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
-        weight_decay=0.0,
+        weight_decay=0.0,  # it pulls towards zero, away from the old weights
         n_warmup=N_WARMUP,
         ema_decay=EMA_DECAY,
         keep=config.keep,
-        history_noise=history_noise,
+        history_noise=history_noise,  # the network is told its level, and knows no other
         time_reversal=config.time_reversal,
         validation_fraction=config.validation_fraction,
         steps_per_epoch=config.steps_per_epoch,
@@ -253,6 +272,7 @@ def _optimise(
     *,
     n_patient: int,
     hardware: Hardware,
+    options: TrainerOptions,
 ) -> FinetuningReport:
     """Optimise; the module ends with the weights that are kept, or the first if those are worse."""
     start = {name: value.clone() for name, value in module.state_dict().items()}
@@ -264,8 +284,11 @@ def _optimise(
         train=windows.train,
         validation=windows.held_out,
         hardware=hardware,
+        options=options,
         patience=Patience(n_patient, start_nll=before[0]),
     )
+    # With few data and little to learn a fine-tuning can only spoil: 270 frames of a chain that
+    # was known already cost half a nat. So the old weights are kept where they are better.
     if not validation_nll(module, windows.held_out) < before[0]:
         module.load_state_dict(start)
         best_step = 0

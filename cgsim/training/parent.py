@@ -1,4 +1,4 @@
-"""The simulator that a fine-tuning starts from, and what fits it."""
+"""The simulator that a fine-tuning starts from, and the data that fit it."""
 
 import hashlib
 import warnings
@@ -15,13 +15,13 @@ from cgsim.data.scales import is_chiral, measure, shared_frame_interval
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import find_checkpoint, load_provenance, load_simulator
 from cgsim.model.simulator import Simulator
-from cgsim.training.fit import check_alike, is_same_recipe
+from cgsim.training.run import check_alike, is_same_recipe
 
-LARGEST_STEP_RATIO = 2.0
+LARGEST_STEP_RATIO = 2.0  # beyond it units or frame interval are wrong more often than not
 
 
 @dataclass(frozen=True)
-class Ancestor:
+class Parent:
     """A simulator and where it comes from.
 
     Attributes
@@ -41,7 +41,7 @@ class Ancestor:
     history_noise: float = TrainingConfig.history_noise
 
     @classmethod
-    def load(cls, simulator: Simulator | str | Path) -> "Ancestor":
+    def load(cls, simulator: Simulator | str | Path) -> "Parent":
         """Read a simulator from a file, or by the name of a packaged one.
 
         Raises
@@ -119,6 +119,9 @@ class Ancestor:
 def with_atom_types(simulator: Simulator, atom_types: Sequence[str]) -> Simulator:
     """A copy that knows more atom types: each new one begins as the mean of the known ones.
 
+    That is an atom of which nothing is known but that it is one of these; a row of random numbers
+    would be unlike all that the networks have seen.
+
     Raises
     ------
     ValueError
@@ -138,6 +141,8 @@ def with_atom_types(simulator: Simulator, atom_types: Sequence[str]) -> Simulato
                     f"a {type(simulator.embedding).__name__} cannot learn new atom types "
                     f"({', '.join(types[len(known) :])}): train one anew"
                 )
+            # Known by their shapes, so that a network of the user needs no hook for it: whatever
+            # has a row for each atom type has grown by as many rows as there are new types.
             mean = old[name].mean(dim=0, keepdim=True)
             value.copy_(torch.cat([old[name], *[mean] * n_new]) if n_new else old[name])
     return other.train(simulator.training)

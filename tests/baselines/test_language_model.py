@@ -60,6 +60,17 @@ def test_memory_is_carried() -> None:
     torch.testing.assert_close(torch.cat([first, second], dim=1), whole)
 
 
+def test_memory_is_carried_from_one_training_sequence_to_the_next() -> None:
+    """In 0 0 1 1 0 0 1 1 ... a state alone does not tell the next, which only the memory of those
+    before does: with sequences of one frame, memory of the sequences before."""
+    series = [np.resize([0, 0, 1, 1], 400)[start:] for start in range(4)]
+    config = LanguageModelConfig(
+        n_units=16, n_sequence=1, batch_size=16, n_steps=400, learning_rate=0.02
+    )
+    model = fit_language_model(series, 2, config, seed=0)
+    assert model.cross_entropy(series).mean() < 0.3 * np.log(2)
+
+
 def test_samples_follow_the_seed_and_the_temperature() -> None:
     model = small_model()
     prompt = np.zeros((4, 1), dtype=np.int64)

@@ -16,6 +16,8 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
 
 import cgsim
 from cgsim.baselines import CompositionEmbedding
@@ -24,6 +26,7 @@ from cgsim.data.augmentation import UNPERTURBED, Perturbation
 from cgsim.data.cutouts import CutoutDataset
 from cgsim.data.graphs import CGData
 from cgsim.data.windows import WindowDataset
+from cgsim.io.records import to_dict
 from cgsim.mapping.store import save_mapped
 from cgsim.mapping.trajectory import MappedTrajectory, split_by_molecule
 from cgsim.model.checkpoint import load_provenance, load_simulator
@@ -314,7 +317,7 @@ def test_a_killed_command_ends_as_if_it_had_not_been(tmp_path: Path, finished: P
     assert log(tmp_path / "out") == log(finished)
 
 
-def command(folder: Path, preamble: str, data: Sequence[Path], *more: str) -> list[str]:
+def command(folder: Path, preamble: str, data: Sequence[Path]) -> list[str]:
     """`cgsim train` as a script, as installed, with the settings of this file."""
     script = folder / "cgsim_script.py"
     script.write_text(f"{preamble}from cgsim.cli.main import main\nraise SystemExit(main())\n")
@@ -323,7 +326,7 @@ def command(folder: Path, preamble: str, data: Sequence[Path], *more: str) -> li
     for part, config in (("model", TINY), ("training", SHORT)):
         for key, value in flat(config).items():
             arguments += [f"--{part}.{key}", "null" if value is None else str(value)]
-    return arguments + list(more)
+    return arguments
 
 
 def flat(config: Any) -> dict[str, Any]:
@@ -339,48 +342,83 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"}
 
 
-RECORD_LOSSES = """
+IN_PARALLEL = """
+import json
+import sys
 from pathlib import Path
-from cgsim.training.module import TrainingModule
 
-log = TrainingModule._log
-def record(self, stage, losses, batch):
-    if stage == "train":
-        with open(Path(__file__).with_name(f"rank{self.global_rank}.txt"), "a") as file:
-            print(float(losses["nll"].detach()), file=file)
-    log(self, stage, losses, batch)
-TrainingModule._log = record
+import lightning.pytorch as lightning
+import torch
+
+torch.set_num_threads(1)
+import cgsim
+
+HERE = Path(__file__).parent
+
+
+class Recorder(lightning.Callback):
+    def on_train_batch_end(self, trainer, module, *_):
+        with open(HERE / f"rank{trainer.global_rank}.txt", "a") as file:
+            print(float(trainer.callback_metrics["train_nll"]), seeds.pop(), file=file)
+
+
+seeds, loss = [], cgsim.Simulator.loss
+
+
+def watched(self, batch, *, generator, **options):
+    if self.training:
+        seeds.append(generator.initial_seed())
+    return loss(self, batch, generator=generator, **options)
+
+
+cgsim.Simulator.loss = watched
+cgsim.fit(
+    [cgsim.load_mapped(folder) for folder in sorted(HERE.glob("*.cg"))],
+    HERE / "out",
+    hardware={"accelerator": "cpu", "n_devices": 2},
+    trainer={"callbacks": Recorder()},
+    **json.loads((HERE / "settings.json").read_text()),
+)
 """
 
 
-def test_two_processes_train_like_one_with_twice_the_batch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_train_like_one_with_twice_the_batch(tmp_path: Path) -> None:
     """Without noise, which every process draws for itself."""
-    data = [save_mapped(chain, tmp_path / f"{chain.name}.cg") for chain in CHAINS]
-    settings = ("--model.score", "null", "--training.history_noise", "0")
+    for chain in CHAINS:
+        save_mapped(chain, tmp_path / f"{chain.name}.cg")
+    model, short = replace(TINY, score=None), replace(SHORT, history_noise=0.0)
+    settings = {"model": to_dict(model), "training": to_dict(short)}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    script = tmp_path / "in_parallel.py"
+    script.write_text(IN_PARALLEL)
     done = subprocess.run(
-        command(tmp_path, RECORD_LOSSES, data, *settings, "--hardware.n_devices", "2"),
+        [sys.executable, str(script)],
         env=environment(),
         capture_output=True,
+        text=True,
         timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    two = np.mean([np.loadtxt(tmp_path / f"rank{rank}.txt") for rank in range(2)], axis=0)
+    lines = [(tmp_path / f"rank{rank}.txt").read_text().split() for rank in range(2)]
+    two = np.mean([[float(nll) for nll in own[::2]] for own in lines], axis=0)
+    seeds = {int(seed) for own in lines for seed in own[1::2]}
+    assert len(seeds) == 2 * SHORT.n_steps  # no noise is drawn twice
 
     one: list[float] = []
-    keep = TrainingModule._log
 
-    def record(self: TrainingModule, stage: str, losses: dict[str, Any], batch: Any) -> None:
-        if stage == "train":
-            one.append(float(losses["nll"].detach()))
-        keep(self, stage, losses, batch)
+    class Recorder(Callback):
+        def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+            one.append(float(trainer.callback_metrics["train_nll"]))
 
-    monkeypatch.setattr(TrainingModule, "_log", record)
-    doubled = replace(SHORT, batch_size=2 * SHORT.batch_size, history_noise=0.0)
+    doubled = replace(short, batch_size=2 * SHORT.batch_size)
     simulator = fit(
-        CHAINS, tmp_path / "one", model=replace(TINY, score=None), training=doubled, hardware=CPU
+        CHAINS,
+        tmp_path / "one",
+        model=model,
+        training=doubled,
+        hardware=CPU,
+        trainer={"callbacks": Recorder()},
     )
 
     assert len(one) == SHORT.n_steps
