@@ -1,19 +1,49 @@
 """The commands `cgsim evaluate` and `cgsim report`."""
 
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 from cgsim.cluster import Cluster
-from cgsim.evaluate.judge import Rows
-from cgsim.evaluate.sources import read_ensembles
+from cgsim.evaluate.yardsticks import YARDSTICKS
+
+_PARAMETER = "yardsticks"
 
 
+def with_yardsticks(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn the parameter ``yardsticks`` of a command into one option per row of `YARDSTICKS`."""
+    signature = inspect.signature(command)
+    options = [
+        inspect.Parameter(
+            key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=list[Path] | None
+        )
+        for key in YARDSTICKS
+    ]
+
+    @wraps(command)
+    def run(*arguments: Any, **given: Any) -> None:
+        rows = {key: given.pop(key, None) for key in YARDSTICKS}
+        command(*arguments, yardsticks={key: own for key, own in rows.items() if own}, **given)
+
+    kept = [own for name, own in signature.parameters.items() if name != _PARAMETER]
+    parameters = sorted([*kept, *options], key=lambda own: own.kind)
+    vars(run)["__signature__"] = signature.replace(parameters=parameters)
+    run.__annotations__ = {own.name: own.annotation for own in parameters} | {"return": None}
+    helps = "".join(f"    {key}: {row.help}\n" for key, row in YARDSTICKS.items())
+    run.__doc__ = f"{inspect.getdoc(command)}\n{helps}"
+    del vars(run)["__wrapped__"]
+    return run
+
+
+@with_yardsticks
 def evaluate(
     reference: list[Path],
     learned: list[Path],
     *,
+    yardsticks: Mapping[str, list[Path]],
     output: Path | None = None,
-    floor: list[Path] | None = None,
-    md_equal_time: list[Path] | None = None,
     cluster: Cluster = Cluster(),  # noqa: B008
 ) -> None:
     """Score roll-outs against reference MD: a table, and its numbers as JSON.
@@ -24,24 +54,22 @@ def evaluate(
         reference: Folders NAME.cg of MD.
         learned: Folders of `cgsim rollout`.
         output: JSON file of all scores.
-        floor: A second, independent MD run of the same molecules.
-        md_equal_time: MD as long as the wall-clock of the roll-out allows.
         cluster: Who does the work.
     """
     from cgsim.cluster.scores import RowPaths, score_into
     from cgsim.evaluate.judge import print_scores
 
-    paths = RowPaths(reference, learned, floor, md_equal_time)
+    paths = RowPaths(reference, learned, yardsticks)
     print_scores(score_into(paths, output, cluster=cluster))
 
 
+@with_yardsticks
 def report(
     reference: list[Path],
     learned: list[Path],
     *,
+    yardsticks: Mapping[str, list[Path]],
     output: Path,
-    floor: list[Path] | None = None,
-    md_equal_time: list[Path] | None = None,
     run: Path | None = None,
     title: str = "A learned simulator against molecular dynamics",
 ) -> None:
@@ -53,27 +81,16 @@ def report(
         reference: Folders NAME.cg of MD.
         learned: Folders of `cgsim rollout`.
         output: Folder for report.html and metrics.json.
-        floor: A second, independent MD run of the same molecules.
-        md_equal_time: MD as long as the wall-clock of the roll-out allows.
         run: Training directory, for the loss curve.
         title: Headline of the page.
     """
-    from cgsim.evaluate.judge import judge_rollout
+    from cgsim.evaluate.judge import Rows, judge_rollout
+    from cgsim.evaluate.sources import read_ensembles
 
-    judge_rollout(read_rows(reference, learned, floor, md_equal_time), output, title=title, run=run)
-    print(f"report: {output / 'report.html'}")
-
-
-def read_rows(
-    reference: list[Path],
-    learned: list[Path],
-    floor: list[Path] | None,
-    md_equal_time: list[Path] | None,
-) -> Rows:
-    """The ensembles of one comparison."""
-    return Rows(
+    rows = Rows(
         reference=read_ensembles(reference),
         learned=read_ensembles(learned),
-        floor=None if floor is None else read_ensembles(floor),
-        md_equal_time=None if md_equal_time is None else read_ensembles(md_equal_time),
+        yardsticks={key: read_ensembles(paths) for key, paths in yardsticks.items()},
     )
+    judge_rollout(rows, output, title=title, run=run)
+    print(f"report: {output / 'report.html'}")

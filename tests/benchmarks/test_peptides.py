@@ -178,9 +178,10 @@ def test_rows_of_the_comparison(data: Data) -> None:
     learned = data.test_ensembles()[1]
     rows = peptides.make_rows(data, learned[:1], affordable=1200.0)
     assert [own.name for own in rows.reference] == ["a"]
-    assert rows.md_equal_time is not None
-    assert rows.md_10x_shorter is not None
-    assert rows.md_equal_time[0].duration == rows.md_10x_shorter[0].duration == 1200.0
+    assert [rows.yardsticks[key][0].duration for key in ("md_equal_time", "md_10x_shorter")] == [
+        1200.0,
+        1200.0,
+    ]
     scored = peptides.kinetics(rows, peptides.rulers_of(rows))
     assert list(scored) == ["learned", "floor", "md_equal_time", "md_10x_shorter"]
     # the learned row is the second run, thus the floor

@@ -256,7 +256,7 @@ def test_a_shared_roll_out_is_read_and_scored_like_any(
     with pytest.raises(ValueError, match="roll-out of one process"):
         roll_out(simulator, [mapped], alone, run, cluster=shared)
 
-    paths = RowPaths([mapped], [output], floor=[mapped])
+    paths = RowPaths([mapped], [output], {"floor": [mapped]})
     alike = score_paths(paths, cluster=Cluster())
     scores = score_into(paths, tmp_path / "scores.json", cluster=cluster)
     assert [m.name for m in scores.learned.molecules] == ["c0", "c1", "c2"]
