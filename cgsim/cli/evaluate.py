@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ def with_yardsticks(command: Callable[..., None]) -> Callable[..., None]:
         for key in YARDSTICKS
     ]
 
-    @wraps(command)
     def run(*arguments: Any, **given: Any) -> None:
         rows = {key: given.pop(key, None) for key in YARDSTICKS}
         command(*arguments, yardsticks={key: own for key, own in rows.items() if own}, **given)
@@ -30,10 +28,11 @@ def with_yardsticks(command: Callable[..., None]) -> Callable[..., None]:
     kept = [own for name, own in signature.parameters.items() if name != _PARAMETER]
     parameters = sorted([*kept, *options], key=lambda own: own.kind)
     vars(run)["__signature__"] = signature.replace(parameters=parameters)
+    run.__name__, run.__qualname__ = command.__name__, command.__qualname__
     run.__annotations__ = {own.name: own.annotation for own in parameters} | {"return": None}
     helps = "".join(f"    {key}: {row.help}\n" for key, row in YARDSTICKS.items())
+    # Commands end with "Args:", where the parser finds the help of each option.
     run.__doc__ = f"{inspect.getdoc(command)}\n{helps}"
-    del vars(run)["__wrapped__"]
     return run
 
 

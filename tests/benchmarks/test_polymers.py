@@ -37,13 +37,14 @@ from benchmarks.polymers.scores import (
     targets,
 )
 from cgsim.config import TrainingConfig
-from cgsim.data.scales import Statistics
+from cgsim.data.scales import Statistics, measure
 from cgsim.evaluate import Comparison, Estimate, MoleculeScore
-from cgsim.evaluate.judge import score
+from cgsim.evaluate.judge import Rows, score
 from cgsim.evaluate.observables.table import metrics as all_metrics
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.md import PolymerRun
 from cgsim.model.simulator import Simulator
+from cgsim.rollout.simulate import Rollout
 from cgsim.testing.systems import TINY, random_chain
 
 GOOD: dict[str, Any] = {
@@ -93,6 +94,37 @@ def with_score(molecule: MoleculeScore, name: str, value: float) -> MoleculeScor
 def test_equal_time_shares_the_speed_among_the_chains() -> None:
     # 100 s x 50,000 steps/s x 0.01 ps = 50,000 ps for 20 chains
     assert equal_time(100.0, chain_steps_per_second=50_000.0, n_chains=20) == pytest.approx(2500.0)
+
+
+def test_md_of_equal_wall_clock_is_what_all_chains_together_got(
+    tmp_path: Path, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """12,000 chain-steps of 0.01 ps in 10 s at 1,200 chain-steps/s: 120 ps, shared by three."""
+    scales = measure(data.reference, stride=1)
+    names = sorted({name for own in data.reference for name in own.atom_type})
+    simulator = Simulator(TINY, atom_types=names, statistics=scales)
+    judged: list[Rows] = []
+
+    def judge(rows: Rows, *_arguments: object, **_more: object) -> Comparison:
+        judged.append(rows)
+        return score(rows)
+
+    made = Rollout([], [], [], seconds=10.0, n_steps=40)
+    monkeypatch.setattr(polymers, "train", lambda *_arguments, **_more: simulator)
+    monkeypatch.setattr(polymers, "roll_out_beside", lambda *_arguments, **_more: made)
+    monkeypatch.setattr(polymers, "read_ensembles", lambda _paths: data.test_ensembles()[1])
+    monkeypatch.setattr(polymers, "md_speed", lambda *_arguments: 1200.0)
+    monkeypatch.setattr(polymers, "judge_rollout", judge)
+    sizes = replace(SIZES["mini"], n_test=3)
+    found = polymers.run_seed(sizes, data, tmp_path, model=TINY, training=TrainingConfig())
+    (rows,) = judged
+    assert sum(own.duration for own in rows.yardsticks["md_equal_time"]) == pytest.approx(120.0)
+    assert found.metrics["equal_time"] == pytest.approx(40.0)
+    # The floor is as long as the roll-out, and no part of the reference.
+    for reference, floor in zip(rows.reference, rows.yardsticks["floor"], strict=True):
+        assert floor.name == reference.name
+        assert floor.duration == reference.duration
+        assert not np.array_equal(floor.xyz[0], reference.xyz[0])
 
 
 def test_all_targets_hold_for_good_numbers() -> None:
