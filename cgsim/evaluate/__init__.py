@@ -27,6 +27,38 @@ if TYPE_CHECKING:
     from cgsim.evaluate.statistics.estimate import Estimate
     from cgsim.evaluate.yardsticks import YARDSTICKS, Yardstick
 
+__all__ = [
+    "OBSERVABLES",
+    "YARDSTICKS",
+    "Collisions",
+    "Comparison",
+    "ContactMap",
+    "Distribution",
+    "Drift",
+    "Ensemble",
+    "Estimate",
+    "Frames",
+    "KineticsScore",
+    "Metric",
+    "MoleculeScore",
+    "Observable",
+    "Relaxation",
+    "Scalar",
+    "Score",
+    "Scoring",
+    "TicaModel",
+    "Yardstick",
+    "add_observable",
+    "chapman_kolmogorov",
+    "compare",
+    "fit_clusters",
+    "fit_tica",
+    "implied_timescales",
+    "metastable_states",
+    "metrics",
+    "score_kinetics",
+]
+
 _HOME = {
     "Collisions": "observables.contacts",
     "Comparison": "scores.comparison",
@@ -58,8 +90,6 @@ _HOME = {
     "metrics": "observables.table",
     "score_kinetics": "kinetics.score",
 }
-
-__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> object:

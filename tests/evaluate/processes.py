@@ -27,7 +27,11 @@ def integrated_time(tau: float) -> float:
 
 
 def of_rg_squared(
-    name: str, series: Sequence[np.ndarray], *, frame_interval: float = 1.0, spread: float = 0.05
+    name: str,
+    series: np.ndarray | Sequence[np.ndarray],
+    *,
+    frame_interval: float = 1.0,
+    spread: float = 0.05,
 ) -> Ensemble:
     """Two equal beads on a line whose Rg² is ``1 + spread * series``, one replica per series."""
     xyz = []

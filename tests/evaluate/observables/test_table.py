@@ -18,6 +18,7 @@ from cgsim.evaluate import (
     Drift,
     Ensemble,
     Frames,
+    MoleculeScore,
     Relaxation,
     Scalar,
     Scoring,
@@ -180,17 +181,18 @@ def test_error_bars_rest_on_the_relaxation_of_the_observable_itself() -> None:
 
     add_observable(Scalar("height", "height", "nm", measure=height))
     rng = np.random.default_rng(0)
-    slow = ornstein_uhlenbeck(60.0, 4000, rng, n_series=40)
-    fast = ornstein_uhlenbeck(1.0, 4000, rng, n_series=40)
-    rows = []
+    slow = ornstein_uhlenbeck(400.0, 4000, rng, n_series=60)
+    fast = ornstein_uhlenbeck(1.0, 4000, rng, n_series=60)
+    rows: list[MoleculeScore] = []
     for height_of_run, series in zip(slow, fast, strict=True):
         run = of_rg_squared("m", [series])
         xyz = run.xyz[0] + np.array([0.0, 0.0, 1.0]) * height_of_run[:, None, None]
         run = replace(run, xyz=(xyz,))
         rows += compare([run], [run], scoring=Scoring(n_bootstrap=60)).learned.molecules
-    for name in ("height", "rg"):
+    # Of four blocks of 2.5 relaxation times one expects 0.77, of the twenty that Rg allows 0.49.
+    for name, least in (("height", 0.65), ("rg", 0.8)):
         stated = np.sqrt(np.mean([row[name].error ** 2 for row in rows]))
-        assert stated == pytest.approx(np.std([row[name].value for row in rows]), rel=0.35)
+        assert least < stated / np.std([row[name].value for row in rows]) < 1.3
 
 
 def test_bins_of_its_own() -> None:

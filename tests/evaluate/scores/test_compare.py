@@ -8,6 +8,7 @@ import pytest
 from cgsim.evaluate import Ensemble, MoleculeScore, Scoring, compare
 from cgsim.evaluate.observables.structure import radius_of_gyration
 from cgsim.evaluate.statistics.distributions import js_distance_of_samples
+from tests.evaluate.processes import integrated_time, of_rg_squared, ornstein_uhlenbeck
 
 MakeChain = Callable[..., Ensemble]
 MakeChains = Callable[..., list[Ensemble]]
@@ -98,6 +99,33 @@ def test_error_bars_cover_the_truth(make_chain: MakeChain) -> None:
     assert 0.6 < stated / spread < 1.6
     drifts = np.array([row["drift_rg"].value / row["drift_rg"].error for row in rows])
     assert 0.5 < drifts.std() < 1.6
+
+
+def test_samples_and_lengths_are_of_each_side() -> None:
+    """Relaxation times of 4 and 10 ps, whatever the frame interval."""
+    rng = np.random.default_rng(0)
+    slow = of_rg_squared("m", ornstein_uhlenbeck(20.0, 40_000, rng), frame_interval=0.5)
+    fast = of_rg_squared("m", ornstein_uhlenbeck(2.0, 10_000, rng), frame_interval=2.0)
+    (row,) = compare([slow], [fast], scoring=SCORING).learned.molecules
+    assert (row.n_frames, row.duration, row.duration_reference) == (10_000, 20_000.0, 20_000.0)
+    assert row.n_effective_reference == pytest.approx(20_000 / (2 * 10.0), rel=0.15)
+    assert row.n_effective == pytest.approx(10_000 / (2 * integrated_time(2.0)), rel=0.15)
+    assert row["relaxation_reference"].value == pytest.approx(10.0, rel=0.15)
+    assert row["relaxation"].value == pytest.approx(4.0, rel=0.15)
+    assert row["relaxation_ratio"].value == pytest.approx(0.4, rel=0.2)
+    assert row["integrated_ratio"].value == pytest.approx(0.4, rel=0.2)
+
+
+def test_error_bars_of_relaxation_times_are_the_spread_of_independent_runs() -> None:
+    rng = np.random.default_rng(1)
+    fixed = of_rg_squared("m", ornstein_uhlenbeck(5.0, 1000, rng))
+    rows: list[MoleculeScore] = []
+    for series in ornstein_uhlenbeck(5.0, 4000, rng, n_series=40):
+        run = of_rg_squared("m", [series])
+        rows += compare([fixed], [run], scoring=SCORING).learned.molecules
+    for name in ("relaxation", "integrated"):
+        stated = np.sqrt(np.mean([row[name].error ** 2 for row in rows]))
+        assert 0.6 < stated / np.std([row[name].value for row in rows]) < 1.5
 
 
 def test_same_seed_same_numbers(reference: list[Ensemble]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from cgsim.evaluate import Estimate, MoleculeScore
 from cgsim.evaluate.scores.summary import summarise
 
+Columns: TypeAlias = Mapping[str, Sequence[float] | np.ndarray]
 TIMES = ("relaxation", "relaxation_reference")
 
 
-def molecules(columns: Mapping[str, Sequence[float]], *, error: float = 0.1) -> list[MoleculeScore]:
+def molecules(columns: Columns, *, error: float = 0.1) -> list[MoleculeScore]:
     """One per value of the columns."""
     n_molecules = len(next(iter(columns.values())))
     return [
@@ -30,9 +32,7 @@ def molecules(columns: Mapping[str, Sequence[float]], *, error: float = 0.1) -> 
     ]
 
 
-def summary(
-    columns: Mapping[str, Sequence[float]], *, n_bootstrap: int = 2000, seed: int = 0
-) -> dict[str, Estimate]:
+def summary(columns: Columns, *, n_bootstrap: int = 2000, seed: int = 0) -> dict[str, Estimate]:
     rng = np.random.default_rng(seed)
     return summarise(molecules(columns), n_bootstrap=n_bootstrap, rng=rng)
 
