@@ -82,11 +82,11 @@ def rows() -> dict[str, Row]:
     result["noise-independent"] = Row(independent, training)
     result |= {f"evaluations-{n}": Row(model, training, n_evaluations=n) for n in (0, 1, 5, 20)}
     unrefined = replace(model, score=None)  # compare with evaluations-0
-    result["not-equivariant"] = Row(unrefined, training, baseline="PlainSimulator")
+    result["not-equivariant"] = Row(unrefined, training, baseline="PlainDynamics")
     result["mixing-rule-none"] = Row(replace(model, graph=unmixed), training)
     result["ideal-distance-none"] = Row(replace(model, graph=unaware), training)
     result["chains-40"] = Row(model, training, n_train=40)
-    result["composition"] = Row(model, training, baseline="CompositionSimulator")
+    result["composition"] = Row(model, training, baseline="CompositionEmbedding")
     return result
 
 
@@ -100,17 +100,17 @@ def make(row: Row, name: str, data: Data, folder: Path) -> tuple[Simulator, Path
     """
     if row.n_evaluations is None:
         own = folder / name / "model"
-        network = baseline(row.baseline) if row.baseline else Simulator
+        network = baseline(row.baseline) if row.baseline else None
         data = replace(data, train=data.train[: row.n_train])
         return train(data, own, model=row.model, training=row.training, network=network), own
     main = folder / MAIN / "model"
     if not (main / SIMULATOR_FILE).exists():
         raise SystemExit(f"{name} takes the weights of the row {MAIN!r}: make that one first")
     simulator = train(data, main, model=row.model, training=row.training)
-    return simulator.with_evaluations(row.n_evaluations), main
+    return simulator.sampled_by(replace(simulator.sampler, n_evaluations=row.n_evaluations)), main
 
 
-def baseline(name: str) -> type[Simulator]:
+def baseline(name: str) -> Any:
     """The class of a baseline."""
     from cgsim import baselines
 

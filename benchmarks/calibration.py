@@ -11,7 +11,7 @@ chains. Writes `benchmarks/results/calibration.json`.
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.record import write_result
-from cgsim.baselines.propagators import (
-    LinearPropagator,
+from cgsim.baselines.linear import LinearPropagator
+from cgsim.baselines.regression import (
     cut_windows,
-    no_op,
+    persistence,
     random_walk,
     vector_autoregression,
 )
@@ -95,10 +95,14 @@ def fit_propagators(
         for replica in replicas
     ]
     history, next_pos = (np.concatenate(arrays) for arrays in zip(*windows, strict=True))
+    regressions = {
+        "no-op": persistence,
+        "random walk": random_walk,
+        "VAR": vector_autoregression,
+    }
     return {
-        "no-op": no_op(history.shape[1]),
-        "random walk": random_walk(history, next_pos),
-        "VAR": vector_autoregression(history, next_pos),
+        label: fit(history, next_pos, timestep=simulator.timestep)
+        for label, fit in regressions.items()
     }
 
 
@@ -132,9 +136,8 @@ def score_all(
     draws = {"n_windows": n_windows, "n_samples": n_samples, "seed": seed}
     steps = {"simulator": sample_next(simulator, late, **draws)}
     if simulator.score is not None:
-        denoiser, simulator.score = simulator.score, None
-        steps["without refinement"] = sample_next(simulator, late, **draws)
-        simulator.score = denoiser
+        unrefined = simulator.sampled_by(replace(simulator.sampler, n_evaluations=0))
+        steps["without refinement"] = sample_next(unrefined, late, **draws)
     fitted = [fit_propagators(early, simulator) for early, replicas in halves for _ in replicas]
     for label in REFERENCES:
         steps[label] = [

@@ -26,6 +26,7 @@ from cgsim.config import DynamicsConfig, GraphConfig, ModelConfig, ScoreConfig, 
 from cgsim.evaluate.statistics.autocorrelation import autocorrelation, relaxation_time
 from cgsim.io import read_json, write_atomic_json
 from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.loss import reduced_acceleration
 from cgsim.model.simulator import Simulator
 from cgsim.rollout.simulate import simulate
 from cgsim.testing.exact import (
@@ -125,7 +126,7 @@ def measure(case: Case, folder: Path, training: TrainingConfig) -> list[dict[str
     test = system.trajectory(min(n_frames, N_TEST), case.timestep, seed=training.seed + 1)
     known = asdict(case) | {"n_steps": case.n_steps, "n_frames": n_frames}
     known |= likelihood(simulator, system, test)
-    unrefined = simulator.with_evaluations(0)
+    unrefined = simulator.sampled_by(replace(simulator.sampler, n_evaluations=0))
     return [
         known | {"score": score} | roll_out(chosen, system, test, seed=training.seed)
         for score, chosen in ((False, unrefined), (True, simulator))
@@ -156,7 +157,7 @@ def likelihood(
     nlls, exact = [], []
     for rows in np.array_split(np.arange(len(dataset)), 8):
         batch = dataset[rows.tolist()]
-        target = simulator.reduced_acceleration(batch.pos, batch.next_pos)
+        target = reduced_acceleration(simulator, batch.pos, batch.next_pos)
         field = simulator.predict(batch).acceleration
         nlls.append(-field.log_prob(target).numpy() / (3 * test.n_beads))
         frames = np.asarray(test.pos, dtype=np.float64)[rows[:, None] + np.arange(history + 1)]

@@ -11,6 +11,7 @@ from cgsim.config import (
     FinetuningConfig,
     GraphConfig,
     ModelConfig,
+    SamplerConfig,
     ScoreConfig,
     TrainingConfig,
 )
@@ -25,7 +26,7 @@ from cgsim.io.records import from_dict, to_dict
         ModelConfig(
             graph=GraphConfig(n_hops=1, cutoff=1.5),
             dynamics=DynamicsConfig(lmax=2, noise="independent"),
-            score=ScoreConfig(start_level=9.0),
+            sampler=SamplerConfig(sigma_max=9.0),
         ),
         TrainingConfig(stride=7, learning_rate=1e-4, seed=3),
     ],
@@ -62,10 +63,6 @@ def test_score_can_be_absent() -> None:
         ({"history": None}, r"^config\.history: expected int, got None"),
         ({"graph": {"cutoff": "far"}}, r"^config\.graph\.cutoff: expected float, got 'far'"),
         ({"graph": {"cutoff": False}}, r"^config\.graph\.cutoff: expected float, got False"),
-        (
-            {"dynamics": {"noise": "white"}},
-            r"^config\.dynamics\.noise: .*'independent', 'correlated', 'elastic'.*got 'white'",
-        ),
         ({"embedding": 4}, r"^config\.embedding: expected a mapping of fields, got int"),
         ([], r"^config: expected a mapping of fields, got list"),
     ],
@@ -117,12 +114,16 @@ def test_share_of_fine_tuning() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"spacing": 0.0}, "spacing must be positive"),
-        ({"churn": -0.1}, "churn must not be negative"),
-        ({"order": 3}, "order must be 1 or 2, got 3"),
-        ({"churn": 0.5, "n_evaluations": 4}, "n_evaluations must be odd with churn, got 4"),
+        ({"score": {"rho": 0.0}}, "rho must be positive"),
+        ({"score": {"unconditional": 1.0}}, r"unconditional must be between 0 and 1, got 1\.0"),
+        ({"sampler": {"churn": -0.1}}, "churn must not be negative"),
+        (
+            {"sampler": {"churn": 0.5, "n_evaluations": 4}},
+            "n_evaluations must be odd with churn, got 4",
+        ),
+        ({"sampler": {"guidance": 2.0}}, "needs a score network trained with an unconditional"),
     ],
 )
 def test_refinements_that_cannot_be_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        from_dict(ScoreConfig, settings)
+        from_dict(ModelConfig, settings)

@@ -1,5 +1,6 @@
 """Ways to go on with a trajectory: cgsim and what one would otherwise try, a function for each."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.polymers.runs import Data, best_device, train, training_seconds
-from cgsim.baselines import PlainSimulator
+from cgsim.baselines import PlainDynamics
 from cgsim.baselines.discretise import Bins
 from cgsim.baselines.language_model import LanguageModelConfig, fit_language_model
-from cgsim.baselines.propagate import Propagator, first_history, n_sound_frames, propagate
-from cgsim.baselines.propagators import LinearPropagator, cut_windows, vector_autoregression
-from cgsim.baselines.recurrent import RecurrentConfig, fit_recurrent
+from cgsim.baselines.linear import LinearPropagator
+from cgsim.baselines.propagators import fit_linear
+from cgsim.baselines.recurrent import RecurrentConfig, RecurrentPropagator, fit_recurrent
+from cgsim.baselines.regression import vector_autoregression
 from cgsim.config import DynamicsConfig, ModelConfig, TrainingConfig
 from cgsim.evaluate import Ensemble
 from cgsim.evaluate.ensemble import first_part
@@ -22,8 +24,9 @@ from cgsim.evaluate.observables.structure import bond_lengths, radius_of_gyratio
 from cgsim.evaluate.sources import ensembles_of, read_ensembles
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import load_simulator
+from cgsim.model.networks import Network
 from cgsim.model.simulator import Simulator
-from cgsim.rollout.simulate import FARTHEST, LONGEST_BOND, roll_out_beside
+from cgsim.rollout.simulate import LONGEST_BOND, roll_out_beside, simulate
 
 VAR_HISTORY = 5  # frames that the vector autoregression sees
 N_STATES = 20  # bins of Rg that the language model sees
@@ -132,17 +135,17 @@ def cgsim(task: Task) -> Made:
     if system.simulator is not None:
         simulator = load_simulator(system.simulator).to(best_device())
         return rolled_out(simulator, task, training_seconds(system.simulator.parent))
-    return trained(task, ModelConfig(), TrainingConfig(), network=Simulator)
+    return trained(task, ModelConfig(), TrainingConfig(), network=None)
 
 
 def not_equivariant(task: Task) -> Made:
     """A graph network on plain coordinates with a long history, as published."""
     training = replace(TrainingConfig(), learning_rate=LEARNING_RATE)
-    return trained(task, PUBLISHED, training, network=PlainSimulator)
+    return trained(task, PUBLISHED, training, network=PlainDynamics)
 
 
 def trained(
-    task: Task, model: ModelConfig, training: TrainingConfig, *, network: type[Simulator]
+    task: Task, model: ModelConfig, training: TrainingConfig, *, network: Network | None
 ) -> Made:
     """Train with the budget of the task, then roll out."""
     own = replace(
@@ -167,7 +170,7 @@ def autoregression(task: Task) -> Made:
     start = perf_counter()
     propagator = fit_autoregression(task.system.data.train, task.system.stride)
     seconds = perf_counter() - start
-    made = propagated(task, [(task.system.data.reference, propagator)], VAR_HISTORY)
+    made = propagated(task, [(task.system.data.reference, propagator)])
     return replace(made, training_seconds=seconds)
 
 
@@ -180,7 +183,7 @@ def autoregression_own_md(task: Task) -> Made:
         for reference, own in zip(data.reference, data.floor, strict=True)
     ]
     seconds = perf_counter() - start
-    return replace(propagated(task, groups, VAR_HISTORY), training_seconds=seconds)
+    return replace(propagated(task, groups), training_seconds=seconds)
 
 
 def fit_autoregression(trajectories: Sequence[MappedTrajectory], stride: int) -> LinearPropagator:
@@ -191,49 +194,61 @@ def fit_autoregression(trajectories: Sequence[MappedTrajectory], stride: int) ->
     ValueError
         If the molecules differ in their numbers of beads.
     """
-    sizes = {own.n_beads for own in trajectories}
-    if len(sizes) > 1:
-        raise ValueError(f"an autoregression needs molecules of one size, got {sorted(sizes)}")
-    windows = [cut_windows(own.pos, n_history=VAR_HISTORY, stride=stride) for own in trajectories]
-    history, following = (
-        np.concatenate([window[side][::stride] for window in windows]) for side in (0, 1)
+    return fit_linear(
+        vector_autoregression,
+        [as_they_lie(own) for own in trajectories],
+        stride=stride,
+        history=VAR_HISTORY,
     )
-    return vector_autoregression(history, following)
+
+
+def as_they_lie(trajectory: MappedTrajectory) -> MappedTrajectory:
+    """The same frames, in windows that are not superposed even where rigid motion was taken out.
+
+    That is how the figures of the propagators were made.
+    """
+    return replace(trajectory, recipe=trajectory.recipe | {"rigid_motion": True})
 
 
 def recurrent(task: Task) -> Made:
     """An LSTM on every bead by itself with Gaussian noise, fitted on the training molecules."""
     config = RecurrentConfig(n_steps=task.budget.n_recurrent)
     start = perf_counter()
-    propagator = fit_recurrent(
-        task.system.data.train, config, stride=task.system.stride, seed=task.seed
-    )
+    train = [as_they_lie(own) for own in task.system.data.train]
+    propagator = fit_recurrent(train, config, stride=task.system.stride, seed=task.seed)
     seconds = perf_counter() - start
-    made = propagated(task, [(task.system.data.reference, propagator)], config.history)
+    made = propagated(task, [(task.system.data.reference, propagator)])
     return replace(made, training_seconds=seconds)
 
 
 def propagated(
     task: Task,
-    groups: Iterable[tuple[Sequence[MappedTrajectory], Propagator]],
-    n_history: int,
+    groups: Iterable[tuple[Sequence[MappedTrajectory], LinearPropagator | RecurrentPropagator]],
 ) -> Made:
-    """Roll out molecules group by group; stopped by the rule that stops simulators."""
+    """Roll out molecules group by group from their first frames.
+
+    Each is stopped by the length of its own bonds in MD, not by that of the training molecules.
+    """
     stride, learned, n_failures = task.system.stride, [], 0
     begin = perf_counter()
-    for molecules, propagator in groups:
-        start = np.stack([first_history(own, n_history, stride=stride) for own in molecules])
-        made = propagate(propagator, start, task.budget.n_steps, seed=task.seed)
-        for own, frames in zip(molecules, made, strict=True):
+    for molecules, fitted in groups:
+        propagator = replace(fitted, length_scale=math.inf)
+        n_first = (propagator.history - 1) * stride + 1
+        starts = [as_they_lie(own).frames(0, n_first) for own in molecules]
+        rollout = simulate(propagator, starts, task.budget.n_steps, seed=task.seed)
+        for own, made in zip(molecules, rollout.trajectories, strict=True):
             longest = LONGEST_BOND * float(bond_lengths(own.pos, own.edge_index).mean())
-            n_sound = n_sound_frames(
-                frames, own.edge_index, longest_bond=longest, farthest=FARTHEST
-            )
-            n_failures += n_sound < len(frames)
-            kept = frames[:n_sound] if n_sound else np.asarray(own.pos[:1])
-            moved = replace(own, pos=kept, frame_interval=task.system.timestep, cell=None)
-            learned += ensembles_of([moved])
+            n_sound = n_sound_frames(made.pos, own.edge_index, longest_bond=longest)
+            n_failures += n_sound < task.budget.n_steps
+            kept = made.frames(0, n_sound) if n_sound else replace(made, pos=own.pos[:1])
+            learned += ensembles_of([kept])
     return Made(learned, n_failures, perf_counter() - begin)
+
+
+def n_sound_frames(frames: np.ndarray, edge_index: np.ndarray, *, longest_bond: float) -> int:
+    """Frames [n_frames, n_beads, 3] before one in which a bond is too long; nm."""
+    sound = (bond_lengths(frames, edge_index) < longest_bond).all(axis=1)
+    return len(frames) if sound.all() else int(sound.argmin())
 
 
 def language_model(task: Task) -> Made:

@@ -35,7 +35,7 @@ from benchmarks.polymers.runs import Data, train, training_seconds
 from benchmarks.polymers.scores import only, row_metrics
 from benchmarks.record import write_result
 from benchmarks.tables.cells import estimate
-from cgsim.config import DynamicsConfig, ModelConfig, ScoreConfig, TrainingConfig
+from cgsim.config import DynamicsConfig, ModelConfig, SamplerConfig, ScoreConfig, TrainingConfig
 from cgsim.evaluate import Comparison, Ensemble
 from cgsim.evaluate.ensemble import first_part
 from cgsim.evaluate.judge import Rows, judge_rollout
@@ -46,15 +46,14 @@ from cgsim.model.simulator import Simulator
 MODEL = ModelConfig(
     dynamics=DynamicsConfig(noise="elastic", steps="turning"),
     score=ScoreConfig(
-        n_channels=32,
-        n_layers=3,
+        n_channels=32, n_layers=3, rho=2.0, current_distances=True, unconditional=0.1
+    ),
+    sampler=SamplerConfig(
         n_evaluations=9,
-        start_level=3.0,
-        farthest=30.0,
-        spacing=2.0,
+        sigma_max=3.0,
+        rho=2.0,
         churn=0.5,
-        present=True,
-        unconditional=0.1,
+        reject_beyond=30.0,
         guidance=2.5,
         guided_from=0.15,
         guided_to=0.7,

@@ -24,6 +24,7 @@ from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.md import Chain, PolymerRun, generate_polymers, sample_chains
 from cgsim.md.files import recorded_md_speed
 from cgsim.model.checkpoint import SIMULATOR_FILE
+from cgsim.model.networks import Network
 from cgsim.model.simulator import Simulator
 
 TRAIN_FRAMES_OF_TRIAL, TEST_FRAMES_OF_TRIAL = 40, 120
@@ -207,7 +208,7 @@ def train(
     *,
     model: ModelConfig,
     training: TrainingConfig,
-    network: type[Simulator] = Simulator,
+    network: Network | None = None,
 ) -> Simulator:
     """Train (or load) a simulator, on the best device there is; its wall-clock is noted beside."""
     from cgsim.training.fit import fit

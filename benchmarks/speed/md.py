@@ -6,6 +6,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def _unseen_polymers(folder: Path) -> list[MappedTrajectory]:
 
 def _learned(simulator: Simulator) -> dict[str, Simulator]:
     return {
-        "learned, score off": simulator.with_evaluations(0),
+        "learned, score off": simulator.sampled_by(replace(simulator.sampler, n_evaluations=0)),
         "learned, default refinement": simulator,
     }
 

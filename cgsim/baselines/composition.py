@@ -1,14 +1,14 @@
 """Without the atom graph: a bead is the number of its atoms of each type."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cgsim.config import EmbeddingConfig
-from cgsim.model.simulator import Simulator
+from cgsim.model.embedding import EmbeddingNetwork
 from cgsim.nn.mlp import mlp
 
 
-class CompositionEmbedding(nn.Module):
+class CompositionEmbedding(EmbeddingNetwork):
     r"""Invariant embedding of every bead from the types of its atoms; bonds are not looked at.
 
     ``h_I = MLP(n_I / |I|, log |I|)`` with ``n_I`` the number of atoms of each type in bead ``I``.
@@ -21,7 +21,7 @@ class CompositionEmbedding(nn.Module):
     """
 
     def __init__(self, n_types: int, config: EmbeddingConfig) -> None:
-        super().__init__()
+        super().__init__(n_types, config)
         self.n_types = n_types
         self.network = mlp(n_types + 1, config.n_channels, config.n_channels)
 
@@ -35,9 +35,3 @@ class CompositionEmbedding(nn.Module):
         counts = counts.to(next(self.parameters()))
         size = counts.sum(dim=1, keepdim=True)
         return self.network(torch.cat([counts / size, size.log()], dim=1))
-
-
-class CompositionSimulator(Simulator):
-    """A `Simulator` that knows the composition of its beads only; parameters as there."""
-
-    embedding_network = CompositionEmbedding

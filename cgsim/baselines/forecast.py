@@ -1,8 +1,9 @@
 """Forecasters of coordinates: static, linear, feed-forward, LSTM and GRU.
 
-Gupta et al., "Mind reading of the proteins" (2020): from the last frames the one ``lead`` frames
-ahead, by mean squared error. On the whole structure at once, or by their Kirchhoff decomposition:
-every atom is a series of its own, and all share their weights.
+Gupta et al., "Mind reading of the proteins: Deep-learning to forecast molecular dynamics", bioRxiv
+2020.07.28.225490: from the last frames the one ``lead`` frames ahead, by mean squared error. On the
+whole structure at once, or by their Kirchhoff decomposition: every atom is a series of its own, and
+all share their weights.
 
 Frames are taken as they are. `superposed` removes diffusion and tumbling where they would drown
 everything else (free molecules); a molecule held in place, as in pulling, needs nothing.
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from cgsim.mapping.superposition import best_rotation, centred
+from cgsim.mapping import superposition
 from cgsim.mapping.trajectory import MappedTrajectory
 
 Cell = Literal["static", "linear", "feed_forward", "lstm", "gru"]
@@ -63,14 +64,25 @@ class ForecastConfig:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Cell):
             raise ValueError(f"kind must be one of {get_args(Cell)}, got {self.kind!r}")
-        for name in ("history", "lead", "n_units", "learning_rate", "n_steps", "batch_size"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        check_positive(self, "history", "lead", "n_units", "learning_rate", "n_steps", "batch_size")
 
     @property
     def reach(self) -> int:
         """Frames from the first one seen to the one that is forecast, both counted."""
         return self.history + self.lead
+
+
+def check_positive(config: object, *names: str) -> None:
+    """Check that some fields of a config are positive.
+
+    Raises
+    ------
+    ValueError
+        Naming the first that is not.
+    """
+    for name in names:
+        if not getattr(config, name) > 0:
+            raise ValueError(f"{name} must be positive, got {getattr(config, name)}")
 
 
 class LastFrame(nn.Module):
@@ -227,7 +239,6 @@ def superposed(trajectory: MappedTrajectory) -> MappedTrajectory:
     Equal weights for all beads. The first frame is known at any time, so nothing of the future
     enters.
     """
-    weight = np.ones(trajectory.n_beads)
-    pos, _ = centred(np.asarray(trajectory.pos, dtype=np.float64), weight)
-    turned = pos @ best_rotation(pos, pos[0], weight)
+    pos = np.asarray(trajectory.pos, dtype=np.float64)
+    turned = superposition.superposed(pos, pos[0], np.ones(trajectory.n_beads))
     return replace(trajectory, pos=turned.astype(np.float32), cell=None)

@@ -4,31 +4,24 @@ A graph network in the style of GNS (Sanchez-Gonzalez et al., arXiv 2002.09405),
 molecules by Fu et al. (arXiv 2204.10348).
 """
 
-from collections.abc import Sequence
-from copy import copy
-
 import torch
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
-from cgsim.config import DynamicsConfig, GraphConfig, ModelConfig
-from cgsim.data.augmentation import UNPERTURBED, Perturbation, count_graphs
-from cgsim.data.graphs import CGData
-from cgsim.data.scales import Statistics
+from cgsim.config import DynamicsConfig, GraphConfig
 from cgsim.model.dynamics import (
     LARGEST_DISPLACEMENT,
     LARGEST_STEP,
     Beads,
+    DynamicsNetwork,
     Prediction,
     around_prior,
     bounded,
 )
-from cgsim.model.noise.heads import BeadPrecision, PairPrecision, gaussian_field
-from cgsim.model.simulator import Simulator
+from cgsim.model.noise import noise_class
 from cgsim.nn.edges import EdgeGeometry
 from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.mlp import mlp, zero_init
-from cgsim.nn.random import randn_like
 
 
 def normalised_mlp(n_in: int, width: int) -> nn.Sequential:
@@ -65,13 +58,14 @@ class MessagePassing(nn.Module):
         return latent + update, edge_latent + message
 
 
-class PlainDynamics(nn.Module):
+class PlainDynamics(DynamicsNetwork):
     r"""Message passing on the bead graph with plain coordinates as inputs and outputs.
 
     Inputs, noise and start as of `cgsim.model.dynamics.Dynamics`: untrained, the mean displacement
     is zero and the precision is that of the data. Shifting and renumbering the beads changes
-    nothing, turning them does. Of the configuration ``lmax`` and ``n_hidden`` have no meaning. Of
-    chiral molecules the handedness of each bead is one more input.
+    nothing, turning them does; in training every window is turned at random. Of the configuration
+    ``lmax`` has no meaning, and there is no score network on top of it. Of chiral molecules the
+    handedness of each bead is one more input.
 
     Shapes
     ------
@@ -84,6 +78,8 @@ class PlainDynamics(nn.Module):
         If ``config.noise`` is neither ``independent`` nor ``correlated``.
     """
 
+    equivariant = False
+
     def __init__(
         self,
         config: DynamicsConfig,
@@ -93,7 +89,7 @@ class PlainDynamics(nn.Module):
         n_embedding: int,
         chiral: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(config, graph, history=history, n_embedding=n_embedding, chiral=chiral)
         if config.noise not in ("independent", "correlated"):
             raise ValueError(
                 f"dynamics.noise is {config.noise!r}, but the plain network has only "
@@ -108,12 +104,7 @@ class PlainDynamics(nn.Module):
         self.layers = nn.ModuleList(MessagePassing(width) for _ in range(config.n_layers))
         self.displacement = mlp(width, width, width, 3)
         zero_init(self.displacement[-1])
-        self.bead_precision = BeadPrecision(width)
-        self.pair_precision = (
-            PairPrecision(width, n_edge=self.edges.n_edge, n_values=1)
-            if config.noise == "correlated"
-            else None
-        )
+        self.noise = noise_class(config.noise)(width, n_edge=self.edges.n_edge)
 
     def forward(self, beads: Beads, vector: Tensor, *, graph: BeadGraph) -> Prediction:
         """Predict the next step of every bead."""
@@ -128,10 +119,8 @@ class PlainDynamics(nn.Module):
                 latent, edge_latent, edge_index=edges.edge_index, envelope=edges.envelope
             )
         displacement = bounded(self.displacement(latent), LARGEST_DISPLACEMENT)
-        diagonal = self.bead_precision(latent)
-        pair = None if self.pair_precision is None else self.pair_precision(latent, edges, graph)
         mean = around_prior(displacement, beads.steps)
-        field = gaussian_field(mean, diagonal, pair, vector=vector, graph=graph)
+        field = self.noise(mean, latent, vector, edges=edges, graph=graph)
         return Prediction(field, displacement, latent, vector, beads.embedding)
 
     def inputs(self, beads: Beads) -> Tensor:
@@ -139,63 +128,3 @@ class PlainDynamics(nn.Module):
         steps = bounded(beads.steps, LARGEST_STEP).flatten(1)
         known = [beads.embedding, steps, beads.mass.log()[:, None], beads.noise_level[:, None]]
         return torch.cat(known, dim=1)
-
-
-class PlainSimulator(Simulator):
-    """A `Simulator` on a `PlainDynamics`; in training every window is turned at random.
-
-    Parameters
-    ----------
-    config, atom_types, statistics
-        As of `Simulator`.
-
-    Raises
-    ------
-    ValueError
-        If ``config.score`` is given, or the noise is elastic.
-    """
-
-    dynamics_network = PlainDynamics
-
-    def __init__(
-        self, config: ModelConfig, *, atom_types: Sequence[str], statistics: Statistics
-    ) -> None:
-        if config.score is not None:
-            raise ValueError("the plain simulator has no score network: set config.score to None")
-        super().__init__(config, atom_types=atom_types, statistics=statistics)
-
-    def loss(
-        self,
-        batch: CGData,
-        *,
-        generator: torch.Generator | None = None,
-        perturbation: Perturbation = UNPERTURBED,
-    ) -> dict[str, Tensor]:
-        """Negative log-likelihood as of `Simulator.loss`, in training mode of turned windows."""
-        if self.training:
-            batch = turned(batch, random_rotations(batch, generator))
-        return super().loss(batch, generator=generator, perturbation=perturbation)
-
-
-def random_rotations(batch: CGData, generator: torch.Generator | None = None) -> Tensor:
-    """A rotation for every window [n_graphs, 3, 3], uniform over all orientations.
-
-    ``R = 1 + 2 w [v] + 2 [v]^2`` with ``[v]`` the matrix of the cross product with ``v``, of a unit
-    quaternion ``(w, v)``, a normalised Gaussian 4-vector (Shoemake, Graphics Gems III, 1992).
-    """
-    normal = randn_like(batch.pos.new_empty(count_graphs(batch), 4), generator)
-    quaternion = nn.functional.normalize(normal, dim=1)
-    real, axis = quaternion[:, :1, None], quaternion[:, None, 1:]
-    one = torch.eye(3).to(quaternion)
-    cross = torch.linalg.cross(one[None], axis, dim=2)
-    return one + 2 * real * cross + 2 * cross @ cross
-
-
-def turned(batch: CGData, rotations: Tensor) -> CGData:
-    """The same windows, each turned with its cell by its rotation [n_graphs, 3, 3]."""
-    other, transposed = copy(batch), rotations.mT
-    other.pos = batch.pos @ transposed[batch.batch]
-    other.next_pos = (batch.next_pos[:, None] @ transposed[batch.batch])[:, 0]
-    if "cell" in batch:
-        other.cell = batch.cell @ transposed
-    return other

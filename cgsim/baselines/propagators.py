@@ -1,202 +1,155 @@
-"""Simple propagators that a simulator has to beat: nothing moves, random walk, linear regression.
+"""The propagators to compare with, by name, fitted to trajectories."""
 
-They have no model of the molecule, only numbers fitted to frames of it. All are linear with
-Gaussian noise, and treat x, y and z alike, so that a rotated or shifted history gives a rotated or
-shifted sample (in distribution).
-"""
-
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from cgsim.baselines.linear import LinearPropagator
+from cgsim.baselines.recurrent import RecurrentConfig, fit_recurrent
+from cgsim.baselines.regression import (
+    independent_frames,
+    parted,
+    persistence,
+    random_walk,
+    vector_autoregression,
+    window_rows,
+)
+from cgsim.data.scales import measure
+from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.propagator import Propagator
 
-@dataclass(frozen=True)
-class LinearPropagator:
-    """A linear map of the last frames plus Gaussian noise, the same for x, y and z.
+Regression = Callable[..., LinearPropagator]  # (history, next_pos, *, timestep)
 
-    ``x_{t+1} = Σ_l A_l x_{t-l} + e``, ``e ~ N(0, C)``; positions count from the centre of the
-    present frame.
 
-    Parameters
+class Fit(Protocol):
+    """Fits a propagator to trajectories."""
+
+    def __call__(
+        self, trajectories: Sequence[MappedTrajectory], *, stride: int, history: int, seed: int
+    ) -> Propagator:
+        """A propagator that steps over ``stride`` frames and sees ``history`` of them."""
+
+
+class Kind(NamedTuple):
+    """A row of `PROPAGATORS`.
+
+    Attributes
     ----------
-    coefficients
-        A: [k, n_beads, n_beads]; ``coefficients[l]`` acts on the frame l steps before the present.
-    covariance
-        C: [n_beads, n_beads], nm².
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
+    fit
+        What fits it.
+    history
+        Frames that it sees unless another number is asked for.
     """
 
-    coefficients: np.ndarray
-    covariance: np.ndarray
-
-    def __post_init__(self) -> None:
-        n_beads = len(self.covariance)
-        if self.coefficients.ndim != 3 or not (
-            self.coefficients.shape[1:] == self.covariance.shape == (n_beads, n_beads)
-        ):
-            raise ValueError(
-                "coefficients must be [k, n_beads, n_beads] and covariance [n_beads, n_beads], got "
-                f"{self.coefficients.shape} and {self.covariance.shape}"
-            )
-
-    def mean(self, history: np.ndarray) -> np.ndarray:
-        """Expected next frame [w, n_beads, 3], nm, of histories [w, n_beads, k or more, 3].
-
-        Raises
-        ------
-        ValueError
-            If the histories have too few frames or other beads.
-        """
-        n_frames, n_beads, _ = self.coefficients.shape
-        if history.ndim != 4 or history.shape[1] != n_beads or history.shape[2] < n_frames:
-            raise ValueError(
-                f"history must be [n_windows, {n_beads}, {n_frames} or more frames, 3], got "
-                f"{history.shape}"
-            )
-        centre = history[:, :, -1].mean(axis=1)[:, None]
-        latest_first = (history - centre[:, :, None])[:, :, ::-1][:, :, :n_frames]
-        return centre + np.einsum("lij,wjlc->wic", self.coefficients, latest_first, optimize=True)
-
-    def sample(self, history: np.ndarray, n_samples: int, *, seed: int) -> np.ndarray:
-        """Samples of the next frame.
-
-        Parameters
-        ----------
-        history
-            [n_windows, n_beads, n_frames, 3], nm, the present frame last.
-        n_samples
-            Independent samples of every window.
-        seed
-            Of the noise.
-
-        Returns
-        -------
-        np.ndarray
-            [n_samples, n_windows, n_beads, 3], nm.
-        """
-        mean = self.mean(history)
-        variance, axes = np.linalg.eigh(self.covariance)
-        spread = axes * np.sqrt(np.clip(variance, 0.0, None))
-        drawn = np.random.default_rng(seed).normal(size=(n_samples, *mean.shape))
-        return mean + np.einsum("ij,swjc->swic", spread, drawn, optimize=True)
+    fit: Fit
+    history: int
 
 
-def cut_windows(
-    pos: np.ndarray, *, n_history: int, stride: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """All windows of a trajectory, to fit a propagator on.
+def fit_propagator(
+    kind: str,
+    trajectories: Sequence[MappedTrajectory],
+    *,
+    stride: int,
+    history: int | None = None,
+    seed: int = 0,
+) -> Propagator:
+    """Fit a propagator to trajectories, to be rolled out by `cgsim.simulate`.
 
     Parameters
     ----------
-    pos
-        [n_frames, n_beads, 3], nm, unwrapped.
-    n_history
-        Past frames of a window, the present one included.
+    kind
+        One of `PROPAGATORS`: ``persistence``, ``random-walk``, ``independent``, ``var`` or
+        ``lstm``.
+    trajectories
+        Of one molecule or several. All but ``lstm`` take bead i of one for bead i of all.
     stride
         Frames per step.
-
-    Returns
-    -------
-    tuple
-        Histories [n_windows, n_beads, n_history, 3] and next frames [n_windows, n_beads, 3].
+    history
+        Frames that ``var`` (5 by default) and ``lstm`` (10) see.
+    seed
+        Of the training of ``lstm``; the others are exact.
 
     Raises
     ------
     ValueError
-        If the trajectory is too short for one window.
+        If there is no such kind; if the trajectories differ in frame interval or, where it counts,
+        in their number of beads, are too short or do not move.
     """
-    n_windows = len(pos) - n_history * stride
-    if n_windows < 1:
-        raise ValueError(
-            f"{len(pos)} frames; {n_history} past frames and the next one at a stride of {stride} "
-            f"need at least {n_history * stride + 1}"
-        )
-    rows = np.arange(n_windows)[:, None] + stride * np.arange(n_history + 1)
-    frames = np.asarray(pos, dtype=np.float64)[rows].swapaxes(1, 2)
-    return frames[:, :, :-1], frames[:, :, -1]
+    if kind not in PROPAGATORS:
+        raise ValueError(f"no propagator {kind!r}; there are {', '.join(PROPAGATORS)}")
+    fit, usual = PROPAGATORS[kind]
+    frames = usual if history is None else history
+    if frames < 1 or stride < 1:
+        raise ValueError(f"history and stride must be at least 1, got {frames} and {stride}")
+    return fit(trajectories, stride=stride, history=frames, seed=seed)
 
 
-def no_op(n_beads: int) -> LinearPropagator:
-    """Nothing moves: ``x_{t+1} = x_t``, without noise."""
-    return LinearPropagator(np.eye(n_beads)[None], np.zeros((n_beads, n_beads)))
-
-
-def random_walk(history: np.ndarray, next_pos: np.ndarray) -> LinearPropagator:
-    """``x_{t+1} = x_t`` plus a Gaussian with the covariance of the displacements.
+def fit_linear(
+    regression: Regression, trajectories: Sequence[MappedTrajectory], *, stride: int, history: int
+) -> LinearPropagator:
+    """Fit a regression to windows that start a step apart.
 
     Parameters
     ----------
+    regression
+        Of `cgsim.baselines.regression`.
+    stride
+        Frames per step.
     history
-        [n_windows, n_beads, n_frames, 3], nm.
-    next_pos
-        [n_windows, n_beads, 3], nm.
+        Frames that it sees.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit.
+        As `fit_propagator`.
     """
-    _check_windows(history, next_pos)
-    steps = _rows(next_pos - history[:, :, -1])
-    return LinearPropagator(np.eye(steps.shape[1])[None], steps.T @ steps / len(steps))
-
-
-def vector_autoregression(history: np.ndarray, next_pos: np.ndarray) -> LinearPropagator:
-    """Least-squares VAR(k) over the beads, with the covariance of its residuals (unbiased).
-
-    Regresses displacements on the centred present frame and the k − 1 steps before it, without
-    intercept: the general linear map that commutes with rotations and shifts (Lütkepohl, New
-    Introduction to Multiple Time Series Analysis, 2005, section 3.2).
-
-    Parameters
-    ----------
-    history
-        [n_windows, n_beads, k, 3], nm, the present frame last.
-    next_pos
-        [n_windows, n_beads, 3], nm.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, or the windows are too few to determine the coefficients.
-    """
-    _check_windows(history, next_pos)
-    n_windows, n_beads, n_frames, _ = history.shape
-    if 3 * n_windows <= n_frames * n_beads:
+    sizes = sorted({own.n_beads for own in trajectories})
+    if len(sizes) > 1:
         raise ValueError(
-            f"{n_windows} windows cannot determine {n_frames} × {n_beads} coefficients per bead; "
-            f"give more than {n_frames * n_beads // 3}"
+            f"a linear propagator needs molecules of one size, bead i of one is bead i of all; got "
+            f"{sizes} beads"
         )
-    present = history[:, :, -1]
-    steps = np.diff(history, axis=2)[:, :, ::-1]
-    centred = present - present.mean(axis=1, keepdims=True)
-    features = np.concatenate(
-        [_rows(centred), *(_rows(steps[:, :, lag]) for lag in range(n_frames - 1))], axis=1
-    )
-    target = _rows(next_pos - present)
-    solution, _, rank, _ = np.linalg.lstsq(features, target)
-    residual = target - features @ solution
-    drift, *of_steps = solution.T.reshape(n_beads, n_frames, n_beads).swapaxes(0, 1)
-    coefficients = np.zeros((n_frames, n_beads, n_beads))
-    coefficients[0] = np.eye(n_beads) + drift
-    for lag, matrix in enumerate(of_steps):
-        coefficients[lag] += matrix
-        coefficients[lag + 1] -= matrix
-    return LinearPropagator(coefficients, residual.T @ residual / (len(target) - rank))
+    scales = measure(trajectories, stride=stride)
+    windows = [_windows(own, n_history=history, stride=stride) for own in trajectories]
+    past, following = (np.concatenate(parts) for parts in zip(*windows, strict=True))
+    fitted = regression(past, following, timestep=scales.timestep)
+    return replace(fitted, length_scale=scales.length_scale)
 
 
-def _rows(vectors: np.ndarray) -> np.ndarray:
-    """One row per window and component: [w, n_beads, 3] -> [3 w, n_beads]."""
-    return vectors.swapaxes(1, 2).reshape(-1, vectors.shape[1])
+def _windows(
+    trajectory: MappedTrajectory, *, n_history: int, stride: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Windows that start a step apart: those between share most of their frames with them."""
+    try:
+        rows = window_rows(trajectory.n_frames, n_history=n_history, stride=stride)
+    except ValueError as error:
+        raise ValueError(f"{trajectory.name}: {error}") from error
+    return parted(trajectory.at(rows[::stride], present=-2))
 
 
-def _check_windows(history: np.ndarray, next_pos: np.ndarray) -> None:
-    if history.ndim != 4 or next_pos.shape != (*history.shape[:2], 3) or history.shape[3] != 3:
-        raise ValueError(
-            "history must be [n_windows, n_beads, n_frames, 3] and next_pos [n_windows, n_beads, "
-            f"3], got {history.shape} and {next_pos.shape}"
-        )
+def _linear(regression: Regression) -> Fit:
+    """A regression as a row of the table."""
+
+    def fit(
+        trajectories: Sequence[MappedTrajectory], *, stride: int, history: int, seed: int
+    ) -> Propagator:
+        return fit_linear(regression, trajectories, stride=stride, history=history)
+
+    return fit
+
+
+def _lstm(
+    trajectories: Sequence[MappedTrajectory], *, stride: int, history: int, seed: int
+) -> Propagator:
+    return fit_recurrent(trajectories, RecurrentConfig(history=history), stride=stride, seed=seed)
+
+
+PROPAGATORS: dict[str, Kind] = {
+    "persistence": Kind(_linear(persistence), 1),
+    "random-walk": Kind(_linear(random_walk), 1),
+    "independent": Kind(_linear(independent_frames), 1),
+    "var": Kind(_linear(vector_autoregression), 5),
+    "lstm": Kind(_lstm, RecurrentConfig.history),
+}

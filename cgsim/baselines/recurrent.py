@@ -1,21 +1,25 @@
 """A recurrent network that moves every bead by itself, with Gaussian noise.
 
-The network of the forecasters of Gupta et al. (2020) by their Kirchhoff decomposition (see
+The LSTM (Hochreiter & Schmidhuber, Neural Computation 9, 1735, 1997) that forecasts coordinates in
+Gupta et al., bioRxiv 2020.07.28.225490, by their Kirchhoff decomposition (see
 `cgsim.baselines.forecast`), made a simulator: instead of the mean alone it gives the mean and the
 spread of the next displacement. Every bead is a series of its own, the weights are those of all, so
 it runs on molecules that it has not seen; beads know nothing of each other but their centre.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from cgsim.baselines.forecast import CHUNK, Recurrent
+from cgsim.baselines.forecast import CHUNK, Recurrent, check_positive
+from cgsim.data.scales import measure
 from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.propagator import Propagator
 
 SMALLEST_LOG_SPREAD = -7.0  # of the displacements in one step
 
@@ -48,64 +52,81 @@ class RecurrentConfig:
     learning_rate: float = 0.01
 
     def __post_init__(self) -> None:
-        for name in ("history", "n_units", "n_steps", "batch_size", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        check_positive(self, "history", "n_units", "n_steps", "batch_size", "learning_rate")
 
 
-class RecurrentPropagator:
+@dataclass(frozen=True, eq=False)
+class RecurrentPropagator(Propagator):
     """``x' = x + m + s e`` for every bead, with ``m`` and ``s`` of an LSTM and ``e ~ N(0, 1)``.
 
     Parameters
     ----------
     network
         [n, history, 3] -> [n, 4]: mean and logarithm of the spread of the displacement.
-    length_scale, step_scale
+    history
+        Frames that it sees.
+    position_scale, step_scale
         nm: root mean squares of the positions about the centre, and of the displacements in one
         step. What goes in is divided by the one, what comes out multiplied by the other.
+    timestep, length_scale
+        ps, nm: see `Propagator`.
     """
 
-    def __init__(
-        self, network: nn.Module, *, history: int, length_scale: float, step_scale: float
-    ) -> None:
-        self.network, self.history = network, history
-        self.length_scale, self.step_scale = length_scale, step_scale
+    network: nn.Module
+    _: KW_ONLY
+    history: int
+    position_scale: float
+    step_scale: float
+    timestep: float
+    length_scale: float = Propagator.length_scale
 
     @torch.no_grad()
-    def sample(self, history: np.ndarray, n_samples: int, *, seed: int) -> np.ndarray:
-        """Samples of the next frame, as of `cgsim.baselines.propagators.LinearPropagator`.
-
-        Parameters
-        ----------
-        history
-            [n_windows, n_beads, n_frames, 3], nm, the present frame last.
-
-        Returns
-        -------
-        np.ndarray
-            [n_samples, n_windows, n_beads, 3], nm.
-
-        Raises
-        ------
-        ValueError
-            If the histories have too few frames.
-        """
-        if history.ndim != 4 or history.shape[2] < self.history:
-            raise ValueError(
-                f"history must be [n_windows, n_beads, {self.history} or more frames, 3], got "
-                f"{history.shape}"
-            )
-        seen = history[:, :, -self.history :]
+    def step(self, history: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """What the network says, and Gaussian noise; see `Propagator.step`."""
+        seen = self.last_frames(history)
         said = self.network(self.series(torch.as_tensor(seen, dtype=torch.float32)))
         mean, spread = (part.double().numpy() * self.step_scale for part in split(said))
         shape = seen.shape[:2]
-        noise = np.random.default_rng(seed).normal(size=(n_samples, *shape, 3))
+        noise = random.normal(size=(*shape, 3))
         return seen[:, :, -1] + mean.reshape(*shape, 3) + spread.reshape(*shape, 1) * noise
 
     def series(self, history: Tensor) -> Tensor:
         """Scaled series [n_windows * n_beads, n_frames, 3] about the present centre."""
         centre = history[:, :, -1].mean(dim=1)[:, None, None]
-        return ((history - centre) / self.length_scale).flatten(0, 1)
+        return ((history - centre) / self.position_scale).flatten(0, 1)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Weights of the network, its history and scales."""
+        scales = {
+            "history": np.array(self.history),
+            "position_scale": np.array(self.position_scale),
+            "step_scale": np.array(self.step_scale),
+        }
+        return {name: value.numpy() for name, value in self.network.state_dict().items()} | scales
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], *, timestep: float, length_scale: float
+    ) -> Self:
+        """The propagator of these weights and scales."""
+        scales = ("history", "position_scale", "step_scale")
+        weights = {name: torch.as_tensor(arrays[name]) for name in {*arrays} - {*scales}}
+        network = lstm(n_units=weights["readout.weight"].shape[1])
+        network.load_state_dict(weights)
+        history, position_scale, step_scale = (arrays[name].item() for name in scales)
+        return cls(
+            network.eval(),
+            history=history,
+            position_scale=position_scale,
+            step_scale=step_scale,
+            timestep=timestep,
+            length_scale=length_scale,
+        )
+
+
+def lstm(n_units: int) -> Recurrent:
+    """The network of a `RecurrentPropagator`, as it is before training."""
+    return Recurrent(nn.LSTM(3, n_units, batch_first=True), 4)
 
 
 def split(said: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,7 +149,7 @@ def fit_recurrent(
     Raises
     ------
     ValueError
-        If a trajectory is too short for one window, or nothing moves.
+        If a trajectory is too short for one window, frame intervals differ, or nothing moves.
     """
     reach = config.history * stride
     for trajectory in trajectories:
@@ -140,20 +161,23 @@ def fit_recurrent(
     positions = [np.asarray(own.pos, dtype=np.float32) for own in trajectories]
     centred = [pos - pos.mean(axis=1, keepdims=True) for pos in positions]
     steps = [pos[stride:] - pos[:-stride] for pos in positions]
-    length_scale, step_scale = root_mean_square(centred), root_mean_square(steps)
-    if not step_scale > 0:
-        raise ValueError("nothing moves, there is nothing to learn")
+    scales = measure(trajectories, stride=stride)
     torch.manual_seed(seed)
-    network = Recurrent(nn.LSTM(3, config.n_units, batch_first=True), 4)
+    network = lstm(config.n_units)
     propagator = RecurrentPropagator(
-        network, history=config.history, length_scale=length_scale, step_scale=step_scale
+        network,
+        history=config.history,
+        position_scale=root_mean_square(centred),
+        step_scale=root_mean_square(steps),
+        timestep=scales.timestep,
+        length_scale=scales.length_scale,
     )
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     random = np.random.default_rng(seed)
     for _ in tqdm(range(config.n_steps), unit="step", desc="recurrent", leave=False):
-        series, target = _batch(positions, config, stride=stride, random=random)
+        series, target = _batch(trajectories, config, stride=stride, random=random)
         mean, spread = split(network(propagator.series(series)))
-        apart = target.flatten(0, 1) / step_scale - mean
+        apart = target.flatten(0, 1) / propagator.step_scale - mean
         loss = ((apart / spread).square() / 2 + spread.log()).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -163,7 +187,7 @@ def fit_recurrent(
 
 
 def _batch(
-    positions: Sequence[np.ndarray],
+    trajectories: Sequence[MappedTrajectory],
     config: RecurrentConfig,
     *,
     stride: int,
@@ -173,11 +197,12 @@ def _batch(
 
     Whole frames, as many as make about ``batch_size`` series.
     """
-    pos = positions[int(random.integers(len(positions)))]
-    n_windows = max(1, min(config.batch_size, CHUNK) // pos.shape[1])
-    first = random.integers(len(pos) - config.history * stride, size=n_windows)
+    trajectory = trajectories[int(random.integers(len(trajectories)))]
+    n_windows = max(1, min(config.batch_size, CHUNK) // trajectory.n_beads)
+    first = random.integers(trajectory.n_frames - config.history * stride, size=n_windows)
     rows = first[:, None] + stride * np.arange(config.history + 1)
-    frames = torch.as_tensor(pos[rows]).transpose(1, 2)
+    pos = torch.as_tensor(trajectory.at(rows, present=-2), dtype=torch.float32)
+    frames = pos.transpose(1, 2)
     return frames[:, :, :-1], frames[:, :, -1] - frames[:, :, -2]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from jsonargparse import auto_cli
 
 from cgsim.cli.backmap import restore_atoms
+from cgsim.cli.baseline import baseline
 from cgsim.cli.evaluate import evaluate, report
 from cgsim.cli.map import map_
 from cgsim.cli.md import peptide, polymers
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Any] = {
     "map": map_,
     "train": train,
     "finetune": finetune,
+    "baseline": baseline,
     "rollout": rollout,
     "backmap": restore_atoms,
     "evaluate": evaluate,

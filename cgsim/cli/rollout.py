@@ -25,7 +25,8 @@ def rollout(
     Example: cgsim rollout model/simulator.safetensors mapped/a.cg --n_steps 10000 --output rollout
 
     Args:
-        simulator: A stored simulator, or the name of a packaged one: polymer-mini.
+        simulator: A stored simulator, the name of a packaged one: polymer-mini, or a file of
+            `cgsim baseline`.
         start: Folders NAME.cg with frames to start from, or structure files (PDB, GRO, ...) with
             the atoms that the simulator was trained on.
         n_steps: Steps.

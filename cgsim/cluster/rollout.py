@@ -12,11 +12,13 @@ from typing import Literal
 import numpy as np
 import torch
 
+from cgsim.baselines.files import is_propagator, load_propagator
 from cgsim.cluster.jobs import Job, claim_file, in_parts, is_shared, name_of
 from cgsim.cluster.workers import COPIES_PER_JOB, FEW_JOBS, Cluster, run_jobs
 from cgsim.io.files import file_stem
 from cgsim.mapping.store import find_mapped_folders, load_mapped
 from cgsim.model.checkpoint import find_checkpoint, read_simulator
+from cgsim.model.propagator import Propagator
 from cgsim.model.simulator import Simulator
 from cgsim.rollout.simulate import Rollout, simulate
 from cgsim.rollout.starts import read_starts
@@ -112,7 +114,7 @@ def roll_out(
     Parameters
     ----------
     simulator
-        A stored simulator, or the name of a packaged one.
+        A stored simulator, the name of a packaged one, or a stored propagator.
     start
         Folders ``NAME.cg``, folders of such, or structure files.
     output
@@ -146,7 +148,7 @@ def roll_out(
                 "to go on with it, or choose another directory"
             )
         return Batch(simulator, tuple(start), output, run, cluster.device)()
-    read_simulator(simulator)  # a bad file is told once, not by every job
+    _read(simulator)  # a bad file is told once, not by every job
     jobs = _jobs(simulator, starts, output, run, cluster=cluster)
     there = {file.parent.name for file in folder.glob("*/restart.safetensors")}
     if others := sorted(there - {job.name for job in jobs}):
@@ -192,9 +194,14 @@ def _jobs(
 
 
 @lru_cache(maxsize=1)
-def _loaded(file: Path, _modified: int, device: str) -> Simulator:
+def _loaded(file: Path, _modified: int, device: str) -> Simulator | Propagator:
     """The simulator, read once by a worker for all of its jobs."""
-    return read_simulator(file).to(_available(device))
+    simulator = _read(file)
+    return simulator.to(_available(device)) if isinstance(simulator, Simulator) else simulator
+
+
+def _read(file: Path) -> Simulator | Propagator:
+    return load_propagator(file) if is_propagator(file) else read_simulator(file)
 
 
 def _available(device: str) -> str:

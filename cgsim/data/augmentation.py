@@ -1,10 +1,11 @@
 """A batch of windows as tensors, with all that is random in their loss."""
 
 import math
+from copy import copy
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cgsim.config import ScoreConfig
 from cgsim.data.graphs import CGData
@@ -39,9 +40,9 @@ class Windows(NamedTuple):
     ----------
     pos : [n, k, 3]
         The past frames, with noise, nm.
-    ahead : [n, 3]
-        Where the displacement to predict points: the next frame, its steps made straight (see
-        `cgsim.model.integrators.bonds`), nm.
+    target_pos : [n, 3]
+        Where the displacement to predict points: the next frame, its steps mapped back to straight
+        ones (see `cgsim.model.integrators.steps.Steps.log_map`), nm.
     mass : [n]
         Da.
     noise_level : [n]
@@ -50,25 +51,25 @@ class Windows(NamedTuple):
         Standard normal numbers for a sample of the predicted Gaussian.
     angle : [n]
         Noise angle at which the score network is asked, the same for a whole window.
-    told : [n] or None
-        1 where the score network is told of the present, else 0; None is everywhere.
+    conditional : [n] or None
+        1 where the score network sees the current frame, else 0; None is everywhere.
     core : [n] or None
         Which beads are learnt from, where some are there as surroundings only.
     """
 
     pos: Tensor
-    ahead: Tensor
+    target_pos: Tensor
     mass: Tensor
     noise_level: Tensor
     noise: Tensor
     angle: Tensor
-    told: Tensor | None = None
+    conditional: Tensor | None = None
     core: Tensor | None = None
 
     @property
     def n_degrees(self) -> Tensor | int:
         """Degrees of freedom that are learnt from."""
-        return self.ahead.numel() if self.core is None else 3 * self.core.sum()
+        return self.target_pos.numel() if self.core is None else 3 * self.core.sum()
 
 
 def noisy_windows(
@@ -99,13 +100,13 @@ def noisy_windows(
         level = perturbation.history * (2 * drawn - 1).clamp(min=0)
         pos = pos + step_scale * level[:, None, None] * randn_like(pos, generator)
     noise = randn_like(next_pos, generator)
-    spacing = 1.0 if score is None else score.spacing
-    angle = math.pi / 2 * _uniform(batch, pos, generator) ** spacing
-    told = None
+    rho = 1.0 if score is None else score.rho
+    angle = math.pi / 2 * _uniform(batch, pos, generator) ** rho
+    conditional = None
     if score is not None and score.unconditional:
-        told = (_uniform(batch, pos, generator) >= score.unconditional).to(dtype)
+        conditional = (_uniform(batch, pos, generator) >= score.unconditional).to(dtype)
     core = batch.core if "core" in batch else None
-    return Windows(pos, next_pos, batch.mass.to(dtype), level, noise, angle, told, core)
+    return Windows(pos, next_pos, batch.mass.to(dtype), level, noise, angle, conditional, core)
 
 
 def _some_reversed(pos: Tensor, next_pos: Tensor, backwards: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,3 +135,32 @@ def _uniform(batch: CGData, like: Tensor, generator: torch.Generator | None) -> 
 def count_graphs(batch: CGData) -> int:
     """Number of windows in a batch."""
     return int(batch.batch[-1]) + 1
+
+
+def randomly_turned(batch: CGData, generator: torch.Generator | None = None) -> CGData:
+    """The same windows, each turned by a rotation of its own: for networks not equivariant."""
+    return turned(batch, random_rotations(batch, generator))
+
+
+def random_rotations(batch: CGData, generator: torch.Generator | None = None) -> Tensor:
+    """A rotation for every window [n_graphs, 3, 3], uniform over all orientations.
+
+    ``R = 1 + 2 w [v] + 2 [v]^2`` with ``[v]`` the matrix of the cross product with ``v``, of a unit
+    quaternion ``(w, v)``, a normalised Gaussian 4-vector (Shoemake, Graphics Gems III, 1992).
+    """
+    normal = randn_like(batch.pos.new_empty(count_graphs(batch), 4), generator)
+    quaternion = nn.functional.normalize(normal, dim=1)
+    real, axis = quaternion[:, :1, None], quaternion[:, None, 1:]
+    one = torch.eye(3).to(quaternion)
+    cross = torch.linalg.cross(one[None], axis, dim=2)
+    return one + 2 * real * cross + 2 * cross @ cross
+
+
+def turned(batch: CGData, rotations: Tensor) -> CGData:
+    """The same windows, each turned with its cell by its rotation [n_graphs, 3, 3]."""
+    other, transposed = copy(batch), rotations.mT
+    other.pos = batch.pos @ transposed[batch.batch]
+    other.next_pos = (batch.next_pos[:, None] @ transposed[batch.batch])[:, 0]
+    if "cell" in batch:
+        other.cell = batch.cell @ transposed
+    return other

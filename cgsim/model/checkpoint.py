@@ -6,24 +6,28 @@ are constants that the configuration gives, some under names that are private to
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 
-from cgsim.config import ModelConfig
+from cgsim.config import NetworkNames
 from cgsim.data.scales import Statistics
 from cgsim.io import atomic_path
+from cgsim.io.headers import HEADER, read_file_header
 from cgsim.io.records import from_dict, to_dict
+from cgsim.model.networks import Network, check_networks, read_model_config
 from cgsim.model.simulator import Simulator
+from cgsim.model.upgrade import upgraded
 from cgsim.units import UNITS
 from cgsim.version import __version__
 
 SIMULATOR_FILE = "simulator.safetensors"  # of a run, in its folder
 FORMAT = "cgsim simulator"
-FORMAT_VERSION = 4  # 2: products of the two ends of an edge; 3: handedness; 4: ideal distances
+FORMAT_VERSION = 5  # what changed since is in `cgsim.model.upgrade`
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,6 @@ def save_simulator(
         "format_version": FORMAT_VERSION,
         "cgsim_version": __version__,
         "units": dict(UNITS),
-        "network": type(simulator).__name__,
         "model": to_dict(simulator.config),
         "atom_types": list(simulator.atom_types),
         "statistics": simulator.statistics.to_dict(),
@@ -70,40 +73,43 @@ def save_simulator(
         name: value.detach().cpu().contiguous() for name, value in simulator.named_parameters()
     }
     with atomic_path(path) as partial:
-        partial.write_bytes(save(weights, metadata={"cgsim": json.dumps(header)}))
+        partial.write_bytes(save(weights, metadata={HEADER: json.dumps(header)}))
     return Path(path)
 
 
-def load_simulator(path: str | Path, *, network: type[Simulator] = Simulator) -> Simulator:
+def load_simulator(
+    path: str | Path, *, network: Network | Sequence[Network] | None = None
+) -> Simulator:
     """Read a simulator, in evaluation mode on the CPU.
 
     Parameters
     ----------
     network
-        The class that was saved, one of `cgsim.baselines` or your own.
+        Networks in it that are not those of a plain cgsim: one of `cgsim.baselines`, or your own
+        (see `cgsim.model.networks`). They are never imported because a file names them.
 
     Raises
     ------
     FileNotFoundError
         If the file is missing.
     ValueError
-        If it is truncated, foreign, from a newer format, of another class, or its weights do not
-        fit its configuration.
+        If it is truncated, foreign, from a newer format, holds other networks than those named or
+        one that is not known, or its weights do not fit its configuration.
     """
     header = read_header(path)
-    stored_network = header.get("network", Simulator.__name__)  # absent up to cgsim 0.1
-    if stored_network != network.__name__:
-        raise ValueError(
-            f"{path}: holds a {stored_network}, not a {network.__name__}: "
-            f"load it with network={stored_network}"
-        )
-    simulator = network(
-        from_dict(ModelConfig, header["model"], where=f"{path}: model"),
-        atom_types=header["atom_types"],
-        statistics=from_dict(Statistics, header["statistics"], where=f"{path}: statistics"),
-    )
     with safe_open(str(path), framework="pt") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    try:
+        header, weights = upgraded(header, weights)
+        names = from_dict(NetworkNames, header["model"].get("networks", {}), where="networks")
+        check_networks(names, network)
+        simulator = Simulator(
+            read_model_config(header["model"], where="model"),
+            atom_types=header["atom_types"],
+            statistics=from_dict(Statistics, header["statistics"], where="statistics"),
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     own = {name: value.shape for name, value in simulator.named_parameters()}
     stored = {name: value.shape for name, value in weights.items()}
     wrong = sorted(name for name, _ in own.items() ^ stored.items())
@@ -121,22 +127,8 @@ def load_provenance(path: str | Path) -> Provenance:
 
 def read_header(path: str | Path) -> dict[str, Any]:
     """The JSON of a stored simulator; errors as in `load_simulator`."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint")
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path}: truncated, or not a safetensors file ({error}); cgsim reads no "
-            "pickles (.pt, .ckpt)"
-        ) from error
-    try:
-        header = json.loads(metadata.get("cgsim", "{}"))
-    except ValueError as error:
-        raise ValueError(f"{path}: its header is damaged ({error})") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
+    header = read_file_header(path)
+    if header.get("format") != FORMAT:
         raise ValueError(f"{path}: a safetensors file, but not a cgsim simulator")
     for key in ("format_version", "model", "atom_types", "statistics", "provenance"):
         if key not in header:
@@ -146,24 +138,7 @@ def read_header(path: str | Path) -> dict[str, Any]:
             f"{path}: format version {header['format_version']}, this cgsim reads up to "
             f"{FORMAT_VERSION}: upgrade"
         )
-    return _upgraded(header)
-
-
-def _upgraded(header: dict[str, Any]) -> dict[str, Any]:
-    """A header of an older format in terms of this one."""
-    graph = header["model"].get("graph") if isinstance(header["model"], dict) else None
-    if header["format_version"] == 1 and isinstance(graph, dict):
-        graph["n_pair"] = 0  # version 1 knew no products of the two ends of an edge
-    if header["format_version"] < 4 and isinstance(graph, dict):
-        graph["ideal_distance"] = False
-    if header["format_version"] < 3 and isinstance(header["statistics"], dict):
-        header["statistics"]["chiral"] = False  # nor did version 2 know a handedness of beads
     return header
-
-
-def read_simulator(path: Path) -> Simulator:
-    """A stored simulator, or a packaged one of this name."""
-    return load_simulator(find_checkpoint(path))
 
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -193,6 +168,13 @@ def find_checkpoint(path: str | Path) -> Path:
     if not Path(path).exists() and str(path) in pretrained_names():
         return pretrained_file(str(path))
     return Path(path)
+
+
+def read_simulator(
+    path: str | Path, *, network: Network | Sequence[Network] | None = None
+) -> Simulator:
+    """A stored simulator, or a packaged one of this name; errors as of `load_simulator`."""
+    return load_simulator(find_checkpoint(path), network=network)
 
 
 def load_pretrained(name: str) -> Simulator:

@@ -1,14 +1,15 @@
 """DYNAMICS: from k frames to a distribution over the accelerations of all beads."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from e3nn import o3
 from torch import Tensor, nn
 
 from cgsim.config import DynamicsConfig, GraphConfig
-from cgsim.model.noise.gaussian import GaussianField
-from cgsim.model.noise.heads import N_PAIR_VALUES, BeadPrecision, PairPrecision, gaussian_field
+from cgsim.model.noise import GaussianField, noise_class
 from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeGeometry
 from cgsim.nn.graph.neighbours import BeadGraph
@@ -60,7 +61,7 @@ class Prediction:
     latent : [n, irreps.dim]
         Equivariant node latents, for the score network.
     vector : [n_edges, 3]
-        Edge vectors at present, in mean bond lengths.
+        Edge vectors in the current frame, in mean bond lengths.
     embedding : [n, n_embedding]
         Of every bead.
     """
@@ -77,17 +78,25 @@ def around_prior(displacement: Tensor, steps: Tensor) -> Tensor:
     return displacement - steps[:, -1] if steps.shape[1] else displacement
 
 
-class Dynamics(nn.Module):
-    r"""Equivariant message passing on the bead graph.
+class DynamicsNetwork(nn.Module, ABC):
+    """What stands for DYNAMICS in a simulator: a network from k frames to a `Prediction`.
 
-    Predicts around the overdamped prior ``a = -v_t / Delta + u / Delta^2``: the network gives the
-    mean displacement ``u`` and the precision of its deviation. Untrained, ``u = 0`` and the
-    precision is that of the data.
+    One of your own inherits from this class and is named to `cgsim.model.networks.add_network`.
 
-    Shapes
-    ------
-    beads (of n beads), vector [n_edges, 3] (in mean bond lengths), graph -> `Prediction`
+    Attributes
+    ----------
+    Config
+        Of its settings: `cgsim.config.DynamicsConfig`, or a dataclass that inherits from it.
+    equivariant
+        Whether its predictions turn with the molecule; for one whose do not, training windows are
+        turned at random.
+    irreps
+        Of its latents, which a score network needs; None for one that has none.
     """
+
+    Config: ClassVar[type[DynamicsConfig]] = DynamicsConfig
+    equivariant: ClassVar[bool] = True
+    irreps: o3.Irreps | None = None
 
     def __init__(
         self,
@@ -99,6 +108,43 @@ class Dynamics(nn.Module):
         chiral: bool = False,
     ) -> None:
         super().__init__()
+
+    @abstractmethod
+    def forward(self, beads: Beads, vector: Tensor, *, graph: BeadGraph) -> Prediction:
+        """Predict the next step of every bead from edge vectors [n_edges, 3], in mean bonds."""
+
+
+class Dynamics(DynamicsNetwork):
+    r"""Equivariant message passing on the bead graph.
+
+    Predicts around the overdamped prior ``a = -v_t / Delta + u / Delta^2``: the network gives the
+    mean displacement ``u`` and the precision of its deviation. Untrained, ``u = 0`` and the
+    precision is that of the data.
+
+    Shapes
+    ------
+    beads (of n beads), vector [n_edges, 3] (in mean bond lengths), graph -> `Prediction`
+
+    Raises
+    ------
+    ValueError
+        If ``lmax`` is below 1, or there is no such noise.
+    """
+
+    irreps: o3.Irreps
+
+    def __init__(
+        self,
+        config: DynamicsConfig,
+        graph: GraphConfig,
+        *,
+        history: int,
+        n_embedding: int,
+        chiral: bool = False,
+    ) -> None:
+        super().__init__(config, graph, history=history, n_embedding=n_embedding, chiral=chiral)
+        if config.lmax < 1:
+            raise ValueError(f"lmax must be at least 1, got {config.lmax}: forces are vectors")
         width = config.n_channels
         self.irreps = hidden_irreps(width, config.lmax)
         self.n_channels = channels_of(self.irreps)
@@ -111,22 +157,12 @@ class Dynamics(nn.Module):
             else None
         )
         self.convolutions = nn.ModuleList(
-            EquivariantConvolution(
-                width,
-                lmax=config.lmax,
-                n_edge=self.edges.n_edge,
-                n_hidden=config.n_hidden,
-                chiral=chiral,
-            )
+            EquivariantConvolution(width, lmax=config.lmax, n_edge=self.edges.n_edge, chiral=chiral)
             for _ in range(config.n_layers)
         )
         self.displacement = EquivariantLinear(self.irreps, o3.Irreps("1o"))
         nn.init.zeros_(self.displacement.weight)
-        self.bead_precision = BeadPrecision(width)
-        n_values = N_PAIR_VALUES[config.noise]
-        self.pair_precision = (
-            PairPrecision(width, n_edge=self.edges.n_edge, n_values=n_values) if n_values else None
-        )
+        self.noise = noise_class(config.noise)(width, n_edge=self.edges.n_edge)
 
     def forward(self, beads: Beads, vector: Tensor, *, graph: BeadGraph) -> Prediction:
         """Predict the next step of every bead."""
@@ -136,10 +172,8 @@ class Dynamics(nn.Module):
             parts = convolution(parts, edges)
         latent, scalars = joined(parts), parts[0][:, 0]
         displacement = bounded(self.displacement.order(1, parts[1])[:, :, 0], LARGEST_DISPLACEMENT)
-        diagonal = self.bead_precision(scalars)
-        pair = None if self.pair_precision is None else self.pair_precision(scalars, edges, graph)
         mean = around_prior(displacement, beads.steps)
-        field = gaussian_field(mean, diagonal, pair, vector=vector, graph=graph)
+        field = self.noise(mean, scalars, vector, edges=edges, graph=graph)
         return Prediction(field, displacement, latent, vector, beads.embedding)
 
     def inputs(self, beads: Beads) -> list[Tensor]:

@@ -3,6 +3,9 @@
 No coordinates: computed once per molecule.
 """
 
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
@@ -11,7 +14,28 @@ from cgsim.config import EmbeddingConfig
 from cgsim.nn.mlp import mlp
 
 
-class GraphEmbedding(nn.Module):
+class EmbeddingNetwork(nn.Module, ABC):
+    """What stands for EMBED in a simulator: a network from atoms and bonds to numbers of beads.
+
+    Attributes
+    ----------
+    Config
+        Of its settings: `cgsim.config.EmbeddingConfig`, or a dataclass that inherits from it.
+    """
+
+    Config: ClassVar[type[EmbeddingConfig]] = EmbeddingConfig
+
+    def __init__(self, n_types: int, config: EmbeddingConfig) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(
+        self, atom_type: Tensor, *, atom_edge_index: Tensor, atom_kind: Tensor, bead_index: Tensor
+    ) -> Tensor:
+        """Embed every bead [n_beads, config.n_channels]; see `GraphEmbedding` for the shapes."""
+
+
+class GraphEmbedding(EmbeddingNetwork):
     r"""Invariant embedding of every bead from the types and bonds of its atoms.
 
     ``a_i <- a_i + MLP(a_i, sum_{j bonded to i} a_j)``,  ``h_I = MLP(mean_{i in I} a_i, log |I|)``
@@ -23,7 +47,7 @@ class GraphEmbedding(nn.Module):
     """
 
     def __init__(self, n_types: int, config: EmbeddingConfig) -> None:
-        super().__init__()
+        super().__init__(n_types, config)
         width = config.n_channels
         self.types = nn.Embedding(n_types, width)
         self.updates = nn.ModuleList(mlp(2 * width, width, width) for _ in range(config.n_layers))

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from e3nn import o3
 from torch import Tensor, nn
 
-from cgsim.nn.bead_network import BeadNetwork
 from cgsim.nn.blocks import in_blocks, rows_joined
 from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.gate import Gate
@@ -23,7 +22,7 @@ class EquivariantConvolution(nn.Module):
 
     with ``(x)`` the channel-wise tensor product, ``Y`` spherical harmonics, ``e_ij`` edge
     invariants and ``s`` the scalar part of ``x``; of chiral molecules with the products of
-    `cgsim.nn.handedness.ChiralSum`. Then, if it has a width, comes the network of every bead.
+    `cgsim.nn.handedness.ChiralSum`.
 
     Shapes
     ------
@@ -31,9 +30,7 @@ class EquivariantConvolution(nn.Module):
     same
     """
 
-    def __init__(
-        self, n_channels: int, *, lmax: int, n_edge: int, n_hidden: int = 0, chiral: bool = False
-    ) -> None:
+    def __init__(self, n_channels: int, *, lmax: int, n_edge: int, chiral: bool = False) -> None:
         super().__init__()
         irreps = hidden_irreps(n_channels, lmax)
         with_gates = o3.Irreps([((lmax + 1) * n_channels, "0e"), *irreps[1:]])
@@ -44,7 +41,6 @@ class EquivariantConvolution(nn.Module):
         self.weight = mlp(n_channels, n_channels, self.neighbour_sum.weight_numel)
         self.from_self = EquivariantLinear(irreps, with_gates)
         self.from_messages = EquivariantLinear(self.neighbour_sum.irreps_out, with_gates)
-        self.beads = BeadNetwork(n_channels, lmax=lmax, n_hidden=n_hidden) if n_hidden else None
 
     def forward(self, parts: Sequence[Tensor], edges: EdgeFeatures) -> list[Tensor]:
         """Update the features of every bead."""
@@ -54,8 +50,7 @@ class EquivariantConvolution(nn.Module):
         own = self.from_self(parts)
         received = self.from_messages(blocks[0] if len(blocks) == 1 else rows_joined(blocks))
         gated = self.gate([a + b for a, b in zip(own, received, strict=True)])
-        updated = [part + change for part, change in zip(parts, gated, strict=True)]
-        return updated if self.beads is None else self.beads(updated)
+        return [part + change for part, change in zip(parts, gated, strict=True)]
 
     def messages(self, parts: Sequence[Tensor], ends: Tensor, edges: EdgeFeatures) -> list[Tensor]:
         """What arrives over some edges at the beads that they lead to."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cgsim.config import GraphConfig
 from cgsim.nn.graph.incidence import Incidence
 from cgsim.nn.graph.neighbours import BeadGraph
-from cgsim.nn.radial import GaussianBasis, Octaves, polynomial_envelope
+from cgsim.nn.radial import GaussianBasis, polynomial_envelope
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class EdgeGeometry(nn.Module):
     (see `cgsim.mapping.ideal_distances`) and ``z = W h + b``, of scalars ``h`` of the beads. The
     ideal distance says how long a bond is between beads that were cut from a molecule in a way
     never seen; the products are what lets a network that has seen like attract like say what unlike
-    ones do (as ``eps_ij = sqrt(eps_i eps_j)``). Waves of the distance come last, if there are any.
+    ones do (as ``eps_ij = sqrt(eps_i eps_j)``).
 
     Topological pairs have no cutoff and see the distance itself, so that a bond stretched beyond
     anything in the training data still pulls.
@@ -67,11 +67,9 @@ class EdgeGeometry(nn.Module):
         self.ideal_distance = config.ideal_distance
         n_ideal = 2 if config.ideal_distance else 0
         self.n_edge = config.n_radial + config.n_hops + 2 + n_ideal + config.n_pair
-        self.n_edge += 2 * config.n_octaves
         self.register_buffer("hops", torch.arange(config.n_hops + 1), persistent=False)
         self.register_buffer("cutoff", torch.tensor(config.cutoff), persistent=False)
         self.basis = GaussianBasis(config.cutoff, n_radial=config.n_radial)
-        self.octaves = Octaves(config.n_octaves) if config.n_octaves else None
         self.harmonics = spherical_harmonics(lmax)
         self.kind = nn.Linear(n_scalars, config.n_pair) if config.n_pair else None
 
@@ -85,8 +83,6 @@ class EdgeGeometry(nn.Module):
         if self.kind is not None:
             kind = self.kind(scalars)
             attr.append((graph.source(kind) * graph.destination(kind)).reshape(len(vector), -1))
-        if self.octaves is not None:
-            attr.append(self.octaves(distance))
         near = polynomial_envelope(distance, self.cutoff)
         envelope = torch.where(graph.hop > 0, torch.ones_like(near), near)
         return EdgeFeatures(

@@ -1,11 +1,7 @@
 """Distances expanded in smooth functions."""
 
-import math
-
 import torch
 from torch import Tensor, nn
-
-LONGEST_WAVE = 4.0  # mean bond lengths
 
 
 def polynomial_envelope(distance: Tensor, cutoff: Tensor) -> Tensor:
@@ -42,28 +38,3 @@ class GaussianBasis(nn.Module):
     def forward(self, distance: Tensor) -> Tensor:
         """Expand distances."""
         return torch.exp(-0.5 * ((distance[:, None] - self.centres) / self.width) ** 2)
-
-
-class Octaves(nn.Module):
-    r"""``sin(2 pi r / lambda_k), cos(2 pi r / lambda_k)`` with wavelengths ``4, 2, 1, 1/2, ...``.
-
-    What a network is shown in small changes of a number it learns last (Tancik et al., arXiv
-    2006.10739). Bonds of beads differ by a few hundredths of a mean bond length between the states
-    of the atoms in them; the shorter waves make that as large as all else.
-
-    Shapes
-    ------
-    distance [n_edges], in mean bond lengths -> [n_edges, 2 n_octaves]
-    """
-
-    wave_number: Tensor
-
-    def __init__(self, n_octaves: int) -> None:
-        super().__init__()
-        wavelength = LONGEST_WAVE * 0.5 ** torch.arange(n_octaves)
-        self.register_buffer("wave_number", 2 * math.pi / wavelength, persistent=False)
-
-    def forward(self, distance: Tensor) -> Tensor:
-        """Expand distances."""
-        phase = distance[:, None] * self.wave_number
-        return torch.cat([phase.sin(), phase.cos()], dim=1)

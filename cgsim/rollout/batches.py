@@ -67,7 +67,7 @@ class Batches:
     ) -> None:
         self.simulator, self.systems, self.generator = simulator, systems, generator
         self.most_edges = most_edges
-        self.pos = _histories(systems).to(generator.device)
+        self.pos = histories(systems).to(generator.device)
         self._n_edges = np.array([count_edges(simulator, system) for system in systems])
         self.stepper, self._n_steps = EagerStepper.name, 0
         self._states: list[State] = []
@@ -236,7 +236,7 @@ def choose_steppers(
     return [chosen[len(state.pos), state.n_graphs] for state in states]
 
 
-def _histories(systems: Sequence[MappedTrajectory]) -> Tensor:
+def histories(systems: Sequence[MappedTrajectory]) -> Tensor:
     """Frames of all beads [n, k, 3], float64."""
     frames = [np.asarray(system.pos, dtype=np.float64).transpose(1, 0, 2) for system in systems]
     return torch.as_tensor(np.concatenate(frames))

@@ -8,7 +8,7 @@ trained with: guidance cannot make up for what it has not learnt of others.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -74,8 +74,8 @@ def read_guidance(
     Parameters
     ----------
     simulator
-        The noise angles of its guidance stay, its strength does not count;
-        `Simulator.with_guidance` sets the one that was found.
+        The noise angles of its guidance stay, its strength does not count. Set the one that was
+        found by ``simulator.sampler = replace(simulator.sampler, guidance=...)``.
     trajectories
         MD of one or several molecules, best such as the simulator was not trained with; several of
         one name are runs of one molecule.
@@ -103,7 +103,7 @@ def read_guidance(
     expected = _slowest(rulers, references, lag_time)
     ratios = []
     for guidance in guidances:
-        guided = simulator.with_guidance(guidance)
+        guided = simulator.sampled_by(replace(simulator.sampler, guidance=guidance))
         learned = _rolled_out(guided, trajectories, references, n_replicas=n_replicas, seed=seed)
         ratios.append(_slowest(rulers, learned, lag_time) / expected)
     if np.isnan(ratios).any(axis=0).all():

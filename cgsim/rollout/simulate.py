@@ -1,6 +1,5 @@
-"""Roll out a simulator: systems and replicas in batches, in memory or in files, restartable."""
+"""Roll out a simulator or a propagator: systems and replicas, in memory or files, restartable."""
 
-import sys
 import time
 import warnings
 import zlib
@@ -13,13 +12,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from cgsim.hardware.memory import fitting_edges
 from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.propagator import Propagator
 from cgsim.model.simulator import Simulator
 from cgsim.rollout.batches import Batches
 from cgsim.rollout.compiled import EagerStepper
+from cgsim.rollout.engines import Engine, engine_of
+from cgsim.rollout.propagation import Propagation
 from cgsim.rollout.reporters import FileReporter, MemoryReporter, Reporter, Restart, numbered
-from cgsim.rollout.starts import choose_starts
+from cgsim.rollout.starts import choose_starts, history_of
 from cgsim.units import PS_PER_NS
 
 LONGEST_BOND = 10.0  # mean bond lengths: a bead bond beyond this is an explosion
@@ -75,7 +76,7 @@ class Rollout:
 
 
 def simulate(
-    simulator: Simulator,
+    simulator: Simulator | Propagator,
     start: MappedTrajectory | Sequence[MappedTrajectory],
     n_steps: int,
     *,
@@ -89,7 +90,8 @@ def simulate(
     Parameters
     ----------
     simulator
-        Moves by ``simulator.timestep`` ps per step, on the device it is on.
+        Moves by ``simulator.timestep`` ps per step, on the device it is on. A `Propagator` (see
+        `cgsim.baselines`) is rolled out alike, on the CPU.
     start
         Where to start from: replicas start at random frames of the trajectories of their molecule
         (trajectories of one name are one molecule). A trajectory of one frame will do: it starts
@@ -126,6 +128,7 @@ def simulate(
     for name, value in (("n_steps", n_steps), ("n_replicas", n_replicas), ("every", every)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    engine = engine_of(simulator)
     starts = [start] if isinstance(start, MappedTrajectory) else list(start)
     systems = choose_starts(simulator, starts, n_replicas=n_replicas, seed=seed)
     reporter: Reporter = (
@@ -133,7 +136,7 @@ def simulate(
         if output is None
         else FileReporter(systems, simulator.timestep * every, output=Path(output))
     )
-    run = _Run(simulator, systems, reporter, settings={"every": every, "seed": seed})
+    run = _Run(engine, systems, reporter, settings={"every": every, "seed": seed})
     return run.to(n_steps)
 
 
@@ -142,18 +145,18 @@ class _Run:
 
     def __init__(
         self,
-        simulator: Simulator,
+        engine: Engine,
         systems: Sequence[MappedTrajectory],
         reporter: Reporter,
         *,
         settings: dict[str, int],
     ) -> None:
-        self.simulator, self.systems, self.reporter = simulator, systems, reporter
-        self.device = next(simulator.parameters()).device
+        self.engine, self.systems, self.reporter = engine, systems, reporter
+        self.device = engine.device
         self.every = settings["every"]
         self.settings: dict[str, int | str] = {
             **settings,
-            "simulator": _fingerprint(simulator),
+            "simulator": engine.checksum(),
             "start": zlib.crc32(b"".join(system.pos.tobytes() for system in systems)),
             "device": self.device.type,
         }
@@ -169,7 +172,9 @@ class _Run:
     def to(self, n_steps: int) -> Rollout:
         """Run until ``n_steps`` steps have been done, the ones before a restart included."""
         restart = self.reporter.restart(self.settings)
-        batches = self._batches(restart)
+        batches = self.engine.batches(
+            self.systems, seed=int(self.settings["seed"]), restart=restart
+        )
         safe, first, before = batches.pos, 0, None
         if restart is not None:
             first, before = restart.step, str(restart.settings.get("stepper", EagerStepper.name))
@@ -179,17 +184,9 @@ class _Run:
         with batches.prepare(n_steps, before=before):
             return self._run(batches, first, n_steps, safe=safe)
 
-    def _batches(self, restart: Restart | None) -> Batches:
-        """All systems at their start, in the batches of the roll-out that is continued."""
-        config = self.simulator.config
-        widths = [network.n_channels for network in (config.dynamics, config.score) if network]
-        most_edges = fitting_edges(self.device, n_channels=max(widths))
-        if restart is not None:  # an old one has them all in one
-            most_edges = int(restart.settings.get("most_edges", sys.maxsize))
-        generator = torch.Generator(self.device).manual_seed(int(self.settings["seed"]))
-        return Batches(self.simulator, self.systems, generator=generator, most_edges=most_edges)
-
-    def _run(self, batches: Batches, first: int, n_steps: int, *, safe: Tensor) -> Rollout:
+    def _run(
+        self, batches: Batches | Propagation, first: int, n_steps: int, *, safe: Tensor
+    ) -> Rollout:
         if first == 0:
             self._flush(batches, 0, 0.0)
         seconds, started = self.seconds_before, time.perf_counter()
@@ -223,7 +220,7 @@ class _Run:
         n_frames = max(1, min(FLUSH_EVERY, FLUSH_BYTES // frame))
         return step % (self.every * n_frames) == 0 or waited > FLUSH_SECONDS
 
-    def _resume(self, restart: Restart, batches: Batches) -> None:
+    def _resume(self, restart: Restart, batches: Batches | Propagation) -> None:
         """Go on from there."""
         self.failures = [Failure(**failure) for failure in restart.failures]
         stopped = {(failure.name, failure.replica) for failure in self.failures}
@@ -232,7 +229,7 @@ class _Run:
         batches.generator.set_state(restart.generator)
         batches.put(restart.pos)
 
-    def _flush(self, batches: Batches, step: int, seconds: float) -> None:
+    def _flush(self, batches: Batches | Propagation, step: int, seconds: float) -> None:
         self.last_flush = time.perf_counter()
         now: dict[str, int | str] = {"stepper": batches.stepper, "most_edges": batches.most_edges}
         self.reporter.flush(
@@ -246,7 +243,7 @@ class _Run:
             )
         )
 
-    def _guard(self, batches: Batches, step: int, safe: Tensor) -> None:
+    def _guard(self, batches: Batches | Propagation, step: int, safe: Tensor) -> None:
         """Take a step; stop exploded or non-finite replicas and put them back, unrecorded."""
         pos = batches.step()
         bad = self._bad_systems(pos[:, -1])
@@ -261,7 +258,7 @@ class _Run:
         bad = torch.zeros(len(self.systems), dtype=torch.bool, device=pos.device)
         bad[self.system[~(pos.abs() < FARTHEST).all(dim=1)]] = True
         first, second = self.bonds
-        limit = LONGEST_BOND * self.simulator.statistics.length_scale
+        limit = LONGEST_BOND * self.engine.length_scale
         long = ~((pos[first] - pos[second]).norm(dim=1) < limit)
         bad[self.bond_system[long]] = True
         return bad
@@ -282,16 +279,10 @@ class _Run:
 
     def _show_speed(self, bar: tqdm, n_steps: int, seconds: float) -> None:
         rate = n_steps / seconds
-        per_day = rate * 86400 * self.simulator.timestep * len(self.systems) / PS_PER_NS
+        per_day = rate * 86400 * self.engine.timestep * len(self.systems) / PS_PER_NS
         bar.set_postfix_str(
             f"{rate * len(self.systems):.0f} system-steps/s, {per_day:.3g} ns/day in all"
         )
-
-
-def _fingerprint(simulator: Simulator) -> int:
-    """Checksum of weights and scales."""
-    weights = b"".join(value.detach().cpu().numpy().tobytes() for value in simulator.parameters())
-    return zlib.crc32(weights + repr(simulator.statistics).encode())
 
 
 def _all_bonds(systems: Sequence[MappedTrajectory]) -> tuple[Tensor, Tensor]:
@@ -303,7 +294,7 @@ def _all_bonds(systems: Sequence[MappedTrajectory]) -> tuple[Tensor, Tensor]:
 
 
 def roll_out_beside(
-    simulator: Simulator,
+    simulator: Simulator | Propagator,
     reference: Sequence[MappedTrajectory],
     duration: float,
     *,
@@ -311,8 +302,10 @@ def roll_out_beside(
     output: str | Path,
 ) -> Rollout:
     """Roll out every molecule of some MD for a time (ps), from the first frames of its MD."""
-    n_first = simulator.statistics.stride * simulator.config.history
-    starts = [trajectory.frames(0, n_first) for trajectory in reference]
+    starts = []
+    for trajectory in reference:
+        stride = round(simulator.timestep / trajectory.frame_interval)
+        starts.append(trajectory.frames(0, max(1, stride * history_of(simulator))))
     return simulate(
         simulator, starts, round(duration / simulator.timestep), seed=seed, output=output
     )

@@ -12,6 +12,7 @@ from cgsim.io import Molecule, load_molecule
 from cgsim.mapping import build_mapping
 from cgsim.mapping.store import load_mapped_folders, map_trajectory
 from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.propagator import Propagator
 from cgsim.model.simulator import Simulator
 
 
@@ -52,8 +53,17 @@ def map_structure(
     return mapped.frames(0, 1)
 
 
+def history_of(simulator: Simulator | Propagator) -> int:
+    """Frames that a step sees, the present one included."""
+    return simulator.history if isinstance(simulator, Propagator) else simulator.config.history
+
+
 def choose_starts(
-    simulator: Simulator, starts: Sequence[MappedTrajectory], *, n_replicas: int, seed: int
+    simulator: Simulator | Propagator,
+    starts: Sequence[MappedTrajectory],
+    *,
+    n_replicas: int,
+    seed: int,
 ) -> list[MappedTrajectory]:
     """One short trajectory (the history) per molecule and replica, replicas of a molecule in a row.
 
@@ -91,19 +101,19 @@ def _handedness(trajectory: MappedTrajectory) -> list[int]:
 
 
 def _history(
-    simulator: Simulator, trajectory: MappedTrajectory, random: np.random.Generator
+    simulator: Simulator | Propagator, trajectory: MappedTrajectory, random: np.random.Generator
 ) -> MappedTrajectory:
     """The k frames, one step apart, up to a random one; one frame repeated if they are too few."""
-    timestep = simulator.timestep
+    timestep, n_history = simulator.timestep, history_of(simulator)
     stride = round(timestep / trajectory.frame_interval)
     if stride < 1 or not np.isclose(stride * trajectory.frame_interval, timestep, rtol=1e-3):
         stride = trajectory.n_frames  # frames at other times than the steps give no velocities
-    span = (simulator.config.history - 1) * stride
+    span = (n_history - 1) * stride
     if trajectory.n_frames > span:
         last = int(random.integers(span, trajectory.n_frames))
         rows = np.arange(last - span, last + 1, stride) if span else np.array([last])
     else:
-        rows = np.full(simulator.config.history, int(random.integers(trajectory.n_frames)))
+        rows = np.full(n_history, int(random.integers(trajectory.n_frames)))
     cell = None if trajectory.cell is None else trajectory.cell[rows]
     return replace(
         trajectory,
@@ -137,7 +147,20 @@ def start_batch(simulator: Simulator, systems: Sequence[MappedTrajectory]) -> CG
     return join(graphs, counts, windows)
 
 
-def read_starts(paths: Sequence[Path], simulator: Simulator) -> list[MappedTrajectory]:
-    """Mapped trajectories and, mapped now, structure files."""
-    structures = [map_structure(path, simulator) for path in paths if path.is_file()]
-    return [*load_mapped_folders([path for path in paths if not path.is_file()]), *structures]
+def read_starts(paths: Sequence[Path], simulator: Simulator | Propagator) -> list[MappedTrajectory]:
+    """Mapped trajectories and, mapped now as the data of a simulator were, structure files.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If something cannot be read, or there are structure files for a propagator.
+    """
+    files = [path for path in paths if path.is_file()]
+    mapped = load_mapped_folders([path for path in paths if not path.is_file()])
+    if not isinstance(simulator, Propagator):
+        return [*mapped, *(map_structure(path, simulator) for path in files)]
+    if files:
+        raise ValueError(
+            f"{files[0]}: a propagator starts from frames of beads, folders NAME.cg of `cgsim map`"
+        )
+    return mapped

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from cgsim.data.graphs import CGData
 from cgsim.mapping.trajectory import MappedTrajectory
-from cgsim.model.noise.correlated import CorrelatedGaussian
-from cgsim.model.noise.elastic import ElasticGaussian
+from cgsim.model.loss import reduced_acceleration
 from cgsim.model.noise.gaussian import GaussianField
 from cgsim.model.simulator import Simulator
 
@@ -63,19 +62,13 @@ def reordered(
 
 def dense_precision(field: GaussianField) -> Tensor:
     """The precision matrix [3 n, 3 n] of a Gaussian field, all systems of the batch in one."""
-    one = torch.eye(3, dtype=field.diagonal.dtype)
-    matrix = torch.kron(torch.diag(field.diagonal), one)
-    if not isinstance(field, CorrelatedGaussian | ElasticGaussian):
-        return matrix
-    blocks = field.weight[:, None, None] * one
-    if isinstance(field, ElasticGaussian):
-        along = field.direction[:, :, None] * field.direction[:, None, :]
-        blocks = blocks + field.stiffness[:, None, None] * along
-    for (first, second), block in zip(field.pairs.T.tolist(), blocks, strict=True):
-        stretch = field.diagonal.new_zeros(len(field.diagonal))
-        stretch[first], stretch[second] = 1, -1
-        matrix = matrix + torch.kron(torch.outer(stretch, stretch), block)
-    return matrix
+    one = torch.eye(3 if field.n_alike == 3 else 1, dtype=torch.float64)
+    n_rows = (3 * field.counts).tolist()  # what is beyond is padding
+    blocks = [
+        torch.kron(matrix, one.to(matrix))[:n, :n]
+        for matrix, n in zip(field.precision(), n_rows, strict=True)
+    ]
+    return torch.block_diag(*blocks).to(field.diagonal)
 
 
 def rotated_precision(precision: Tensor, matrix: Tensor) -> Tensor:
@@ -97,14 +90,15 @@ def outputs(simulator: Simulator, batch: CGData, residual: Tensor) -> dict[str, 
     """
     prediction = simulator.predict(batch)
     pos, next_pos = batch.pos.to(simulator.dtype), batch.next_pos.to(simulator.dtype)
+    target = reduced_acceleration(simulator, pos, next_pos)
     said = {
         "mean": prediction.acceleration.mean,
         "displacement": prediction.displacement,
         "precision": dense_precision(prediction.acceleration),
-        "log_prob": prediction.acceleration.log_prob(simulator.reduced_acceleration(pos, next_pos)),
+        "log_prob": prediction.acceleration.log_prob(target),
         "nll": simulator.loss(batch, generator=torch.Generator().manual_seed(0))["nll"],
     }
-    graph = simulator._graph(pos[:, -1], batch)
+    graph = simulator.graph_at(pos[:, -1], batch)
     if (denoiser := simulator.denoiser(pos[:, -1], prediction, graph=graph)) is not None:
         said["score"] = denoiser.guided(residual.to(pos), ANGLE)
     return said

@@ -11,6 +11,7 @@ from cgsim.config import (
     EmbeddingConfig,
     GraphConfig,
     ModelConfig,
+    SamplerConfig,
     ScoreConfig,
 )
 from cgsim.data.scales import measure
@@ -32,7 +33,8 @@ TINY = ModelConfig(
     embedding=EmbeddingConfig(n_channels=4, n_layers=1),
     graph=GraphConfig(n_hops=2, cutoff=2.0, n_radial=4),
     dynamics=DynamicsConfig(n_channels=4, n_layers=2, lmax=1, noise="correlated"),
-    score=ScoreConfig(n_channels=4, n_layers=1, n_evaluations=2, start_level=1.5),
+    score=ScoreConfig(n_channels=4, n_layers=1),
+    sampler=SamplerConfig(n_evaluations=2, sigma_max=1.5),
 )
 """A network small enough for tests, with all its parts."""
 

@@ -19,6 +19,7 @@ from cgsim.hardware.compile import compiled, has_compiler, in_short
 from cgsim.hardware.memory import is_out_of_memory
 from cgsim.hardware.threads import compiled_threads, cpu_threads
 from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.loss import draw, losses
 from cgsim.model.simulator import Simulator
 from cgsim.nn.graph.neighbours import COMPLETE_LIMIT, BeadGraph
 
@@ -72,7 +73,7 @@ def sizes_to_compile(
     for trajectory in trajectories:
         n_frames[trajectory.n_beads] += trajectory.n_frames
     is_grid = max(n_frames) <= COMPLETE_LIMIT and all(own.cell is None for own in trajectories)
-    if type(simulator).loss is not Simulator.loss or not is_grid or not has_compiler():
+    if not simulator.dynamics.equivariant or not is_grid or not has_compiler():
         return set()
 
     def saved(size: int) -> float:
@@ -121,11 +122,11 @@ class CompiledLoss:
         self, batch: CGData, *, generator: torch.Generator, perturbation: Perturbation
     ) -> Losses:
         """Losses of a batch of windows."""
-        inputs = self.simulator.draw(batch, generator=generator, perturbation=perturbation)
+        inputs = draw(self.simulator, batch, generator=generator, perturbation=perturbation)
         graph = inputs[-1]
         size = graph.width  # 0 of a batch that is no grid
         if size not in self.sizes:
-            return self.simulator.losses(*inputs)
+            return losses(self.simulator, *inputs)
         _settle(graph)
         if size not in self._functions:
             self._functions[size] = self._compile(size, *inputs)
@@ -135,7 +136,7 @@ class CompiledLoss:
         self, size: int, windows: Windows, embedding: Tensor, graph: BeadGraph
     ) -> Function:
         def plain(windows: Windows, embedding: Tensor, graph: BeadGraph) -> Losses:
-            return self.simulator.losses(windows, embedding, graph)
+            return losses(self.simulator, windows, embedding, graph)
 
         def gradient(function: Function) -> list[Tensor]:
             leaf = embedding.detach().requires_grad_()

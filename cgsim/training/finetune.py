@@ -136,7 +136,7 @@ def finetune(
     check_claim(directory, settings)
     final = directory / SIMULATOR_FILE
     if final.exists():
-        return load_simulator(final, network=type(ancestor.simulator))
+        return load_simulator(final)
     tuned = with_atom_types(ancestor.simulator, atom_types_of(trajectories))
     windows = _Windows.cut(tuned, trajectories, validation, replay=replay, config=finetuning)
     ancestor.compare(trajectories)
@@ -149,7 +149,7 @@ def finetune(
     write_atomic_json(directory / REPORT_FILE, to_dict(report))
     provenance = Provenance(trajectories[0].recipe, to_dict(module.config), data)
     save_simulator(tuned, final, provenance=provenance)
-    return load_simulator(final, network=type(ancestor.simulator))
+    return load_simulator(final)
 
 
 def print_report(report: FinetuningReport) -> None:

@@ -22,7 +22,9 @@ from cgsim.model.checkpoint import (
     load_simulator,
     save_simulator,
 )
+from cgsim.model.networks import Network, read_model_config, with_networks
 from cgsim.model.simulator import Simulator
+from cgsim.model.upgrade import upgraded_model
 from cgsim.training.module import TrainingModule
 from cgsim.training.trainer import optimise
 
@@ -38,7 +40,7 @@ def fit(
     validation: Sequence[MappedTrajectory] | None = None,
     hardware: Hardware | None = None,
     data_provenance: dict[str, Any] | None = None,
-    network: type[Simulator] = Simulator,
+    network: Network | Sequence[Network] | None = None,
 ) -> Simulator:
     """Train a simulator and write ``simulator.safetensors`` into a directory.
 
@@ -60,7 +62,8 @@ def fit(
     data_provenance
         Written into the checkpoint with the names and lengths of the trajectories.
     network
-        The class to train: a `Simulator`, one of `cgsim.baselines`, or your own.
+        Networks in place of those of cgsim: one of `cgsim.baselines`, or your own (see
+        `cgsim.model.networks`).
 
     Returns
     -------
@@ -75,7 +78,7 @@ def fit(
         If the loss is no longer a number.
     """
     directory = Path(directory)
-    model, training = model or ModelConfig(), training or TrainingConfig()
+    model, training = with_networks(model or ModelConfig(), network), training or TrainingConfig()
     final = directory / SIMULATOR_FILE
     check_alike([*trajectories, *(validation or [])])
     data = {"trajectories": described(trajectories), **(data_provenance or {})}
@@ -86,11 +89,9 @@ def fit(
     }
     if validation is not None:
         settings["validation"] = described(validation)
-    if network is not Simulator:
-        settings["network"] = network.__name__
     check_claim(directory, settings)
     if _has_ended(final, training):
-        return load_simulator(final, network=network)
+        return load_simulator(final)
     if validation is None:
         trajectories, validation = split_by_time(
             trajectories, fraction=training.validation_fraction
@@ -98,7 +99,7 @@ def fit(
         check_held_out(validation, n_needed=model.history * training.stride + 1)
     torch.manual_seed(training.seed)
     statistics = measure(trajectories, stride=training.stride)
-    simulator = network(model, atom_types=atom_types_of(trajectories), statistics=statistics)
+    simulator = Simulator(model, atom_types=atom_types_of(trajectories), statistics=statistics)
     train, held_out = (
         training_windows(simulator, part, n_beads=training.n_window_beads)
         for part in (trajectories, validation)
@@ -113,7 +114,7 @@ def fit(
     )
     provenance = Provenance(trajectories[0].recipe, to_dict(training), data)
     save_simulator(simulator, final, provenance=provenance)
-    return load_simulator(final, network=network)
+    return load_simulator(final)
 
 
 def training_windows(
@@ -242,7 +243,10 @@ def _has_ended(final: Path, training: TrainingConfig) -> bool:
 def _completed(file: Path) -> dict[str, Any]:
     """Settings of a run, with the defaults of what was no option yet when it began."""
     settings = read_json(file)
-    configs = {"model": ModelConfig, "training": TrainingConfig, "finetuning": FinetuningConfig}
+    if "model" in settings:
+        model = upgraded_model(settings["model"], settings.pop("network", "Simulator"))
+        settings["model"] = to_dict(read_model_config(model, where=f"{file}: model"))
+    configs = {"training": TrainingConfig, "finetuning": FinetuningConfig}
     for name, config in configs.items():
         if name in settings:
             settings[name] = to_dict(from_dict(config, settings[name], where=f"{file}: {name}"))

@@ -126,7 +126,7 @@ def with_atom_types(simulator: Simulator, atom_types: Sequence[str]) -> Simulato
     """
     known = simulator.atom_types
     types = (*known, *sorted(set(atom_types) - set(known)))
-    other = type(simulator)(simulator.config, atom_types=types, statistics=simulator.statistics)
+    other = Simulator(simulator.config, atom_types=types, statistics=simulator.statistics)
     other.to(simulator.dtype)
     other.recipe = simulator.recipe
     old = dict(simulator.named_parameters())
@@ -135,7 +135,7 @@ def with_atom_types(simulator: Simulator, atom_types: Sequence[str]) -> Simulato
             n_new = len(value) - len(old[name]) if value.dim() else 0
             if value.shape[1:] != old[name].shape[1:] or n_new not in (0, len(types) - len(known)):
                 raise ValueError(
-                    f"a {type(simulator).__name__} cannot learn new atom types "
+                    f"a {type(simulator.embedding).__name__} cannot learn new atom types "
                     f"({', '.join(types[len(known) :])}): train one anew"
                 )
             mean = old[name].mean(dim=0, keepdim=True)

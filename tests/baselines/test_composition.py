@@ -7,12 +7,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cgsim.baselines import CompositionSimulator
 from cgsim.baselines.composition import CompositionEmbedding
 from cgsim.config import EmbeddingConfig, Hardware, TrainingConfig
 from cgsim.data.scales import measure
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import load_simulator, read_header
+from cgsim.model.networks import with_networks
+from cgsim.model.simulator import Simulator
 from cgsim.testing.checks import assert_batch_invariant, assert_equivariant, outputs
 from cgsim.testing.systems import ATOM_TYPES, TINY, perturb_parameters, random_chain
 from cgsim.training.fit import fit
@@ -39,12 +40,13 @@ def embed(
     return found
 
 
-def untrained(trajectories: list[MappedTrajectory]) -> CompositionSimulator:
+def untrained(trajectories: list[MappedTrajectory]) -> Simulator:
     statistics = measure(trajectories, stride=1)
-    return CompositionSimulator(TINY, atom_types=ATOM_TYPES, statistics=statistics)
+    model = with_networks(TINY, CompositionEmbedding)
+    return Simulator(model, atom_types=ATOM_TYPES, statistics=statistics)
 
 
-def random_composition(trajectories: list[MappedTrajectory]) -> CompositionSimulator:
+def random_composition(trajectories: list[MappedTrajectory]) -> Simulator:
     """Random weights, none of them zero, in float64 and evaluation mode."""
     simulator = untrained(trajectories)
     perturb_parameters(simulator)
@@ -126,12 +128,12 @@ def test_trained_and_stored_like_any_simulator(tmp_path: Path) -> None:
         model=TINY,
         training=TrainingConfig(n_steps=2, batch_size=4, n_warmup=1, steps_per_epoch=2),
         hardware=Hardware(accelerator="cpu"),
-        network=CompositionSimulator,
+        network=CompositionEmbedding,
     )
     file = tmp_path / "simulator.safetensors"
-    assert read_header(file)["network"] == "CompositionSimulator"
-    found = load_simulator(file, network=CompositionSimulator)
-    assert type(found) is type(simulator) is CompositionSimulator
+    assert read_header(file)["model"]["networks"]["embedding"] == "CompositionEmbedding"
+    found = load_simulator(file, network=CompositionEmbedding)
+    assert type(found.embedding) is type(simulator.embedding) is CompositionEmbedding
     batch, residual = found.windows([chain])[[2, 5]], torch.randn(10, 3)
     expected = outputs(simulator, batch, residual)
     for key, value in outputs(found, batch, residual).items():

@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from cgsim.baselines import PlainSimulator
-from cgsim.baselines.plain import random_rotations, turned
+from cgsim.baselines import PlainDynamics
 from cgsim.config import Hardware, ModelConfig, TrainingConfig
+from cgsim.data.augmentation import random_rotations, turned
 from cgsim.data.graphs import CGData
 from cgsim.data.scales import measure
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import load_simulator, read_header
+from cgsim.model.dynamics import Dynamics
+from cgsim.model.networks import with_networks
 from cgsim.model.noise.correlated import CorrelatedGaussian
 from cgsim.model.noise.independent import IndependentGaussian
 from cgsim.model.simulator import Simulator
@@ -37,14 +39,13 @@ SHORT = TrainingConfig(n_steps=2, batch_size=4, n_warmup=1, steps_per_epoch=2)
 CPU = Hardware(accelerator="cpu")
 
 
-def untrained(trajectories: list[MappedTrajectory], config: ModelConfig = PLAIN) -> PlainSimulator:
+def untrained(trajectories: list[MappedTrajectory], config: ModelConfig = PLAIN) -> Simulator:
     statistics = measure(trajectories, stride=1)
-    return PlainSimulator(config, atom_types=ATOM_TYPES, statistics=statistics)
+    model = with_networks(config, PlainDynamics)
+    return Simulator(model, atom_types=ATOM_TYPES, statistics=statistics)
 
 
-def random_plain(
-    trajectories: list[MappedTrajectory], config: ModelConfig = PLAIN
-) -> PlainSimulator:
+def random_plain(trajectories: list[MappedTrajectory], config: ModelConfig = PLAIN) -> Simulator:
     """Random weights, none of them zero, in float64 and evaluation mode."""
     simulator = untrained(trajectories, config)
     perturb_parameters(simulator)
@@ -158,7 +159,9 @@ def test_every_parameter_learns() -> None:
 
 def test_what_it_has_not_is_refused() -> None:
     chain = random_chain(4)
-    with pytest.raises(ValueError, match=r"no score network: set config\.score to None"):
+    with pytest.raises(
+        ValueError, match=r"PlainDynamics has no equivariant latents .* set model\.score to None"
+    ):
         untrained([chain], TINY)
     elastic = replace(PLAIN, dynamics=replace(TINY.dynamics, noise="elastic"))
     with pytest.raises(ValueError, match=r"dynamics\.noise is 'elastic'"):
@@ -259,17 +262,19 @@ def test_the_loss_falls() -> None:
 def test_trained_stored_and_rolled_out_like_any_simulator(tmp_path: Path) -> None:
     chain = random_chain(5, n_frames=60)
     simulator = fit(
-        [chain], tmp_path, model=PLAIN, training=SHORT, hardware=CPU, network=PlainSimulator
+        [chain], tmp_path, model=PLAIN, training=SHORT, hardware=CPU, network=PlainDynamics
     )
     file = tmp_path / "simulator.safetensors"
-    assert read_header(file)["network"] == "PlainSimulator"
-    found = load_simulator(file, network=PlainSimulator)
-    assert type(found) is type(simulator) is PlainSimulator
+    assert read_header(file)["model"]["networks"]["dynamics"] == "PlainDynamics"
+    found = load_simulator(file, network=PlainDynamics)
+    assert type(found.dynamics) is type(simulator.dynamics) is PlainDynamics
     assert not found.training
     batch = found.windows([chain])[[2, 5]]
     for key, value in said(simulator, batch).items():
         assert torch.equal(said(found, batch)[key], value), key
     rollout = simulate(found, [chain], n_steps=3, seed=0)
     assert np.isfinite(rollout.trajectories[0].pos).all()
-    with pytest.raises(ValueError, match=r"holds a PlainSimulator, not a Simulator"):
-        load_simulator(file)
+    with pytest.raises(
+        ValueError, match=r"its dynamics network is 'PlainDynamics', not 'Dynamics'"
+    ):
+        load_simulator(file, network=Dynamics)

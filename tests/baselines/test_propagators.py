@@ -1,128 +1,171 @@
-"""Propagators to beat: exact regression, exact noise, the symmetries of space."""
+"""Propagators by name: each is rolled out like a simulator; VAR against exact answers."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cgsim.baselines.propagators import (
-    LinearPropagator,
-    cut_windows,
-    no_op,
-    random_walk,
-    vector_autoregression,
-)
+from cgsim.baselines import PROPAGATORS, fit_propagator, load_propagator, save_propagator
+from cgsim.baselines.linear import LinearPropagator
+from cgsim.baselines.propagators import fit_linear
+from cgsim.baselines.recurrent import RecurrentConfig
+from cgsim.baselines.regression import cut_windows, vector_autoregression
+from cgsim.evaluate.sources import read_ensembles
+from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.rollout.simulate import roll_out_beside, simulate
 from cgsim.testing.checks import random_rotation
+from cgsim.testing.exact import rouse_chain
+from cgsim.testing.systems import random_chain
 
-N_BEADS = 4
-
-
-def known(seed: int = 0, *, n_frames: int = 2) -> LinearPropagator:
-    """Random coefficients whose rows sum to 1 over all frames, and a random covariance."""
-    rng = np.random.default_rng(seed)
-    coefficients = rng.normal(size=(n_frames, N_BEADS, N_BEADS)) / (2 * N_BEADS)
-    excess = coefficients.sum(axis=(0, 2)) - 1
-    coefficients[0] -= excess[:, None] / N_BEADS
-    root = rng.normal(size=(N_BEADS, N_BEADS))
-    return LinearPropagator(coefficients, root @ root.T)
+CHAIN = rouse_chain(4)
+TIMESTEP = 0.5  # ps; the relaxation times of the chain are 1.71, 0.5 and 0.29 ps
+N_TRAINING, N_REPLICAS, N_STEPS = 20_000, 10, 2000
 
 
-def histories(n_windows: int, *, n_frames: int = 2, seed: int = 1) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(n_windows, N_BEADS, n_frames, 3))
+@pytest.fixture(scope="module")
+def md() -> MappedTrajectory:
+    """A Rouse chain: its normal modes are Ornstein-Uhlenbeck processes, which are VAR(1)."""
+    return CHAIN.trajectory(N_TRAINING, TIMESTEP, seed=0)
 
 
-@pytest.mark.parametrize("n_frames", [1, 2, 3])
-def test_autoregression_is_exact_without_noise(n_frames: int) -> None:
-    truth = known(n_frames=n_frames)
-    history = histories(40, n_frames=n_frames)
-    fitted = vector_autoregression(history, truth.mean(history))
-    np.testing.assert_allclose(fitted.coefficients, truth.coefficients, atol=1e-10)
-    np.testing.assert_allclose(fitted.covariance, 0, atol=1e-18)
+@pytest.fixture(scope="module")
+def modes(md: MappedTrajectory) -> np.ndarray:
+    """Normal modes [n_modes, n_replicas, n_steps, 3] of a roll-out of VAR(1)."""
+    propagator = fit_propagator("var", [md], stride=1, history=1)
+    rollout = simulate(propagator, md, N_STEPS, n_replicas=N_REPLICAS, seed=1)
+    assert not rollout.failures
+    return np.stack([CHAIN.modes(np.asarray(own.pos)) for own in rollout.trajectories], axis=1)
 
 
-def test_autoregression_recovers_coefficients_and_covariance() -> None:
-    truth, history = known(), histories(20_000)
-    fitted = vector_autoregression(history, truth.sample(history, 1, seed=2)[0])
-    np.testing.assert_allclose(fitted.coefficients, truth.coefficients, atol=0.06)
-    np.testing.assert_allclose(fitted.covariance, truth.covariance, atol=0.12)
+def sampling_error(first: float, second: float) -> float:
+    """Of a mean of products of two processes ``x_{t+1} = a x_t + e`` of variance 1.
+
+    It falls with the number of independent samples, ``n (1 - a b) / (1 + a b)`` of n frames
+    (Bartlett, J. R. Stat. Soc. B 8, 27, 1946), three components each; the error of the fit comes
+    on top of that of the roll-out.
+    """
+    n_training, n_rolled = 3 * N_TRAINING, 3 * N_REPLICAS * N_STEPS
+    correlation = (1 + first * second) / (1 - first * second)
+    return float(np.sqrt(correlation / n_training + correlation / n_rolled))
 
 
-def test_residual_covariance_is_unbiased() -> None:
-    truth = known()
-    fits = [
-        vector_autoregression(history, truth.sample(history, 1, seed=seed)[0]).covariance
-        for seed in range(2000)
-        for history in [histories(6, seed=seed)]
-    ]
-    error = np.std(fits, axis=0) / np.sqrt(len(fits))
-    assert (np.abs(np.mean(fits, axis=0) - truth.covariance) < 4.5 * error).all()
+def test_autoregression_reproduces_the_covariance(modes: np.ndarray) -> None:
+    """Of normal modes: ``kT / r`` on the diagonal, nothing off it; within 4 standard errors."""
+    decay = np.exp(-TIMESTEP / CHAIN.relaxation_times)
+    spread = np.sqrt(CHAIN.thermal_energy * CHAIN.relaxation_times)
+    found = np.einsum("irtc,jrtc->ij", modes, modes) / modes[0].size
+    for i in range(3):
+        for j in range(3):
+            error = spread[i] * spread[j] * sampling_error(decay[i], decay[j])
+            expected = spread[i] ** 2 if i == j else 0.0
+            assert abs(found[i, j] - expected) < 4 * error * (np.sqrt(2) if i == j else 1)
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_fit_and_sample_turn_and_shift_with_the_molecule(sign: int) -> None:
-    rotation, shift = sign * random_rotation(seed=3).numpy(), np.array([30.0, -20.0, 10.0])
-    history, next_pos = histories(30), histories(30, n_frames=1, seed=5)[:, :, 0]
-    fitted = vector_autoregression(history, next_pos)
-    moved = vector_autoregression(history @ rotation.T + shift, next_pos @ rotation.T + shift)
-    np.testing.assert_allclose(moved.coefficients, fitted.coefficients, atol=1e-8)
-    np.testing.assert_allclose(moved.covariance, fitted.covariance, atol=1e-8)
-    np.testing.assert_allclose(
-        fitted.mean(history @ rotation.T + shift),
-        fitted.mean(history) @ rotation.T + shift,
-        atol=1e-8,
+def test_autoregression_reproduces_the_autocorrelation(modes: np.ndarray) -> None:
+    """``exp(-r t)`` at lags of 1 to 6 steps, within 4 standard errors."""
+    decay = np.exp(-TIMESTEP / CHAIN.relaxation_times)
+    lags = np.arange(1, 7)
+    expected = CHAIN.mode_autocorrelation(lags * TIMESTEP)
+    for mode, own in enumerate(modes):
+        error = sampling_error(decay[mode], decay[mode])
+        for lag in lags:
+            found = (own[:, lag:] * own[:, :-lag]).mean() / np.square(own).mean()
+            assert abs(found - expected[mode, lag - 1]) < 4 * error
+
+
+def test_frames_without_memory_have_the_covariance_and_no_correlation(
+    md: MappedTrajectory,
+) -> None:
+    rollout = simulate(fit_propagator("independent", [md], stride=1), md, 4000, seed=0)
+    pos = np.asarray(rollout.trajectories[0].pos, dtype=np.float64)
+    found = CHAIN.modes(pos)
+    for mode, time in zip(found, CHAIN.relaxation_times, strict=True):
+        assert mode.var() == pytest.approx(CHAIN.thermal_energy * time, rel=0.1)
+        assert abs((mode[1:] * mode[:-1]).mean() / mode.var()) < 4 / np.sqrt(mode.size)
+
+
+def chain(name: str, *, n_beads: int = 4, seed: int = 0) -> MappedTrajectory:
+    """Beads on springs to places in a row, a frame every 2 ps."""
+    random = np.random.default_rng(seed)
+    moved = np.zeros((300, n_beads, 3))
+    for frame in range(1, 300):
+        moved[frame] = 0.9 * moved[frame - 1] + 0.02 * random.normal(size=(n_beads, 3))
+    places = 0.4 * np.arange(n_beads)[:, None] * [1.0, 0.0, 0.0]
+    own = random_chain(n_beads, n_frames=300, name=name)
+    return replace(own, pos=(places + moved).astype(np.float32), frame_interval=2.0)
+
+
+@pytest.fixture
+def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An LSTM that is trained for a moment only."""
+    short = partial(RecurrentConfig, n_units=8, n_steps=20)
+    monkeypatch.setattr("cgsim.baselines.propagators.RecurrentConfig", short)
+
+
+@pytest.mark.parametrize("kind", PROPAGATORS)
+def test_each_is_fitted_stored_and_rolled_out_like_a_simulator(
+    kind: str, tmp_path: Path, short_training: None
+) -> None:
+    train, test = [chain("a", seed=1), chain("b", seed=2)], [chain("c", seed=3)]
+    fitted = fit_propagator(kind, train, stride=2)
+    assert fitted.timestep == 4.0
+    assert fitted.length_scale == pytest.approx(0.4, rel=0.05)
+    propagator = load_propagator(save_propagator(fitted, tmp_path / "fitted.safetensors"))
+    rollout = roll_out_beside(propagator, test, 400.0, seed=0, output=tmp_path / "out")
+    assert rollout.n_steps == 100
+    assert not rollout.failures
+    (learned,) = read_ensembles([tmp_path / "out"])
+    assert (learned.name, learned.n_frames, learned.frame_interval) == ("c", 100, 4.0)
+
+
+def test_an_autoregression_sees_as_many_frames_as_are_asked_for() -> None:
+    train = [chain("a")]
+    assert fit_propagator("var", train, stride=1).history == 5
+    assert fit_propagator("var", train, stride=1, history=2).history == 2
+
+
+def test_windows_start_a_step_apart() -> None:
+    train = [chain("a", seed=1), chain("b", seed=2)]
+    fitted = fit_linear(vector_autoregression, train, stride=3, history=2)
+    windows = [cut_windows(own.pos, n_history=2, stride=3) for own in train]
+    past, following = (np.concatenate([own[side][::3] for own in windows]) for side in (0, 1))
+    expected = vector_autoregression(past, following, timestep=6.0)
+    np.testing.assert_allclose(fitted.coefficients, expected.coefficients, rtol=1e-12)
+    np.testing.assert_allclose(fitted.covariance, expected.covariance, rtol=1e-12)
+
+
+def test_turning_is_not_learned_where_rigid_motion_was_taken_out() -> None:
+    """A rigid molecule that turns by itself: what its windows show is that nothing moves."""
+    still = chain("a").pos[5].astype(np.float64)
+    still -= still.mean(axis=0)
+    turned = np.stack([still @ random_rotation(seed=seed).numpy().T for seed in range(40)])
+    own = replace(chain("a"), pos=turned.astype(np.float32), bead_mass=np.ones(4))
+    shapes = replace(own, recipe=own.recipe | {"rigid_motion": False})
+    fitted, other = (
+        fit_linear(vector_autoregression, [each], stride=1, history=1)
+        for each in (_moving(shapes), _moving(own))
     )
+    assert isinstance(fitted, LinearPropagator)
+    assert np.trace(fitted.covariance) < 1e-3 * np.trace(other.covariance)
 
 
-def test_samples_have_the_mean_and_the_covariance() -> None:
-    propagator, history = known(), histories(2)
-    samples = propagator.sample(history, 40_000, seed=0)
-    assert samples.shape == (40_000, 2, N_BEADS, 3)
-    np.testing.assert_allclose(samples.mean(axis=0), propagator.mean(history), atol=0.06)
-    flat = (samples - propagator.mean(history)).reshape(len(samples), -1)
-    expected = np.kron(np.eye(2), np.kron(propagator.covariance, np.eye(3)))
-    np.testing.assert_allclose(flat.T @ flat / len(flat), expected, atol=0.25)
-
-
-def test_samples_follow_the_seed() -> None:
-    propagator, history = known(), histories(2)
-    first = propagator.sample(history, 3, seed=1)
-    np.testing.assert_array_equal(first, propagator.sample(history, 3, seed=1))
-    assert (first != propagator.sample(history, 3, seed=2)).all()
-
-
-def test_only_the_last_frames_of_a_longer_history_count() -> None:
-    propagator, history = known(), histories(5, n_frames=4)
-    np.testing.assert_array_equal(propagator.mean(history), propagator.mean(history[:, :, 2:]))
-
-
-def test_no_op_stays() -> None:
-    history = histories(5)
-    samples = no_op(N_BEADS).sample(history, 3, seed=0)
-    np.testing.assert_allclose(samples, np.stack([history[:, :, -1]] * 3), atol=1e-14)
-
-
-def test_random_walk_has_the_covariance_of_the_displacements() -> None:
-    history, truth = histories(20_000), known().covariance
-    start = LinearPropagator(np.eye(N_BEADS)[None], truth)
-    fitted = random_walk(history, start.sample(history, 1, seed=0)[0])
-    np.testing.assert_allclose(fitted.mean(history), history[:, :, -1], atol=1e-12)
-    np.testing.assert_allclose(fitted.covariance, truth, atol=0.12)
-
-
-def test_windows_are_the_right_frames() -> None:
-    pos = np.arange(8.0)[:, None, None] + np.zeros((8, N_BEADS, 3))
-    history, next_pos = cut_windows(pos, n_history=3, stride=2)
-    assert history.shape == (2, N_BEADS, 3, 3)
-    assert history[:, 0, :, 0].tolist() == [[0, 2, 4], [1, 3, 5]]
-    assert next_pos[:, 0, 0].tolist() == [6, 7]
+def _moving(trajectory: MappedTrajectory) -> MappedTrajectory:
+    """A little noise on top, as what does not move cannot be fitted."""
+    noise = 1e-3 * np.random.default_rng(0).normal(size=trajectory.pos.shape)
+    return replace(trajectory, pos=(trajectory.pos + noise).astype(np.float32))
 
 
 def test_bad_input_is_refused() -> None:
-    with pytest.raises(ValueError, match="need at least 7"):
-        cut_windows(np.zeros((6, N_BEADS, 3)), n_history=3, stride=2)
-    with pytest.raises(ValueError, match="more than 2"):
-        vector_autoregression(histories(2), np.zeros((2, N_BEADS, 3)))
-    with pytest.raises(ValueError, match="next_pos"):
-        random_walk(histories(5), np.zeros((4, N_BEADS, 3)))
-    with pytest.raises(ValueError, match="2 or more frames"):
-        known().mean(histories(5, n_frames=1))
-    with pytest.raises(ValueError, match="covariance"):
-        LinearPropagator(np.zeros((1, 3, 3)), np.zeros((2, 2)))
+    train = [chain("a")]
+    with pytest.raises(ValueError, match="no propagator 'arima'; there are persistence"):
+        fit_propagator("arima", train, stride=1)
+    with pytest.raises(ValueError, match="history and stride must be at least 1, got 5 and 0"):
+        fit_propagator("var", train, stride=0)
+    with pytest.raises(ValueError, match=r"molecules of one size.*\[4, 5\] beads"):
+        fit_propagator("var", [*train, chain("b", n_beads=5)], stride=1)
+    with pytest.raises(ValueError, match="a: 10 frames; 5 past frames"):
+        fit_propagator("var", [train[0].frames(0, 10)], stride=2)
+    with pytest.raises(ValueError, match="frame intervals differ: a has 2 ps, b has 3 ps"):
+        fit_propagator("var", [*train, replace(chain("b"), frame_interval=3.0)], stride=1)

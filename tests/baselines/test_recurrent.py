@@ -14,6 +14,7 @@ from cgsim.baselines.recurrent import (
     root_mean_square,
 )
 from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.testing.checks import random_rotation
 from cgsim.testing.systems import random_chain
 
 
@@ -37,7 +38,9 @@ def walk(n_frames: int, *, step: float, seed: int) -> MappedTrajectory:
 
 def test_samples_have_the_mean_and_spread_of_the_network() -> None:
     network = Constant(1.0, 0.0, -2.0, np.log(0.5))
-    propagator = RecurrentPropagator(network, history=2, length_scale=1.0, step_scale=0.1)
+    propagator = RecurrentPropagator(
+        network, history=2, position_scale=1.0, step_scale=0.1, timestep=1.0
+    )
     history = np.random.default_rng(0).normal(size=(3, 4, 5, 3))
     sampled = propagator.sample(history, 4000, seed=0) - history[:, :, -1]
     assert sampled.shape == (4000, 3, 4, 3)
@@ -68,6 +71,44 @@ def test_it_learns_the_spread_of_a_random_walk() -> None:
     assert root_mean_square([moved]) == pytest.approx(0.2, rel=0.1)  # sqrt(4) steps of 0.1
 
 
+def test_scales_are_those_of_the_data() -> None:
+    trajectory = walk(200, step=0.1, seed=0)
+    propagator = fit_recurrent([trajectory], RecurrentConfig(n_steps=1), stride=4, seed=0)
+    assert propagator.timestep == 4 * trajectory.frame_interval
+    assert propagator.n_beads is None
+    assert propagator.step_scale == pytest.approx(0.2, rel=0.1)
+    first, second = trajectory.edge_index
+    bonds = np.linalg.norm(trajectory.pos[:, first] - trajectory.pos[:, second], axis=2)
+    assert propagator.length_scale == pytest.approx(bonds[:196].mean(), rel=1e-3)
+
+
+def test_turning_is_not_learned_where_rigid_motion_was_taken_out() -> None:
+    """A rigid molecule in random orientations: superposed, its beads hardly move."""
+    still = random_chain(n_beads=4, n_frames=1, seed=0).pos[0]
+    still = still - still.mean(axis=0)
+    turned = np.stack([still @ random_rotation(seed=seed).numpy().T for seed in range(60)])
+    own = replace(walk(60, step=0.1, seed=0), pos=turned.astype(np.float32), bead_mass=np.ones(4))
+    shapes = replace(own, recipe={"method": "calpha", "rigid_motion": False})
+    config = RecurrentConfig(history=1, n_units=8, n_steps=150)
+    history = turned[:50, :, None]  # [50, 4, 1, 3]
+    moved = [
+        fit_recurrent([each], config, stride=1, seed=0).sample(history, 4, seed=0) - turned[:50]
+        for each in (shapes, own)
+    ]
+    assert root_mean_square(moved[:1]) < 0.3 * root_mean_square(moved[1:])
+
+
+def test_its_numbers_give_it_back() -> None:
+    config = RecurrentConfig(history=3, n_units=8, n_steps=5)
+    propagator = fit_recurrent([walk(200, step=0.1, seed=0)], config, stride=2, seed=0)
+    again = RecurrentPropagator.from_arrays(propagator.arrays(), timestep=2.0, length_scale=0.5)
+    history = np.random.default_rng(0).normal(size=(2, 4, 3, 3))
+    np.testing.assert_array_equal(
+        again.sample(history, 2, seed=0), propagator.sample(history, 2, seed=0)
+    )
+    assert (again.history, again.timestep, again.length_scale) == (3, 2.0, 0.5)
+
+
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match="n_units must be positive"):
         RecurrentConfig(n_units=0)
@@ -76,7 +117,7 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="nothing moves"):
         fit_recurrent([walk(40, step=0.0, seed=0)], RecurrentConfig(), stride=1, seed=0)
     propagator = RecurrentPropagator(
-        Constant(0, 0, 0, 0), history=3, length_scale=1.0, step_scale=1.0
+        Constant(0, 0, 0, 0), history=3, position_scale=1.0, step_scale=1.0, timestep=1.0
     )
     with pytest.raises(ValueError, match="3 or more frames"):
         propagator.sample(np.zeros((1, 4, 2, 3)), 1, seed=0)

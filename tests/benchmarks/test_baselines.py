@@ -33,8 +33,10 @@ from benchmarks.baselines.rows import (
     Row,
     System,
     Task,
+    as_they_lie,
     draw_values,
     fit_autoregression,
+    n_sound_frames,
     propagated,
 )
 from benchmarks.polymers.runs import SIZES, Data
@@ -47,9 +49,9 @@ from benchmarks.tables.baselines import (
     rollout_table,
 )
 from benchmarks.tables.cells import MISSING
-from cgsim.baselines import PlainSimulator
+from cgsim.baselines import PlainDynamics
 from cgsim.baselines.forecast import ForecastConfig
-from cgsim.baselines.propagators import LinearPropagator
+from cgsim.baselines.linear import LinearPropagator
 from cgsim.data.scales import measure
 from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.sources import ensembles_of
@@ -57,6 +59,8 @@ from cgsim.io import append_frames
 from cgsim.mapping.store import save_mapped
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.md import PolymerRun, build_peptide
+from cgsim.model.networks import with_networks
+from cgsim.model.simulator import Simulator
 from cgsim.testing.systems import random_chain
 
 
@@ -228,14 +232,32 @@ def test_an_autoregression_knows_a_linear_system(tmp_path: Path) -> None:
 
 
 def test_what_explodes_is_cut_and_counted(tmp_path: Path) -> None:
-    grow = LinearPropagator(np.array([3.0 * np.eye(4)]), np.zeros((4, 4)))
+    grow = LinearPropagator(np.array([3.0 * np.eye(4)]), np.zeros((4, 4)), timestep=2.0)
     own = task(tmp_path)
-    made = propagated(own, [(own.system.data.reference, grow)], 1)
+    made = propagated(own, [(own.system.data.reference, grow)])
     assert made.n_failures == 2
     assert all(ensemble.n_frames < 5 for ensemble in made.learned)
     scores = judge(own.system.data, made)
     assert scores["n_scored"] == 0
     assert scores["failures"] == 2
+
+
+def test_frames_count_until_a_bond_is_too_long() -> None:
+    frames = np.zeros((6, 2, 3))
+    frames[:, 1, 0] = [1, 2, 3, 1, np.nan, 1]
+    bond = np.array([[0], [1]])
+    assert n_sound_frames(frames, bond, longest_bond=2.5) == 2
+    assert n_sound_frames(frames[3:], bond, longest_bond=2.5) == 1
+    assert n_sound_frames(frames[:2], bond, longest_bond=2.5) == 2
+    assert n_sound_frames(frames[2:], bond, longest_bond=2.5) == 0
+    assert n_sound_frames(frames[:0], bond, longest_bond=2.5) == 0
+
+
+def test_propagators_start_from_the_frames_as_they_lie() -> None:
+    shapes = replace(md("a"), recipe={"method": "calpha", "rigid_motion": False})
+    rows = np.array([0, 2, 4])
+    np.testing.assert_array_equal(as_they_lie(shapes).at(rows), shapes.pos[rows])
+    assert np.abs(shapes.at(rows) - shapes.pos[rows]).max() > 1e-3
 
 
 def test_rg_alone_is_scored_like_the_structure() -> None:
@@ -257,7 +279,8 @@ def test_drawn_values_are_those_seen_in_the_state() -> None:
 def test_the_published_network_has_its_size() -> None:
     own = md("a")
     scales = measure([own], stride=1)
-    simulator = PlainSimulator(PUBLISHED, atom_types=sorted({*own.atom_type}), statistics=scales)
+    model = with_networks(PUBLISHED, PlainDynamics)
+    simulator = Simulator(model, atom_types=sorted({*own.atom_type}), statistics=scales)
     n_parameters = sum(weights.numel() for weights in simulator.parameters())
     assert n_parameters == pytest.approx(1.57e6, rel=0.1)
 

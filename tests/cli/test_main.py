@@ -25,6 +25,7 @@ COMMANDS = [
     "map",
     "train",
     "finetune",
+    "baseline",
     "rollout",
     "backmap",
     "evaluate",

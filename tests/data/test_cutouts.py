@@ -29,7 +29,7 @@ def stretched(cell: np.ndarray | None = None, *, n_beads: int = N_BEADS) -> Mapp
 
 
 def with_noise(noise: str) -> ModelConfig:
-    return replace(TINY, dynamics=replace(TINY.dynamics, noise=noise))  # type: ignore[arg-type]
+    return replace(TINY, dynamics=replace(TINY.dynamics, noise=noise))
 
 
 def cutouts(simulator: Simulator, systems: list[MappedTrajectory]) -> CutoutDataset:
@@ -111,7 +111,9 @@ def test_score_loss_is_of_the_core() -> None:
 def test_edges_of_a_cut_out_are_those_of_the_whole(cell: np.ndarray | None) -> None:
     simulator = random_simulator([stretched()])
     cut, whole, beads = both(simulator, stretched(cell))
-    part, all_of_it = (simulator._graph(batch.pos[:, -1].double(), batch) for batch in (cut, whole))
+    part, all_of_it = (
+        simulator.graph_at(batch.pos[:, -1].double(), batch) for batch in (cut, whole)
+    )
     place = torch.full((N_BEADS,), -1)
     place[beads] = torch.arange(N_WINDOW)
     ends = place[all_of_it.edge_index]

@@ -15,7 +15,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from cgsim.baselines import CompositionSimulator
+from cgsim.baselines import CompositionEmbedding
 from cgsim.model import checkpoint
 from cgsim.model.checkpoint import (
     FORMAT_VERSION,
@@ -26,6 +26,7 @@ from cgsim.model.checkpoint import (
     save_simulator,
 )
 from cgsim.model.simulator import Simulator
+from cgsim.model.upgrade import upgraded_model
 from cgsim.testing.checks import outputs
 from cgsim.testing.systems import TINY, random_chain, random_simulator
 from cgsim.units import UNITS
@@ -83,7 +84,7 @@ def test_header(tmp_path: Path, simulator: Simulator) -> None:
     assert load_provenance(path) == provenance
     header = read_header(path)
     assert header["units"] == UNITS
-    assert header["network"] == "Simulator"
+    assert header["model"]["networks"]["dynamics"] == "Dynamics"
     assert header["format_version"] == FORMAT_VERSION
     assert header["cgsim_version"]
 
@@ -180,20 +181,35 @@ def test_unchanged_rewrite_loads(stored: Path) -> None:
     load_simulator(rewritten(stored, lambda header, weights: None))
 
 
-def test_another_class_is_refused(stored: Path) -> None:
-    message = r"simulator\.safetensors: holds a Simulator, not a CompositionSimulator: .*=Simulator"
+def test_another_network_is_refused(stored: Path) -> None:
+    message = r"simulator\.safetensors: its embedding network is 'GraphEmbedding', not 'Composition"
     with pytest.raises(ValueError, match=message):
-        load_simulator(stored, network=CompositionSimulator)
-    rewritten(stored, lambda header, weights: header.update(network="Mine"))
-    with pytest.raises(ValueError, match=r"holds a Mine, not a Simulator: .*network=Mine"):
+        load_simulator(stored, network=CompositionEmbedding)
+
+
+def test_an_unknown_network_is_named_never_imported(stored: Path) -> None:
+    rewritten(stored, lambda header, weights: header["model"]["networks"].update(dynamics="Mine"))
+    message = r"no dynamics network 'Mine': .*--network package\.module:Mine"
+    with pytest.raises(ValueError, match=rf"simulator\.safetensors: {message}"):
         load_simulator(stored)
 
 
-def test_before_classes_were_recorded_all_were_simulators(stored: Path) -> None:
-    rewritten(stored, lambda header, weights: header.pop("network"))
-    assert type(load_simulator(stored)) is Simulator
-    with pytest.raises(ValueError, match="holds a Simulator, not a CompositionSimulator"):
-        load_simulator(stored, network=CompositionSimulator)
+def test_classes_of_simulators_that_were_stored_are_networks_now() -> None:
+    settings = {"history": 2, "score": None}
+    assert "networks" not in upgraded_model(settings)
+    assert upgraded_model(settings, "PlainSimulator")["networks"] == {"dynamics": "PlainDynamics"}
+    with pytest.raises(ValueError, match="made by Mine, a subclass of Simulator"):
+        upgraded_model(settings, "Mine")
+
+
+def test_settings_of_the_sampler_were_those_of_the_score_network() -> None:
+    old = {"n_channels": 8, "n_hidden": 0, "spacing": 2.0, "start_level": 3.0, "present": True}
+    new = upgraded_model({"score": old | {"farthest": 30.0, "guidance": 2.5, "order": 1}})
+    assert new["score"] == {"n_channels": 8, "rho": 2.0, "current_distances": True}
+    expected = {"rho": 2.0, "sigma_max": 3.0, "reject_beyond": 30.0, "guidance": 2.5}
+    assert new["sampler"] == expected
+    with pytest.raises(ValueError, match=r"model\.score\.order is no longer an option"):
+        upgraded_model({"score": old | {"order": 2}})
 
 
 def test_damaged_json(tmp_path: Path) -> None:

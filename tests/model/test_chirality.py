@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from cgsim.baselines import PlainSimulator
+from cgsim.baselines import PlainDynamics
 from cgsim.config import ModelConfig
 from cgsim.data.scales import is_chiral, measure
 from cgsim.mapping.store import load_mapped, save_mapped
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import load_simulator, save_simulator
+from cgsim.model.networks import with_networks
 from cgsim.model.simulator import Simulator
 from cgsim.rollout.starts import choose_starts, start_batch
 from cgsim.testing.checks import assert_batch_invariant, assert_equivariant, outputs, transformed
@@ -128,9 +129,8 @@ def test_damaged_handedness(tmp_path: Path, bad: list[int]) -> None:
 
 def test_the_plain_network_is_told_as_well() -> None:
     chain = chiral_chain()
-    simulator = PlainSimulator(
-        replace(TINY, score=None), atom_types=ATOM_TYPES, statistics=measure([chain], stride=1)
-    )
+    model = with_networks(replace(TINY, score=None), PlainDynamics)
+    simulator = Simulator(model, atom_types=ATOM_TYPES, statistics=measure([chain], stride=1))
     torch.nn.init.normal_(simulator.dynamics.displacement[-1].weight)
     batch = simulator.windows([chain])[4]
     twin = batch.clone()

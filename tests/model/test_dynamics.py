@@ -27,7 +27,7 @@ def _double() -> None:
 
 
 def network(*, history: int = 3, lmax: int = 1, noise: str = "correlated") -> Dynamics:
-    config = DynamicsConfig(n_channels=4, n_layers=2, lmax=lmax, noise=noise)  # type: ignore[arg-type]
+    config = DynamicsConfig(n_channels=4, n_layers=2, lmax=lmax, noise=noise)
     graph = GraphConfig(n_hops=2, cutoff=CUTOFF, n_radial=4)
     return Dynamics(config, graph, history=history, n_embedding=3)
 

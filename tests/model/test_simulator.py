@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from cgsim.config import DynamicsConfig, ModelConfig
+from cgsim.config import DynamicsConfig, ModelConfig, SamplerConfig
 from cgsim.data.augmentation import UNPERTURBED, Perturbation, count_graphs
 from cgsim.data.graphs import CGData
 from cgsim.data.scales import measure
 from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.loss import draw
 from cgsim.model.noise.correlated import CorrelatedGaussian
 from cgsim.model.noise.gaussian import GaussianField, is_plausible
 from cgsim.model.noise.independent import IndependentGaussian
@@ -41,7 +42,7 @@ EXACT = torch.float64
 def config_of(
     *, history: int = 2, lmax: int = 1, noise: str = "correlated", score: bool = True
 ) -> ModelConfig:
-    dynamics = DynamicsConfig(n_channels=4, n_layers=2, lmax=lmax, noise=noise)  # type: ignore[arg-type]
+    dynamics = DynamicsConfig(n_channels=4, n_layers=2, lmax=lmax, noise=noise)
     config = replace(TINY, history=history, dynamics=dynamics)
     return config if score else replace(config, score=None)
 
@@ -107,8 +108,8 @@ def test_equivariant_in_a_periodic_cell() -> None:
     simulator = random_simulator([chain]).double()
     batch = simulator.windows([boxed])[4]
     pos = batch.pos[:, -1].double()
-    n_free = simulator._graph(pos, simulator.windows([chain])[4]).edge_index.shape[1]
-    assert simulator._graph(pos, batch).edge_index.shape[1] > n_free
+    n_free = simulator.graph_at(pos, simulator.windows([chain])[4]).edge_index.shape[1]
+    assert simulator.graph_at(pos, batch).edge_index.shape[1] > n_free
     residual = torch.randn(5, 3, dtype=EXACT)
     rotation = random_rotation(seed=2)
     before = outputs(simulator, batch, residual)
@@ -269,9 +270,7 @@ def test_score_loss_leaves_the_gaussian_alone() -> None:
     simulator = random_simulator([chain])
     batch = simulator.windows([chain])[[0, 4]]
     simulator.loss(batch, generator=torch.Generator().manual_seed(0))["score"].backward()
-    gaussian = [simulator.dynamics.displacement, simulator.dynamics.bead_precision]
-    assert simulator.dynamics.pair_precision is not None
-    for part in [*gaussian, simulator.dynamics.pair_precision]:
+    for part in (simulator.dynamics.displacement, simulator.dynamics.noise):
         for parameter in part.parameters():
             assert parameter.grad is None or parameter.grad.abs().max() == 0
     latents = simulator.dynamics.scalars.parameters()
@@ -284,8 +283,11 @@ def test_history_noise() -> None:
     simulator = random_simulator([chain], config_of(history=3)).double()
     batch = simulator.windows([chain])[[2] * 1000]
     pos = batch.pos.double()
-    windows, *_ = simulator.draw(
-        batch, generator=torch.Generator().manual_seed(0), perturbation=Perturbation(history=0.4)
+    windows, *_ = draw(
+        simulator,
+        batch,
+        generator=torch.Generator().manual_seed(0),
+        perturbation=Perturbation(history=0.4),
     )
     noise = ((windows.pos - pos) / simulator.statistics.step_scale).view(1000, 4, 3, 3)
     level = windows.noise_level.view(1000, 4)
@@ -299,7 +301,7 @@ def test_history_noise() -> None:
     torch.testing.assert_close(
         relative.std(dim=(0, 1, 3)), torch.ones(3, dtype=EXACT), rtol=0.05, atol=0
     )
-    same, *_ = simulator.draw(batch, generator=None, perturbation=UNPERTURBED)
+    same, *_ = draw(simulator, batch, generator=None, perturbation=UNPERTURBED)
     assert torch.equal(same.pos, pos)
     assert same.noise_level.abs().max() == 0
 
@@ -310,10 +312,13 @@ def test_windows_backwards() -> None:
     simulator = random_simulator([chain], config_of(history=3)).double()
     batch = simulator.windows([chain])[[2] * 1000]
     frames = torch.cat([batch.pos, batch.next_pos[:, None]], dim=1).double()
-    windows, *_ = simulator.draw(
-        batch, generator=torch.Generator().manual_seed(0), perturbation=Perturbation(reversal=0.3)
+    windows, *_ = draw(
+        simulator,
+        batch,
+        generator=torch.Generator().manual_seed(0),
+        perturbation=Perturbation(reversal=0.3),
     )
-    shown = torch.cat([windows.pos, windows.ahead[:, None]], dim=1).view(1000, -1)
+    shown = torch.cat([windows.pos, windows.target_pos[:, None]], dim=1).view(1000, -1)
     forwards = (shown == frames.view(1000, -1)).all(dim=1)
     backwards = (shown == frames.flip(1).view(1000, -1)).all(dim=1)
     assert (forwards ^ backwards).all()
@@ -437,22 +442,18 @@ def test_centred() -> None:
         torch.testing.assert_close(found[mine], expected)
 
 
-@pytest.mark.parametrize("n_evaluations", [0, 1, 5])
-def test_other_evaluations_are_of_the_same_weights(n_evaluations: int) -> None:
+def test_another_sampler_shares_the_weights() -> None:
     simulator = random_simulator([random_chain(4)])
-    other = simulator.with_evaluations(n_evaluations)
-    weights = dict(simulator.named_parameters())
-    own = dict(other.named_parameters())
-    assert all(torch.equal(value, weights[name]) for name, value in own.items())
-    assert all(value.dtype == weights[name].dtype for name, value in own.items())
-    left_out = {name for name in weights if name not in own}
-    if n_evaluations:
-        assert other.score is not None
-        assert len(other.score.refinement.angles) == n_evaluations + 1
-        assert not left_out
-    else:
-        assert other.score is None
-        assert left_out == {name for name in weights if name.startswith("score.")}
+    other = simulator.sampled_by(replace(simulator.sampler, n_evaluations=0))
+    assert other.score is simulator.score
+    assert not other.is_refined
+    assert simulator.is_refined
+    assert other.config.sampler.n_evaluations == 0
+    assert simulator.config == replace(other.config, sampler=simulator.sampler)
+
+
+def unrefined(simulator: Simulator) -> Simulator:
+    return simulator.sampled_by(replace(simulator.sampler, n_evaluations=0))
 
 
 def test_refinement_gone_astray_is_not_taken() -> None:
@@ -466,7 +467,7 @@ def test_refinement_gone_astray_is_not_taken() -> None:
         generator = torch.Generator().manual_seed(1)
         return model.step(replace(start, generator=generator)).pos[:, -1]
 
-    refined, sampled = step(simulator), step(simulator.with_evaluations(0))
+    refined, sampled = step(simulator), step(unrefined(simulator))
     assert (refined - sampled).abs().max() > 1e-6
     assert simulator.score is not None
     velocity = simulator.score.forward
@@ -475,7 +476,7 @@ def test_refinement_gone_astray_is_not_taken() -> None:
         found = velocity(*args, **kwargs)
         return torch.where((batch.batch == 0)[:, None, None], found, 1e9 * found)
 
-    simulator.score.forward = astray  # type: ignore[method-assign]
+    simulator.score.forward = astray
     second = batch.batch == 1
     torch.testing.assert_close(step(simulator)[second], sampled[second], rtol=0, atol=0)
     torch.testing.assert_close(step(simulator)[~second], refined[~second], rtol=0, atol=0)
@@ -501,10 +502,11 @@ def test_mistakes() -> None:
         untrained([chain], replace(TINY, history=0))
     with pytest.raises(ValueError, match="lmax must be at least 1, got 0"):
         untrained([chain], replace(TINY, dynamics=replace(TINY.dynamics, lmax=0)))
-    simulator = random_simulator([chain], config_of(score=False))
-    with pytest.raises(ValueError, match="no score network"):
-        simulator.with_evaluations(5)
-    with pytest.raises(ValueError, match="no score network"):
-        simulator.with_guidance(2.0)
-    with pytest.raises(ValueError, match="must not be negative, got -1"):
-        random_simulator([chain]).with_evaluations(-1)
+    with pytest.raises(
+        ValueError, match=r"no noise model 'corelated': did you mean 'correlated'\?"
+    ):
+        untrained([chain], replace(TINY, dynamics=replace(TINY.dynamics, noise="corelated")))
+    with pytest.raises(ValueError, match="no kind of steps 'sideways': there are 'straight'"):
+        untrained([chain], replace(TINY, dynamics=replace(TINY.dynamics, steps="sideways")))
+    with pytest.raises(ValueError, match="needs a score network trained with an unconditional"):
+        random_simulator([chain]).sampler = SamplerConfig(guidance=2.0)

@@ -50,9 +50,8 @@ def only(inputs: dict[str, Tensor], edges: Tensor) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("sign", [1, -1], ids=["rotation", "reflection"])
-@pytest.mark.parametrize("n_hidden", [0, 8])
-def test_equivariant(lmax: int, sign: int, n_hidden: int) -> None:
-    layer = EquivariantConvolution(4, lmax=lmax, n_edge=N_EDGE, n_hidden=n_hidden)
+def test_equivariant(lmax: int, sign: int) -> None:
+    layer = EquivariantConvolution(4, lmax=lmax, n_edge=N_EDGE)
     perturb_parameters(layer)
     inputs = inputs_of(lmax)
     matrix = sign * random_rotation(seed=2)

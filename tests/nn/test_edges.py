@@ -51,18 +51,6 @@ def test_shapes_and_values(edges: EdgeGeometry) -> None:
     )
 
 
-def test_waves_come_last() -> None:
-    torch.set_default_dtype(torch.float64)
-    plain = EdgeGeometry(CONFIG, lmax=1, n_scalars=0)
-    waves = EdgeGeometry(replace(CONFIG, n_octaves=3), lmax=1, n_scalars=0)
-    vector, graph = torch.randn(4, 3), graph_of([0, 1, 2, 3])
-    before, after = plain(vector, graph, NOTHING).attr, waves(vector, graph, NOTHING).attr
-    assert after.shape == (4, waves.n_edge) == (4, plain.n_edge + 6)
-    torch.testing.assert_close(after[:, : plain.n_edge], before)
-    phase = torch.pi / 2 * vector.norm(dim=1)
-    torch.testing.assert_close(after[:, plain.n_edge], phase.sin())
-
-
 def test_turning_the_edges(edges: EdgeGeometry) -> None:
     vector = torch.randn(6, 3)
     graph = graph_of([0, 1, 2, 3, 0, 0])

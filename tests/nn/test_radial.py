@@ -1,10 +1,8 @@
 """Radial functions against their definition."""
 
-import math
-
 import torch
 
-from cgsim.nn.radial import GaussianBasis, Octaves, polynomial_envelope
+from cgsim.nn.radial import GaussianBasis, polynomial_envelope
 
 CUTOFF = torch.tensor(1.7, dtype=torch.float64)
 
@@ -47,20 +45,3 @@ def test_gaussian_basis() -> None:
         expected = torch.exp(-((distance - centre) ** 2) / (2 * 0.75**2))
         torch.testing.assert_close(found[:, column], expected)
     assert found.dtype == torch.float64
-
-
-def test_octaves() -> None:
-    """A wave of 4, 2 and 1 at zero and after a quarter of the longest."""
-    found = Octaves(3)(torch.tensor([0.0, 1.0]))
-    expected = torch.tensor([[0.0, 0.0, 0.0, 1.0, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0, -1.0, 1.0]])
-    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
-
-
-def test_octaves_tell_bonds_apart() -> None:
-    """Bonds that differ by a twentieth are far apart in the waves, not in Gaussians."""
-    bonds = torch.tensor([1.0, 1.05])
-    waves, gaussians = Octaves(6)(bonds), GaussianBasis(3.0, n_radial=12)(bonds)
-    assert waves.diff(dim=0).norm() > 1.0
-    assert gaussians.diff(dim=0).norm() < 0.3
-    slope = 2 * math.pi / (4 * 0.5**5)
-    assert waves.diff(dim=0).abs().max() <= 0.05 * slope + 1e-6

@@ -47,7 +47,7 @@ def batches_of(simulator: Simulator, *, most_edges: int, n_replicas: int = 4) ->
 def limit_edges(monkeypatch: pytest.MonkeyPatch, most_edges: int) -> None:
     """The largest batch that `simulate` chooses by itself."""
     monkeypatch.setattr(
-        "cgsim.rollout.simulate.fitting_edges", lambda device, *, n_channels: most_edges
+        "cgsim.rollout.engines.fitting_edges", lambda device, *, n_channels: most_edges
     )
 
 

@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 import cgsim.hardware.onednn
 import cgsim.rollout.compiled
-from cgsim.config import ScoreConfig
+from cgsim.config import SamplerConfig, ScoreConfig
 from cgsim.data.scales import measure
 from cgsim.hardware.compile import has_compiler
 from cgsim.mapping.trajectory import MappedTrajectory
@@ -43,7 +43,8 @@ def simulator() -> Simulator:
     config = replace(
         TINY,
         dynamics=replace(TINY.dynamics, n_layers=1),
-        score=ScoreConfig(n_channels=4, n_layers=1, n_evaluations=3, churn=0.5, present=True),
+        score=ScoreConfig(n_channels=4, n_layers=1, current_distances=True),
+        sampler=SamplerConfig(n_evaluations=3, churn=0.5),
     )
     simulator = Simulator(config, atom_types=ATOM_TYPES, statistics=measure([CHAIN], stride=1))
     perturb_parameters(simulator, scale=0.1)

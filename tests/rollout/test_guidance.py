@@ -1,5 +1,6 @@
 """Guidance: what it changes and leaves alone, and that it is read right."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,17 @@ import torch
 from torch import Tensor
 
 import cgsim.rollout.guidance
-from cgsim.config import ScoreConfig
+from cgsim.config import SamplerConfig, ScoreConfig
 from cgsim.data.augmentation import UNPERTURBED
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import load_simulator, save_simulator
-from cgsim.model.score.sampler import Refinement
+from cgsim.model.loss import draw
 from cgsim.model.simulator import Simulator
 from cgsim.rollout.guidance import GuidanceReading, read_guidance
 from cgsim.testing.systems import TINY, perturb_parameters, random_chain, random_simulator
 
 CHAIN = random_chain(4, n_frames=12)
-SCORE = ScoreConfig(n_channels=4, n_layers=1, n_evaluations=2, present=True, unconditional=0.2)
+SCORE = ScoreConfig(n_channels=4, n_layers=1, current_distances=True, unconditional=0.2)
 CONFIG = replace(TINY, score=SCORE)
 
 
@@ -49,12 +50,16 @@ def guidable() -> Simulator:
     return simulator
 
 
+def guided_by(simulator: Simulator, guidance: float, **angles: Any) -> Simulator:
+    return simulator.sampled_by(replace(simulator.sampler, guidance=guidance, **angles))
+
+
 def velocities(simulator: Simulator) -> tuple[Tensor, Tensor, Tensor]:
-    """Guided, told and not told of the present."""
+    """Guided, conditional and unconditional."""
     simulator = simulator.double()
     batch = simulator.windows([CHAIN])[4]
     pos = batch.pos[:, -1].double()
-    graph = simulator._graph(pos, batch)
+    graph = simulator.graph_at(pos, batch)
     denoiser = simulator.denoiser(pos, simulator.predict(batch), graph=graph)
     assert denoiser is not None
     residual, angles = torch.ones(4, 3).double(), torch.full((4,), 0.7).double()
@@ -64,7 +69,7 @@ def velocities(simulator: Simulator) -> tuple[Tensor, Tensor, Tensor]:
 
 @pytest.mark.parametrize("guidance", [0.0, 0.5, 1.0, 3.0])
 def test_guided_velocity(guidance: float) -> None:
-    guided, told, untold = velocities(guidable().with_guidance(guidance))
+    guided, told, untold = velocities(guided_by(guidable(), guidance))
     assert (told - untold).abs().max() > 1e-3
     torch.testing.assert_close(guided, untold + guidance * (told - untold))
 
@@ -74,7 +79,9 @@ def test_guided_velocity(guidance: float) -> None:
     [((0.6, 0.8), 3.0), ((0.7, 0.7 + 1e-9), 3.0), ((0.0, 0.6), 1.0), ((0.8, 1.5), 1.0)],
 )
 def test_guidance_at_some_noise_angles_alone(between: tuple[float, float], strength: float) -> None:
-    guided, told, untold = velocities(guidable().with_guidance(3.0, between=between))
+    guided, told, untold = velocities(
+        guided_by(guidable(), 3.0, guided_from=between[0], guided_to=between[1])
+    )
     torch.testing.assert_close(guided, untold + strength * (told - untold))
 
 
@@ -82,10 +89,11 @@ def test_the_network_is_asked_twice_only_where_there_is_guidance(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of ten Euler steps, at angles from 1 down to 0.1, three lie between 0.35 and 0.65."""
-    simulator, asked = guidable().with_guidance(2.0, between=(0.35, 0.65)), []
+    simulator, asked = guidable(), []
+    simulator.sampler = SamplerConfig(
+        n_evaluations=10, sigma_max=math.tan(1.0), guidance=2.0, guided_from=0.35, guided_to=0.65
+    )
     score = simulator.score
-    assert score is not None
-    score.refinement = Refinement(tuple(1 - step / 10 for step in range(11)))
     forward = type(score).forward
 
     def counted(self: Any, residual: Tensor, *arguments: Any, **more: Any) -> Tensor:
@@ -97,24 +105,15 @@ def test_the_network_is_asked_twice_only_where_there_is_guidance(
     assert asked == [4] * 4 + [8] * 3 + [4] * 3
 
 
-def test_angles_of_guidance_are_kept_and_checked() -> None:
-    guided = guidable().with_guidance(2.0, between=(0.1, 0.7)).with_guidance(3.0)
-    assert guided.config.score is not None
-    assert (guided.config.score.guided_from, guided.config.score.guided_to) == (0.1, 0.7)
-    with pytest.raises(ValueError, match="guided_from must be below guided_to"):
-        guided.with_guidance(2.0, between=(0.7, 0.7))
-
-
 def test_weights_stay(tmp_path: Path) -> None:
     """Guidance changes no weight, 1 is as learnt, and a checkpoint keeps it."""
     simulator = guidable()
-    guided = simulator.with_guidance(2.0)
+    guided = guided_by(simulator, 2.0)
     file = save_simulator(guided, tmp_path / "a.safetensors")
     back = load_simulator(file)
-    assert back.config.score is not None
-    assert back.config.score.guidance == 2.0
+    assert back.sampler.guidance == 2.0
     plain, same, other, loaded = (
-        velocities(own)[0] for own in (simulator, guided.with_guidance(1.0), guided, back)
+        velocities(own)[0] for own in (simulator, guided_by(guided, 1.0), guided, back)
     )
     torch.testing.assert_close(plain, same, rtol=0, atol=0)
     torch.testing.assert_close(other, loaded, rtol=0, atol=0)
@@ -134,8 +133,10 @@ def test_a_kernel_of_two_states_remembers_more() -> None:
 @pytest.mark.parametrize("guidance", [0.5, 2.0])
 def test_needs_a_denoiser_that_was_not_told(guidance: float) -> None:
     simulator = random_simulator([CHAIN])
-    with pytest.raises(ValueError, match="needs a denoiser trained with an unconditional share"):
-        simulator.with_guidance(guidance)
+    with pytest.raises(
+        ValueError, match="needs a score network trained with an unconditional share"
+    ):
+        guided_by(simulator, guidance)
     with pytest.raises(ValueError, match="unconditional must be between 0 and 1, got 1"):
         ScoreConfig(unconditional=1.0)
 
@@ -144,9 +145,9 @@ def test_share_of_windows_that_is_not_told() -> None:
     simulator = guidable()
     batch = simulator.windows([CHAIN])[[3] * 2000]
     generator = torch.Generator().manual_seed(0)
-    windows, *_ = simulator.draw(batch, generator=generator, perturbation=UNPERTURBED)
-    assert windows.told is not None
-    per_window = windows.told.view(2000, 4)
+    windows, *_ = draw(simulator, batch, generator=generator, perturbation=UNPERTURBED)
+    assert windows.conditional is not None
+    per_window = windows.conditional.view(2000, 4)
     assert (per_window == per_window[:, :1]).all()
     assert abs(per_window.mean().item() - 0.8) < 0.03
 
@@ -163,7 +164,7 @@ def test_reading(expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
     def rolled(simulator: Any, starts: Any, n_steps: int, **kwargs: Any) -> Rolled:
         assert n_steps == 8000  # four times the 16,000 frames of molecule a, by eight replicas
         assert [own.name for own in starts] == ["a", "b"]
-        memory = 10 * simulator.config.score.guidance
+        memory = 10 * simulator.sampler.guidance
         return Rolled(
             [breathing(16000, memory=memory, seed=ord(own.name), name=own.name) for own in starts]
         )

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 import cgsim.training.compiled
-from cgsim.baselines.plain import PlainSimulator
+from cgsim.baselines import PlainDynamics
 from cgsim.config import ModelConfig, ScoreConfig, TrainingConfig
 from cgsim.data.augmentation import UNPERTURBED, Perturbation
 from cgsim.data.sampling import EqualSizes, ReplayDataset
 from cgsim.data.scales import measure
 from cgsim.hardware.compile import has_compiler
 from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.networks import with_networks
 from cgsim.model.simulator import Simulator
 from cgsim.testing.systems import (
     ATOM_TYPES,
@@ -40,13 +41,13 @@ def model(noise: Literal["correlated", "elastic"] = "correlated") -> ModelConfig
     return replace(
         TINY,
         dynamics=replace(TINY.dynamics, n_layers=1, noise=noise),
-        score=ScoreConfig(n_channels=4, n_layers=1, n_evaluations=1),
+        score=ScoreConfig(n_channels=4, n_layers=1),
     )
 
 
-def simulator_of(config: ModelConfig, network: type[Simulator] = Simulator) -> Simulator:
+def simulator_of(config: ModelConfig) -> Simulator:
     torch.manual_seed(0)
-    simulator = network(config, atom_types=ATOM_TYPES, statistics=measure(CHAINS, stride=1))
+    simulator = Simulator(config, atom_types=ATOM_TYPES, statistics=measure(CHAINS, stride=1))
     perturb_parameters(simulator, scale=0.1)
     return simulator
 
@@ -117,8 +118,8 @@ def test_replayed_windows_of_several_sizes_are_not_compiled() -> None:
     assert choose_loss(simulator, both, LONG) == (simulator.loss, both)
 
 
-def test_a_network_with_a_loss_of_its_own_keeps_it() -> None:
-    plain = simulator_of(replace(model(), score=None), PlainSimulator)
+def test_a_network_that_is_not_equivariant_is_not_compiled() -> None:
+    plain = simulator_of(with_networks(replace(model(), score=None), PlainDynamics))
     windows = plain.windows(CHAINS)
     assert choose_loss(plain, windows, LONG) == (plain.loss, windows)
 

@@ -13,12 +13,13 @@ import pytest
 import torch
 
 import cgsim
-from cgsim.baselines import CompositionSimulator
+from cgsim.baselines import CompositionEmbedding
 from cgsim.cli import main as cli
 from cgsim.config import FinetuningConfig, Hardware, TrainingConfig
 from cgsim.mapping.store import save_mapped
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import load_provenance, load_simulator
+from cgsim.model.networks import with_networks
 from cgsim.model.simulator import Simulator
 from cgsim.testing.exact import rouse_chain
 from cgsim.testing.systems import TINY, random_simulator
@@ -286,10 +287,10 @@ def test_types_that_are_in_no_new_trajectory_stay_unknown(checkpoint: Path, tmp_
 
 
 def test_a_network_without_rows_of_types_says_so() -> None:
-    simulator = CompositionSimulator(
-        MODEL, atom_types=("A", "B"), statistics=random_simulator([OLD]).statistics
-    )
-    with pytest.raises(ValueError, match="CompositionSimulator cannot learn new atom types"):
+    model = with_networks(MODEL, CompositionEmbedding)
+    scales = random_simulator([OLD]).statistics
+    simulator = Simulator(model, atom_types=("A", "B"), statistics=scales)
+    with pytest.raises(ValueError, match="CompositionEmbedding cannot learn new atom types"):
         with_atom_types(simulator, ["C"])
     assert_same_weights(with_atom_types(simulator, ["A"]), simulator)
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 import cgsim
-from cgsim.baselines import CompositionSimulator
+from cgsim.baselines import CompositionEmbedding
 from cgsim.config import Hardware, ModelConfig, TrainingConfig
 from cgsim.data.augmentation import UNPERTURBED, Perturbation
 from cgsim.data.cutouts import CutoutDataset
@@ -221,8 +221,11 @@ def test_a_run_from_before_cut_outs_is_known_again(finished: Path, tmp_path: Pat
     settings = json.loads((directory / "run.json").read_text())
     assert settings["training"].pop("n_window_beads", 0) is None
     assert settings["training"].pop("n_cycles") == 1
-    assert settings["model"]["graph"].pop("n_octaves") == 0
-    assert settings["model"]["score"].pop("order") == 1
+    assert settings["model"].pop("networks")
+    sampler = settings["model"].pop("sampler")
+    score = settings["model"]["score"]
+    score |= {"start_level": sampler["sigma_max"], "n_evaluations": sampler["n_evaluations"]}
+    score |= {"spacing": score.pop("rho"), "order": 1}
     (directory / "run.json").write_text(json.dumps(settings))
     before = weights(load_simulator(directory / "simulator.safetensors"))
     assert_same_weights(train(directory), before)
@@ -435,7 +438,7 @@ OTHER_RUNS: dict[str, Callable[[Path], Any]] = {
     "data": lambda out: train(out, CHAINS[:1]),
     "frames": lambda out: train(out, [chain.frames(0, 70) for chain in CHAINS]),
     "validation": lambda out: train(out, validation=CHAINS[:1]),
-    "network": lambda out: train(out, network=CompositionSimulator),
+    "network": lambda out: train(out, network=CompositionEmbedding),
 }
 
 

@@ -1,7 +1,7 @@
 """Are the predicted distributions of the next frame right? Ensembles of samples, scored.
 
 The samples may come from anywhere: of a simulator by `cgsim.rollout.next_frame`, of the simplest
-propagators by `cgsim.baselines.propagators`.
+propagators by `cgsim.baselines.regression`.
 """
 
 from collections.abc import Sequence

@@ -1,13 +1,13 @@
-r"""STEPS: from a displacement to the next positions, straight on or with bonds that turn.
+r"""Steps that turn bonds and keep the length that they are given.
 
 The distance of two bonded beads hardly changes while the bond turns by tens of degrees, and what
 little it changes is what is slow: it tells how the atoms of the two are twisted. A Gaussian of
 Cartesian displacements cannot say so. To let a bond of length r turn by ``phi`` it must let it
 stretch by ``r (1 - cos phi)``, which is more than bonds of molecules do.
 
-`Turning` reads a displacement ``d`` as a tangent vector at the present. With the bond vector ``b``,
-its length r and direction u, the bond's own part ``delta = d_j - d_i = rho u + t``, t across u,
-takes it along a great circle:
+`Turning` reads a displacement ``d`` as a tangent vector at the current frame. With the bond vector
+``b``, its length r and direction u, the bond's own part ``delta = d_j - d_i = rho u + t``, t across
+u, takes it along a great circle:
 
     ``b' = (r + rho) (cos(phi) u + sin(phi) t / |t|)``, ``phi = |t| / r``
 
@@ -27,61 +27,35 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
 from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.integrators.steps import Steps
+from cgsim.model.score.whitening import PrecisionWhitening
 from cgsim.nn.graph.bond_tree import BondModes
 from cgsim.nn.graph.neighbours import BeadGraph
 
-SHORTEST = 0.1  # of its present length: shorter gets no bond in a step
+SHORTEST = 0.1  # of its current length: shorter gets no bond in a step
 SMALLEST_TURN = 1e-2  # of 1 + cos, below which opposite directions have no shortest way
 MOST_BEADS = 300  # of a molecule that takes turning steps: its matrices are dense
 
 
 @dataclass(frozen=True)
-class Straight:
-    """Beads go where their displacement points."""
-
-    @classmethod
-    def at(cls, pos: Tensor, graph: BeadGraph) -> Self:
-        """Steps from the present [n, 3], nm."""
-        return cls()
-
-    @classmethod
-    def check(cls, trajectory: MappedTrajectory) -> None:
-        """Raise a ValueError if these steps cannot be those of a molecule."""
-
-    def bent(self, ahead: Tensor) -> Tensor:
-        """Where a step ends [n, 3], nm; ``ahead`` is the present plus the displacement."""
-        return ahead
-
-    def straightened(self, end: Tensor) -> Tensor:
-        """The inverse of `bent`."""
-        return end
-
-    def carried(self, vectors: Tensor, end: Tensor) -> Tensor:
-        """Displacements [n, 3, n_vectors] from the present as they are seen at the end [n, 3]."""
-        return vectors
-
-    def carried_back(self, vectors: Tensor, end: Tensor) -> Tensor:
-        """The inverse of `carried`."""
-        return vectors
-
-
-@dataclass(frozen=True)
-class Turning(Straight):
+class Turning(Steps):
     """Bonds turn, and are stretched by what of a displacement is along them; see the module.
 
     Attributes
     ----------
     pos : [n, 3]
-        The present, nm.
+        The current frame, nm.
     graph
         Its edges; those of one hop are the bonds.
     modes
         Of the bonds.
     length : [n_edges, 1]
-        Of the present edges, nm.
+        Of the edges in the current frame, nm.
     direction : [n_edges, 3]
-        Of the present edges.
+        Of the edges in the current frame.
     """
+
+    whitening = PrecisionWhitening
 
     pos: Tensor
     graph: BeadGraph
@@ -91,12 +65,12 @@ class Turning(Straight):
 
     @classmethod
     def at(cls, pos: Tensor, graph: BeadGraph) -> Self:
-        """See `Straight`."""
+        """See `Steps`."""
         return cls(pos, graph, graph.bond_modes.to(pos), *_polar(graph.difference(pos)))
 
     @classmethod
     def check(cls, trajectory: MappedTrajectory) -> None:
-        """See `Straight`: rings, a periodic cell, or more than 300 beads."""
+        """See `Steps`: rings, a periodic cell, or more than 300 beads."""
         n_beads, bonds = trajectory.n_beads, np.asarray(trajectory.edge_index)
         shape = (n_beads, n_beads)
         joined = coo_array((np.ones(bonds.shape[1]), tuple(bonds)), shape=shape)
@@ -114,17 +88,19 @@ class Turning(Straight):
                 "'straight'"
             )
 
-    def bent(self, ahead: Tensor) -> Tensor:
-        """See `Straight`."""
-        change = self.graph.difference(ahead - self.pos)
+    def exp_map(self, target_pos: Tensor) -> Tensor:
+        """See `Steps`."""
+        change = self.graph.difference(target_pos - self.pos)
         along = (change * self.direction).sum(dim=1, keepdim=True)
         across = (change - along * self.direction) / self.length
         angle = across.norm(dim=1, keepdim=True)
         turned = angle.cos() * self.direction + torch.sinc(angle / math.pi) * across
-        return self._placed((self.length + along).maximum(SHORTEST * self.length) * turned, ahead)
+        return self._placed(
+            (self.length + along).maximum(SHORTEST * self.length) * turned, target_pos
+        )
 
-    def straightened(self, end: Tensor) -> Tensor:
-        """See `Straight`."""
+    def log_map(self, end: Tensor) -> Tensor:
+        """See `Steps`."""
         length, direction = _polar(self.graph.difference(end))
         cosine = (direction * self.direction).sum(dim=1, keepdim=True)
         across, sine = _unit(direction - cosine * self.direction)
@@ -132,18 +108,18 @@ class Turning(Straight):
         change = (length - self.length) * self.direction + self.length * angle * across
         return self.pos + self._placed(change, end - self.pos)
 
-    def carried(self, vectors: Tensor, end: Tensor) -> Tensor:
-        """See `Straight`; the part of each bond turns as the bond does (parallel transport)."""
-        return self._carried(vectors, self.direction, self._directions(end))
+    def transport(self, vectors: Tensor, end: Tensor) -> Tensor:
+        """See `Steps`; the part of each bond turns as the bond does (parallel transport)."""
+        return self._transported(vectors, self.direction, self._directions(end))
 
-    def carried_back(self, vectors: Tensor, end: Tensor) -> Tensor:
-        """See `Straight`."""
-        return self._carried(vectors, self._directions(end), self.direction)
+    def transport_back(self, vectors: Tensor, end: Tensor) -> Tensor:
+        """See `Steps`."""
+        return self._transported(vectors, self._directions(end), self.direction)
 
     def _directions(self, pos: Tensor) -> Tensor:
         return _unit(self.graph.difference(pos))[0]
 
-    def _carried(self, vectors: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    def _transported(self, vectors: Tensor, before: Tensor, after: Tensor) -> Tensor:
         bonds = self.graph.difference(vectors)
         turned = _turned(bonds, before[:, :, None], after[:, :, None])
         return self._placed(turned.flatten(1), vectors.flatten(1)).view_as(vectors)
@@ -157,10 +133,6 @@ class Turning(Straight):
         return layout.unpadded(
             modes.means @ layout.padded(like) - modes.inverse @ layout.padded(into)
         )
-
-
-#: By their name in `cgsim.config.DynamicsConfig`.
-STEPS: dict[str, type[Straight]] = {"straight": Straight, "turning": Turning}
 
 
 def _polar(vectors: Tensor) -> tuple[Tensor, Tensor]:

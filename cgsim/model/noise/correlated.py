@@ -6,8 +6,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cgsim.model.noise.gaussian import DENSE_SOLVE_LIMIT, LOG_2PI, GaussianField, total_per_graph
+from cgsim.model.noise.gaussian import (
+    DENSE_SOLVE_LIMIT,
+    LOG_2PI,
+    GaussianField,
+    Noise,
+    total_per_graph,
+)
+from cgsim.model.noise.heads import BeadPrecision, PairPrecision
 from cgsim.model.noise.solve import conjugate_gradients
+from cgsim.nn.edges import EdgeFeatures
+from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.random import randn_like
 
 
@@ -144,3 +153,34 @@ class CorrelatedGaussian(PairField):
         pull = pull.view(self.n_graphs, width, width)
         own = self.layout.padded(self.diagonal.double(), fill=1.0) + pull.sum(dim=2)
         return torch.diag_embed(own) - pull
+
+
+class CorrelatedNoise(Noise):
+    """A precision per bead and a coupling per pair of beads (`BeadPrecision`, `PairPrecision`)."""
+
+    def __init__(self, n_channels: int, *, n_edge: int) -> None:
+        super().__init__(n_channels, n_edge=n_edge)
+        self.bead = BeadPrecision(n_channels)
+        self.pair = PairPrecision(n_channels, n_edge=n_edge, n_values=1)
+
+    def forward(
+        self,
+        mean: Tensor,
+        scalars: Tensor,
+        vector: Tensor,
+        *,
+        edges: EdgeFeatures,
+        graph: BeadGraph,
+    ) -> CorrelatedGaussian:
+        """See `Noise`."""
+        diagonal = self.bead(scalars)
+        _, values = self.pair(scalars, edges, graph)
+        return CorrelatedGaussian(
+            mean,
+            diagonal,
+            graph.batch,
+            graph.n_graphs,
+            values[:, 0],
+            graph.pairs,
+            known_layout=graph.layout,
+        )

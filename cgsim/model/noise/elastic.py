@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cgsim.model.noise.correlated import PairField
+from cgsim.model.noise.gaussian import Noise
+from cgsim.model.noise.heads import BeadPrecision, PairPrecision
+from cgsim.nn.edges import EdgeFeatures
+from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.random import randn_like
-
-DENSE_SOLVE_LIMIT = 100  # beads of one system up to which a dense factorisation is used
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,36 @@ class ElasticGaussian(PairField):
         own = (alone + pull.sum(dim=2)).permute(0, 2, 3, 1)
         matrix = torch.diag_embed(own).permute(0, 3, 1, 4, 2) - pull.transpose(2, 3)
         return matrix.reshape(self.n_graphs, 3 * width, 3 * width)
+
+
+class ElasticNoise(Noise):
+    """A precision per bead, and per pair a coupling across and a stiffness along it."""
+
+    def __init__(self, n_channels: int, *, n_edge: int) -> None:
+        super().__init__(n_channels, n_edge=n_edge)
+        self.bead = BeadPrecision(n_channels)
+        self.pair = PairPrecision(n_channels, n_edge=n_edge, n_values=2)
+
+    def forward(
+        self,
+        mean: Tensor,
+        scalars: Tensor,
+        vector: Tensor,
+        *,
+        edges: EdgeFeatures,
+        graph: BeadGraph,
+    ) -> ElasticGaussian:
+        """See `Noise`."""
+        diagonal = self.bead(scalars)
+        once, values = self.pair(scalars, edges, graph)
+        return ElasticGaussian(
+            mean,
+            diagonal,
+            graph.batch,
+            graph.n_graphs,
+            values[:, 0],
+            graph.pairs,
+            values[:, 1],
+            nn.functional.normalize(vector[once], dim=1),
+            known_layout=graph.layout,
+        )

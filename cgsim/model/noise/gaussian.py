@@ -1,8 +1,8 @@
-r"""The distributions over accelerations: the same in any frame of reference, fast to sample.
+r"""What a noise model must answer: a distribution over accelerations, and the network of it.
 
-They work in reduced units (see `cgsim.data.scales`): the value is an [n, 3] array. Here x, y and z
-are independent and alike; `cgsim.model.noise.elastic` tells the direction along a bond from those
-across.
+Distributions are the same in any frame of reference and fast to sample. They work in reduced units
+(see `cgsim.data.scales`): the value is an [n, 3] array. Here x, y and z are independent and alike;
+`cgsim.model.noise.elastic` tells the direction along a bond from those across.
 """
 
 import math
@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.graph.layout import Layout
+from cgsim.nn.graph.neighbours import BeadGraph
 
 LOG_2PI = math.log(2 * math.pi)
 SMALLEST_EXCESS = 0.5  # of its mean, below which it is not too large whatever the size
-DENSE_SOLVE_LIMIT = (
-    300  # beads of one system up to which a dense factorisation is used for sampling
-)
+DENSE_SOLVE_LIMIT = 300  # beads of one system up to which samples are drawn by dense factorisation
 
 
 def total_per_graph(value: Tensor, batch: Tensor, n_graphs: int) -> Tensor:
@@ -145,6 +145,50 @@ class GaussianField(ABC):
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One sample [n, 3]."""
         return self.mean + self.deviation(generator)
+
+
+class Noise(nn.Module, ABC):
+    """A noise model: from what a dynamics network knows of the beads to a `GaussianField`.
+
+    A new one is a class like this and a row of `cgsim.model.noise.NOISES`. Its parameters are its
+    own; what it gives must turn with the molecule, and be positive definite whatever it is shown.
+
+    Parameters
+    ----------
+    n_channels
+        Scalars of every bead.
+    n_edge
+        Numbers that describe an edge.
+    """
+
+    def __init__(self, n_channels: int, *, n_edge: int) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(
+        self,
+        mean: Tensor,
+        scalars: Tensor,
+        vector: Tensor,
+        *,
+        edges: EdgeFeatures,
+        graph: BeadGraph,
+    ) -> GaussianField:
+        """The distribution of the reduced accelerations.
+
+        Parameters
+        ----------
+        mean : [n, 3]
+            Of that distribution.
+        scalars : [n, n_channels]
+            Invariant features of every bead.
+        vector : [n_edges, 3]
+            Edge vectors, in mean bond lengths.
+        edges
+            Invariants and envelopes of the edges.
+        graph
+            Which beads they join.
+        """
 
 
 def is_plausible(field: GaussianField, deviation: Tensor, farthest: float) -> Tensor:

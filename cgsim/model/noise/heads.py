@@ -3,10 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from cgsim.model.noise.correlated import CorrelatedGaussian
-from cgsim.model.noise.elastic import ElasticGaussian
-from cgsim.model.noise.gaussian import GaussianField
-from cgsim.model.noise.independent import IndependentGaussian
 from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.mlp import mlp, zero_init
@@ -80,39 +76,3 @@ class PairPrecision(nn.Module):
         logs = in_full_precision(self.network, torch.cat(both, dim=1))
         values = bounded_exp(logs + WEIGHT_START)
         return once, values * edges.envelope[once][:, None]
-
-
-N_PAIR_VALUES = {"independent": 0, "correlated": 1, "elastic": 2}  # numbers per pair of beads
-
-
-def gaussian_field(
-    mean: Tensor,
-    diagonal: Tensor,
-    pair: tuple[Tensor, Tensor] | None,
-    *,
-    vector: Tensor,
-    graph: BeadGraph,
-) -> GaussianField:
-    """The distribution that the networks' precisions define.
-
-    Parameters
-    ----------
-    mean : [n, 3]
-        Reduced accelerations.
-    diagonal : [n]
-        Of every bead.
-    pair
-        What `PairPrecision` gives: an edge of every pair and values [n_pairs, 1 or 2] (see
-        `N_PAIR_VALUES`); None for independent beads.
-    vector : [n_edges, 3]
-        Edge vectors.
-    """
-    bead = (mean, diagonal, graph.batch, graph.n_graphs)
-    if pair is None:
-        return IndependentGaussian(*bead, known_layout=graph.layout)
-    once, values = pair
-    of_pairs = (values[:, 0], graph.pairs)
-    if values.shape[1] == 1:
-        return CorrelatedGaussian(*bead, *of_pairs, known_layout=graph.layout)
-    direction = nn.functional.normalize(vector[once], dim=1)
-    return ElasticGaussian(*bead, *of_pairs, values[:, 1], direction, known_layout=graph.layout)

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cgsim.model.noise.gaussian import LOG_2PI, GaussianField, total_per_graph
+from cgsim.model.noise.gaussian import LOG_2PI, GaussianField, Noise, total_per_graph
+from cgsim.model.noise.heads import BeadPrecision
+from cgsim.nn.edges import EdgeFeatures
+from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.random import randn_like
 
 
@@ -40,3 +43,26 @@ class IndependentGaussian(GaussianField):
     def deviation_of(self, noise: Tensor) -> Tensor:
         """``z_i / sqrt(d_i)`` [n, 3]."""
         return noise * self.diagonal.rsqrt()[:, None]
+
+
+class IndependentNoise(Noise):
+    """One precision per bead, each from the bead's own scalars (`BeadPrecision`)."""
+
+    def __init__(self, n_channels: int, *, n_edge: int) -> None:
+        super().__init__(n_channels, n_edge=n_edge)
+        self.bead = BeadPrecision(n_channels)
+
+    def forward(
+        self,
+        mean: Tensor,
+        scalars: Tensor,
+        vector: Tensor,
+        *,
+        edges: EdgeFeatures,
+        graph: BeadGraph,
+    ) -> IndependentGaussian:
+        """See `Noise`; edges are not looked at."""
+        diagonal = self.bead(scalars)
+        return IndependentGaussian(
+            mean, diagonal, graph.batch, graph.n_graphs, known_layout=graph.layout
+        )

@@ -1,4 +1,4 @@
-"""DENOISING: the score network at the present of a roll-out or of windows that are learnt from."""
+"""The score network at the current frame of a roll-out, or of windows that are learnt from."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -9,52 +9,55 @@ from torch import Tensor
 from cgsim.data.augmentation import Windows
 from cgsim.data.scales import Statistics
 from cgsim.model.dynamics import Prediction
-from cgsim.model.integrators.bonds import Straight
+from cgsim.model.integrators.steps import Steps
 from cgsim.model.noise.gaussian import GaussianField
-from cgsim.model.score.network import Score
-from cgsim.model.score.sampler import Draw, Velocity
-from cgsim.model.score.whitening import Plain
+from cgsim.model.score.network import ScoreNetwork
+from cgsim.model.score.sampler import Draw, Sampler, Velocity
+from cgsim.model.score.whitening import Whitening
 from cgsim.nn.graph.neighbours import BeadGraph
 
 
-class _Seen(NamedTuple):
-    """A noisy step as the network sees it: where it ends, its edges, the residual in all forms."""
+class _Noisy(NamedTuple):
+    """A noisy step as the network sees it: where it ends, its edges, the residual encoded."""
 
-    ahead: Tensor
+    end: Tensor
     vector: Tensor
     residual: Tensor
 
 
 @dataclass(frozen=True)
 class Denoiser:
-    r"""A score network that knows the present and the Gaussian that is predicted of it.
+    r"""A score network that knows the current frame and the Gaussian that is predicted of it.
 
     With guidance w, refinements follow ``G_w = G_0 + w (G - G_0)``, where ``G_0`` is the velocity
-    that the network gives when it is not told of the present (classifier-free guidance, Ho &
-    Salimans, arXiv 2207.12598). So steps are drawn from about ``p(x'|x)^w p_0(x')^(1 - w)``. Where
-    p obeys detailed balance and ``p_0`` is its stationary distribution, so does that, and its
-    stationary distribution is nearly the same; but it remembers more. A network that has not
-    learnt all that the present says of the future forgets too fast. It may be guided at some noise
+    that the network gives unconditionally, without the current frame (classifier-free guidance, Ho
+    & Salimans, arXiv 2207.12598). So steps are drawn from about ``p(x'|x)^w p_0(x')^(1 - w)``.
+    Where p obeys detailed balance and ``p_0`` is its stationary distribution, so does that, and its
+    stationary distribution is nearly the same; but it remembers more. A network that has not learnt
+    all that the current frame says of the next forgets too fast. It may be guided at some noise
     angles alone (Kynkäänniemi et al., arXiv 2404.07724).
 
     Attributes
     ----------
     score
         The network.
+    sampler
+        How it is sampled.
     pos : [n, 3]
-        The present, nm.
-    prediction, graph, steps, forms
-        Of the present.
+        The current frame, nm.
+    prediction, graph, steps, whitening
+        Of the current frame.
     statistics
         Of the simulator.
     """
 
-    score: Score
+    score: ScoreNetwork
+    sampler: Sampler
     pos: Tensor
     prediction: Prediction
     graph: BeadGraph
-    steps: Straight
-    forms: Plain
+    steps: Steps
+    whitening: Whitening
     statistics: Statistics
 
     @property
@@ -62,87 +65,90 @@ class Denoiser:
         """The Gaussian that is refined."""
         return self.prediction.acceleration
 
-    def velocity(self, residual: Tensor, angle: Tensor, told: Tensor | None = None) -> Tensor:
+    def velocity(
+        self, residual: Tensor, angle: Tensor, conditional: Tensor | None = None
+    ) -> Tensor:
         """``G(y, theta)`` [n, 3] at the noisy next positions, ``(u + y) step_scale`` ahead.
 
         Parameters
         ----------
         residual : [n, 3]
             ``y``.
-        angle, told : [n]
-            ``theta``, and 1 where the network is told of the present, else 0; None is everywhere.
+        angle, conditional : [n]
+            ``theta``, and 1 where the network sees the current frame, else 0; None is everywhere.
         """
-        seen = self._seen(residual)
-        said = self.score(
-            seen.residual,
+        noisy = self._noisy(residual)
+        answer = self.score(
+            noisy.residual,
             angle,
-            vector=seen.vector,
-            present=self.prediction,
+            vector=noisy.vector,
+            current=self.prediction,
             graph=self.graph,
-            told=told,
+            conditional=conditional,
         )
-        return self._meant(said, seen)
+        return self._decoded(answer, noisy)
 
     @property
     def guided(self) -> Velocity:
         """``G_w(y, theta)`` [n, 3] of a residual [n, 3] at one angle."""
-        guidance = self.score.guidance
-        if guidance.strength == 1:
+        if self.sampler.config.guidance == 1:
             return self._learnt
-        present, graph = self._present_twice(), self.graph.twice()
+        current, graph = self._prediction_twice(), self.graph.twice()
 
         def velocity(residual: Tensor, angle: float) -> Tensor:
-            if (strength := guidance.at(angle)) == 1:
+            if (strength := self.sampler.guidance_at(angle)) == 1:
                 return self._learnt(residual, angle)
-            seen, angles = self._seen(residual), _everywhere(angle, residual)
-            both = self.score(  # asked once, the second half not told
-                seen.residual.repeat(2, 1, 1),
+            noisy, angles = self._noisy(residual), _everywhere(angle, residual)
+            # One call for both answers: few systems cost hardly more than half as many.
+            both = self.score(
+                noisy.residual.repeat(2, 1, 1),
                 angles.repeat(2),
-                vector=seen.vector.repeat(2, 1),
-                present=present,
+                vector=noisy.vector.repeat(2, 1),
+                current=current,
                 graph=graph,
-                told=torch.cat([torch.ones_like(angles), torch.zeros_like(angles)]),
+                conditional=torch.cat([torch.ones_like(angles), torch.zeros_like(angles)]),
             )
-            told, untold = both.chunk(2)
-            return self._meant(untold + strength * (told - untold), seen)
+            conditional, unconditional = both.chunk(2)
+            guided = unconditional + strength * (conditional - unconditional)
+            return self._decoded(guided, noisy)
 
         return velocity
 
     def _learnt(self, residual: Tensor, angle: float) -> Tensor:
         return self.velocity(residual, _everywhere(angle, residual))
 
-    def _present_twice(self) -> Prediction:
-        """What the network is told of the present, for `BeadGraph.twice`."""
-        said = self.prediction
+    def _prediction_twice(self) -> Prediction:
+        """What the network sees of the current frame, for `BeadGraph.twice`."""
+        known = self.prediction
         return replace(
-            said,
-            latent=said.latent.repeat(2, 1),
-            vector=said.vector.repeat(2, 1),
-            embedding=said.embedding.repeat(2, 1),
+            known,
+            latent=known.latent.repeat(2, 1),
+            vector=known.vector.repeat(2, 1),
+            embedding=known.embedding.repeat(2, 1),
         )
 
-    def _seen(self, residual: Tensor) -> _Seen:
+    def _noisy(self, residual: Tensor) -> _Noisy:
         displacement = self.prediction.displacement.detach() + residual
-        ahead = self.steps.bent(self.pos + displacement * self.statistics.step_scale)
-        vector = self.graph.displacement(ahead) / self.statistics.length_scale
-        return _Seen(ahead, vector, self.steps.carried(self.forms.shown(residual), ahead))
+        end = self.steps.exp_map(self.pos + displacement * self.statistics.step_scale)
+        vector = self.graph.displacement(end) / self.statistics.length_scale
+        return _Noisy(end, vector, self.steps.transport(self.whitening.encode(residual), end))
 
-    def _meant(self, said: Tensor, seen: _Seen) -> Tensor:
-        return self.forms.answered(self.steps.carried_back(said, seen.ahead))
+    def _decoded(self, answer: Tensor, noisy: _Noisy) -> Tensor:
+        return self.whitening.decode(self.steps.transport_back(answer, noisy.end))
 
     def refined(self, draw: Draw) -> Tensor:
         """A refined deviation [n, 3] from the predicted mean."""
-        return self.score.refinement(self.guided, draw, field=self.field)
+        return self.sampler(self.guided, draw, field=self.field)
 
     def loss(self, windows: Windows) -> Tensor:
         """``|G(y_theta, theta) - dy/dtheta|^2_P / 3n`` at the angle of each window."""
-        moved = windows.ahead - self.pos
+        moved = windows.target_pos - self.pos
         residual = moved / self.statistics.step_scale - self.prediction.displacement.detach()
         with torch.no_grad():
             noise = self.field.deviation_of(windows.noise)
         cos, sin = windows.angle.cos()[:, None], windows.angle.sin()[:, None]
         noisy, expected = cos * residual + sin * noise, cos * noise - sin * residual
-        error = self.velocity(noisy, windows.angle, windows.told) - expected
+        error = self.velocity(noisy, windows.angle, windows.conditional) - expected
         if windows.core is not None:
             error = error * windows.core[:, None]
         return self.field.detach().squared_norm(error).sum() / windows.n_degrees

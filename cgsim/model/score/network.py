@@ -15,7 +15,9 @@ schedule of Lu & Song (arXiv 2410.11081). Where the Gaussian is already right, `
 untrained network changes nothing.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from e3nn import o3
@@ -23,8 +25,7 @@ from torch import Tensor, nn
 
 from cgsim.config import GraphConfig, ScoreConfig
 from cgsim.model.dynamics import Prediction
-from cgsim.model.score.sampler import Guidance, Refinement
-from cgsim.model.score.whitening import Plain
+from cgsim.model.score.whitening import NoWhitening, Whitening
 from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeGeometry
 from cgsim.nn.graph.neighbours import BeadGraph
@@ -35,17 +36,75 @@ from cgsim.nn.product import hidden_irreps
 STRETCH = 20.0  # per mean bond length: of a change of distance that a network tells from none
 
 
-class Score(nn.Module):
-    """The velocity ``G(y, theta)`` of the residual, given what is predicted of the present.
+class ScoreNetwork(nn.Module, ABC):
+    """What stands for SCORE in a simulator: the velocity ``G(y, theta)`` of the residual.
 
-    Where it is not told of the present it knows the kinds of beads, not the latents of the dynamics
-    network nor present distances.
+    One of your own inherits from this class and is named to `cgsim.model.networks.add_network`.
 
-    Shapes
-    ------
-    residual [n, 3, n_shown] (see `cgsim.model.score.whitening`), angle [n], vector
-    [n_edges, 3] (of the noisy positions, in mean bond lengths), present, graph, told [n] or None
-    (everywhere) -> [n, 3, n_answered]
+    Attributes
+    ----------
+    Config
+        Of its settings: `cgsim.config.ScoreConfig`, or a dataclass that inherits from it.
+
+    Parameters
+    ----------
+    latent_irreps
+        Of the latents of the dynamics network.
+    n_embedding
+        Numbers of a bead's embedding.
+    whitening
+        How residuals are encoded, and answers decoded.
+    chiral
+        Whether beads have a handedness.
+    """
+
+    Config: ClassVar[type[ScoreConfig]] = ScoreConfig
+
+    def __init__(
+        self,
+        config: ScoreConfig,
+        graph: GraphConfig,
+        *,
+        latent_irreps: o3.Irreps,
+        n_embedding: int,
+        whitening: type[Whitening] = NoWhitening,
+        chiral: bool = False,
+    ) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(
+        self,
+        residual: Tensor,
+        angle: Tensor,
+        *,
+        vector: Tensor,
+        current: Prediction,
+        graph: BeadGraph,
+        conditional: Tensor | None = None,
+    ) -> Tensor:
+        """Return the velocity of every bead's residual, encoded [n, 3, n_answers].
+
+        Parameters
+        ----------
+        residual : [n, 3, n_encoded]
+            See `cgsim.model.score.whitening`.
+        angle : [n]
+            ``theta``.
+        vector : [n_edges, 3]
+            Of the noisy positions, in mean bond lengths.
+        current
+            What is predicted of the current frame.
+        conditional : [n] or None
+            1 where the network may look at the current frame, else 0; None is everywhere.
+        """
+
+
+class Score(ScoreNetwork):
+    """The velocity ``G(y, theta)`` of the residual, given what is predicted of the current frame.
+
+    Unconditionally it knows the kinds of beads, not the latents of the dynamics network nor the
+    distances in the current frame. Shapes and parameters as of `ScoreNetwork`.
     """
 
     def __init__(
@@ -55,33 +114,31 @@ class Score(nn.Module):
         *,
         latent_irreps: o3.Irreps,
         n_embedding: int,
-        forms: type[Plain] = Plain,
+        whitening: type[Whitening] = NoWhitening,
         chiral: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            config, graph, latent_irreps=latent_irreps, n_embedding=n_embedding, chiral=chiral
+        )
         width, lmax = config.n_channels, latent_irreps.lmax
-        self.refinement = Refinement.of(config)
-        self.guidance = Guidance(config.guidance, config.guided_from, config.guided_to)
         self.irreps = hidden_irreps(width, lmax)
         self.n_latent = channels_of(latent_irreps)
         self.edges = EdgeGeometry(graph, lmax=lmax, n_scalars=self.n_latent[0])
-        self.present = config.present
-        self.along_edges = forms.along_edges
+        self.current_distances = config.current_distances
+        self.along_edges = whitening.along_edges
         n_edge = self.edges.n_edge
-        n_edge += graph.n_radial + 3 if config.present else 0
-        n_edge += forms.n_shown if forms.along_edges else 0
-        shown = o3.Irreps([(forms.n_shown, "1o")])
-        self.inputs = EquivariantLinear(latent_irreps + shown, self.irreps)
+        n_edge += graph.n_radial + 3 if config.current_distances else 0
+        n_edge += whitening.n_encoded if whitening.along_edges else 0
+        encoded = o3.Irreps([(whitening.n_encoded, "1o")])
+        self.inputs = EquivariantLinear(latent_irreps + encoded, self.irreps)
         self.kind = nn.Linear(n_embedding, width) if config.unconditional else None
         self.level = mlp(2, width, width)
         zero_init(self.level[-1])
         self.convolutions = nn.ModuleList(
-            EquivariantConvolution(
-                width, lmax=lmax, n_edge=n_edge, n_hidden=config.n_hidden, chiral=chiral
-            )
+            EquivariantConvolution(width, lmax=lmax, n_edge=n_edge, chiral=chiral)
             for _ in range(config.n_layers)
         )
-        self.output = EquivariantLinear(self.irreps, o3.Irreps([(forms.n_answered, "1o")]))
+        self.output = EquivariantLinear(self.irreps, o3.Irreps([(whitening.n_answers, "1o")]))
         nn.init.zeros_(self.output.weight)
 
     def forward(
@@ -90,17 +147,17 @@ class Score(nn.Module):
         angle: Tensor,
         *,
         vector: Tensor,
-        present: Prediction,
+        current: Prediction,
         graph: BeadGraph,
-        told: Tensor | None = None,
+        conditional: Tensor | None = None,
     ) -> Tensor:
-        """Return the velocity of every bead's residual, in several forms."""
-        latent = present.latent if told is None else present.latent * told[:, None]
+        """See `ScoreNetwork`."""
+        latent = current.latent if conditional is None else current.latent * conditional[:, None]
         edges = self.edges(vector, graph, latent[:, : self.n_latent[0]])
         more = []
-        if self.present:
-            change = self._change(vector, present.vector)
-            more.append(change if told is None else change * _both_ends(told, graph))
+        if self.current_distances:
+            change = self._change(vector, current.vector)
+            more.append(change if conditional is None else change * _both_ends(conditional, graph))
         if self.along_edges:
             direction = nn.functional.normalize(vector)[:, :, None]
             more.append((graph.difference(residual) * direction).sum(dim=1))
@@ -108,7 +165,7 @@ class Score(nn.Module):
             edges = replace(edges, attr=torch.cat([edges.attr, *more], dim=1))
         parts = self._inputs(latent, residual, angle)
         if self.kind is not None:
-            parts[0] = parts[0] + self.kind(present.embedding)[:, None]
+            parts[0] = parts[0] + self.kind(current.embedding)[:, None]
         for convolution in self.convolutions:
             parts = convolution(parts, edges)
         return self.output.order(1, parts[1])
@@ -121,10 +178,10 @@ class Score(nn.Module):
         parts[0] = parts[0] + level[:, None]
         return parts
 
-    def _change(self, vector: Tensor, present: Tensor) -> Tensor:
-        """The distance at present, and how it and the direction changed since."""
-        distance, before = vector.norm(dim=1), present.norm(dim=1)
-        turned = (nn.functional.normalize(vector) * nn.functional.normalize(present)).sum(dim=1)
+    def _change(self, vector: Tensor, current: Tensor) -> Tensor:
+        """The distance in the current frame, and how it and the direction changed since."""
+        distance, before = vector.norm(dim=1), current.norm(dim=1)
+        turned = (nn.functional.normalize(vector) * nn.functional.normalize(current)).sum(dim=1)
         change = torch.stack([before, torch.asinh(STRETCH * (distance - before)), turned], dim=1)
         return torch.cat([change, self.edges.basis(before)], dim=1)
 

@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from cgsim.config import DynamicsConfig, ModelConfig, ScoreConfig
+from cgsim.config import DynamicsConfig, ModelConfig, SamplerConfig, ScoreConfig
 from cgsim.data.augmentation import UNPERTURBED
 from cgsim.mapping.trajectory import MappedTrajectory
-from cgsim.model.integrators.bonds import Straight, Turning
+from cgsim.model.integrators.bonds import Turning
+from cgsim.model.integrators.steps import Straight
+from cgsim.model.loss import draw
 from cgsim.nn.graph.neighbours import (
     BeadGraph,
     Topology,
@@ -63,9 +65,9 @@ def bond(pos: Tensor, name: str) -> Tensor:
 def test_a_step_can_be_undone(name: str) -> None:
     pos, end = present(), present()
     steps = Turning.at(pos, graph_of(name))
-    torch.testing.assert_close(steps.bent(steps.straightened(end)), end)
+    torch.testing.assert_close(steps.exp_map(steps.log_map(end)), end)
     near = pos + 0.1 * present()  # no bond turns by more than half a turn
-    torch.testing.assert_close(steps.straightened(steps.bent(near)), near)
+    torch.testing.assert_close(steps.log_map(steps.exp_map(near)), near)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -83,7 +85,7 @@ def test_a_step_of_the_longest_chain_can_be_undone(dtype: torch.dtype) -> None:
     )
     steps = Turning.at(pos, graph)
     tolerance = 1e-9 if dtype == torch.float64 else 2e-2
-    found = steps.bent(steps.straightened(end))
+    found = steps.exp_map(steps.log_map(end))
     torch.testing.assert_close(found, end, rtol=0, atol=tolerance)
 
 
@@ -91,12 +93,12 @@ def test_systems_of_a_batch_do_not_see_each_other() -> None:
     names = list(TREES)
     pos, ahead, vectors = present(5), present(5), present(5)[:, :, None]
     steps = Turning.at(pos, graph_of(*names))
-    together = steps.bent(ahead), steps.carried(vectors, ahead)
+    together = steps.exp_map(ahead), steps.transport(vectors, ahead)
     for k, name in enumerate(names):
         own = slice(5 * k, 5 * k + 5)
         alone = Turning.at(pos[own], graph_of(name))
-        torch.testing.assert_close(together[0][own], alone.bent(ahead[own]))
-        torch.testing.assert_close(together[1][own], alone.carried(vectors[own], ahead[own]))
+        torch.testing.assert_close(together[0][own], alone.exp_map(ahead[own]))
+        torch.testing.assert_close(together[1][own], alone.transport(vectors[own], ahead[own]))
 
 
 @pytest.mark.parametrize("name", TREES)
@@ -104,7 +106,7 @@ def test_bonds_turn_along_great_circles(name: str) -> None:
     """What of a displacement is along a bond stretches it, what is across turns it, exactly."""
     pos, change = present(), 0.2 * present()
     before, own = bond(pos, name), bond(change, name)
-    after = bond(Turning.at(pos, graph_of(name)).bent(pos + change), name)
+    after = bond(Turning.at(pos, graph_of(name)).exp_map(pos + change), name)
     length = before.norm(dim=1)
     along = (own * before).sum(dim=1) / length
     across = (own - along[:, None] * before / length[:, None]).norm(dim=1)
@@ -118,7 +120,7 @@ def test_bonds_turn_along_great_circles(name: str) -> None:
 @pytest.mark.parametrize("name", ["chain", "star", "comb", "mixed"])
 def test_the_centre_goes_straight(name: str) -> None:
     pos, ahead = present(), present()
-    end = Turning.at(pos, graph_of(name)).bent(ahead)
+    end = Turning.at(pos, graph_of(name)).exp_map(ahead)
     torch.testing.assert_close(end.mean(dim=0), ahead.mean(dim=0))
 
 
@@ -127,7 +129,7 @@ def test_small_steps_are_straight() -> None:
     pos, change = present(), present()
     steps = Turning.at(pos, graph_of("comb"))
     errors = [
-        (steps.bent(pos + size * change) - pos - size * change).norm() for size in (2e-3, 1e-3)
+        (steps.exp_map(pos + size * change) - pos - size * change).norm() for size in (2e-3, 1e-3)
     ]
     assert 3.9 < errors[0] / errors[1] < 4.1
 
@@ -139,18 +141,18 @@ def test_steps_turn_and_move_with_the_molecule(sign: int) -> None:
     here = Turning.at(pos, graph_of("mixed"))
     there = Turning.at(pos @ matrix.T + shift, graph_of("mixed"))
     moved = ahead @ matrix.T + shift
-    torch.testing.assert_close(there.bent(moved), here.bent(ahead) @ matrix.T + shift)
-    turned = torch.einsum("ij,njk->nik", matrix, here.carried(vectors, ahead))
+    torch.testing.assert_close(there.exp_map(moved), here.exp_map(ahead) @ matrix.T + shift)
+    turned = torch.einsum("ij,njk->nik", matrix, here.transport(vectors, ahead))
     other = torch.einsum("ij,njk->nik", matrix, vectors)
-    torch.testing.assert_close(there.carried(other, moved), turned)
+    torch.testing.assert_close(there.transport(other, moved), turned)
 
 
 def test_numbering_of_beads_does_not_matter() -> None:
     """The chain and the mixed one are the same tree."""
     order = torch.tensor([4, 2, 0, 3, 1])
     pos, ahead = present(), present()
-    expected = Turning.at(pos, graph_of("mixed")).bent(ahead)
-    found = Turning.at(pos[order], graph_of("chain")).bent(ahead[order])
+    expected = Turning.at(pos, graph_of("mixed")).exp_map(ahead)
+    found = Turning.at(pos[order], graph_of("chain")).exp_map(ahead[order])
     torch.testing.assert_close(found, expected[order])
 
 
@@ -158,7 +160,7 @@ def test_carried_vectors() -> None:
     """Bonds keep the length and the angle to themselves of what is theirs; and all the way back."""
     pos, ahead, vectors = present(), present(), present()[:, :, None]
     steps = Turning.at(pos, graph_of("star"))
-    carried = steps.carried(vectors, ahead)
+    carried = steps.transport(vectors, ahead)
     before, after = bond(vectors[:, :, 0], "star"), bond(carried[:, :, 0], "star")
     torch.testing.assert_close(after.norm(dim=1), before.norm(dim=1))
     along = [
@@ -167,7 +169,7 @@ def test_carried_vectors() -> None:
     ]
     torch.testing.assert_close(along[0], along[1])
     torch.testing.assert_close(carried.mean(dim=0), vectors.mean(dim=0))
-    torch.testing.assert_close(steps.carried_back(carried, ahead), vectors)
+    torch.testing.assert_close(steps.transport_back(carried, ahead), vectors)
 
 
 def test_a_list_of_edges_is_as_good_as_a_grid() -> None:
@@ -175,8 +177,8 @@ def test_a_list_of_edges_is_as_good_as_a_grid() -> None:
     grid, listed = graph_of("comb"), graph_of("comb", connect=topological_pairs)
     assert grid.width
     assert not listed.width
-    found = Turning.at(pos, listed).bent(ahead)
-    torch.testing.assert_close(found, Turning.at(pos, grid).bent(ahead))
+    found = Turning.at(pos, listed).exp_map(ahead)
+    torch.testing.assert_close(found, Turning.at(pos, grid).exp_map(ahead))
 
 
 def test_no_bond_vanishes() -> None:
@@ -184,17 +186,17 @@ def test_no_bond_vanishes() -> None:
     pos = torch.zeros(5, 3, dtype=torch.float64)
     pos[:, 0] = torch.arange(5.0)
     ahead = torch.zeros(5, 3, dtype=torch.float64)
-    end = Turning.at(pos, graph_of("chain")).bent(ahead)
+    end = Turning.at(pos, graph_of("chain")).exp_map(ahead)
     torch.testing.assert_close(bond(end, "chain").norm(dim=1), torch.full((4,), 0.1).double())
 
 
 def test_straight_steps_change_nothing() -> None:
     pos, ahead, vectors = present(), present(), present()[:, :, None]
     steps = Straight.at(pos, graph_of("chain"))
-    assert steps.bent(ahead) is ahead
-    assert steps.straightened(ahead) is ahead
-    assert steps.carried(vectors, ahead) is vectors
-    assert steps.carried_back(vectors, ahead) is vectors
+    assert steps.exp_map(ahead) is ahead
+    assert steps.log_map(ahead) is ahead
+    assert steps.transport(vectors, ahead) is vectors
+    assert steps.transport_back(vectors, ahead) is vectors
 
 
 def ring() -> MappedTrajectory:
@@ -238,14 +240,15 @@ def test_a_bond_that_turns_by_a_right_angle() -> None:
     expected = torch.tensor([1.0, math.pi / 2, 0.0], dtype=torch.float64) + torch.tensor(
         [[0.0, -1.0, 0.0], [0.0, 1.0, 0.0]], dtype=torch.float64
     )
-    torch.testing.assert_close(Turning.at(pos, graph).bent(ahead), expected)
+    torch.testing.assert_close(Turning.at(pos, graph).exp_map(ahead), expected)
 
 
 def turning(noise: str) -> ModelConfig:
     """All that turning steps come with, guidance too."""
-    dynamics = DynamicsConfig(4, 1, noise=noise, steps="turning")  # type: ignore[arg-type]
-    score = ScoreConfig(4, 1, n_evaluations=3, churn=0.5, present=True, unconditional=0.2)
-    return replace(TINY, dynamics=dynamics, score=replace(score, guidance=2.0))
+    dynamics = DynamicsConfig(4, 1, noise=noise, steps="turning")
+    score = ScoreConfig(4, 1, current_distances=True, unconditional=0.2)
+    sampler = SamplerConfig(n_evaluations=3, churn=0.5, guidance=2.0)
+    return replace(TINY, dynamics=dynamics, score=score, sampler=sampler)
 
 
 @pytest.mark.parametrize("noise", ["independent", "correlated", "elastic"])
@@ -260,10 +263,10 @@ def test_the_target_is_what_the_step_undoes() -> None:
     chain = random_chain(6)
     simulator = random_simulator([chain], turning("elastic")).double()
     batch = simulator.windows([chain])[[2, 5]]
-    windows, _, graph = simulator.draw(batch, generator=None, perturbation=UNPERTURBED)
-    end = Turning.at(windows.pos[:, -1], graph).bent(windows.ahead)
+    windows, _, graph = draw(simulator, batch, generator=None, perturbation=UNPERTURBED)
+    end = Turning.at(windows.pos[:, -1], graph).exp_map(windows.target_pos)
     torch.testing.assert_close(end, batch.next_pos.double())
-    assert (windows.ahead - end).abs().max() > 1e-3
+    assert (windows.target_pos - end).abs().max() > 1e-3
 
 
 def test_a_step_of_a_state_far_from_the_origin() -> None:

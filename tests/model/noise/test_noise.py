@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from cgsim.model.noise import elastic as elastic_module
-from cgsim.model.noise import gaussian as noise
 from cgsim.model.noise.correlated import CorrelatedGaussian
 from cgsim.model.noise.elastic import ElasticGaussian
 from cgsim.model.noise.gaussian import GaussianField, total_per_graph
@@ -19,6 +17,7 @@ from cgsim.model.noise.independent import IndependentGaussian
 from cgsim.model.noise.solve import conjugate_gradients
 from cgsim.nn.random import randn_like
 from cgsim.testing.checks import dense_precision
+from tests.model.noise.explicit import explicit_precision
 
 COUNTS = [4, 1, 7]
 N_BEADS = sum(COUNTS)
@@ -81,14 +80,14 @@ def dense_normals(field: GaussianField) -> list[MultivariateNormal]:
     for graph in range(field.n_graphs):
         mine = field.batch == graph
         rows = mine.repeat_interleave(3)
-        precision = dense_precision(field)[rows][:, rows]
+        precision = explicit_precision(field)[rows][:, rows]
         normals.append(MultivariateNormal(field.mean[mine].flatten(), precision_matrix=precision))
     return normals
 
 
 def times(field: GaussianField, vector: Tensor) -> Tensor:
     """The dense ``P v`` [n, 3]."""
-    return (dense_precision(field) @ vector.flatten()).view(-1, 3)
+    return (explicit_precision(field) @ vector.flatten()).view(-1, 3)
 
 
 def test_log_prob_and_entropy(field: GaussianField) -> None:
@@ -120,7 +119,7 @@ def test_log_prob_of_a_core_is_that_of_the_conditional_normal(
     value = torch.randn(n_beads, 3, dtype=torch.float64)
     core = torch.arange(n_beads) % 3 != 1
     inside = core.repeat_interleave(3)
-    precision = dense_precision(field)
+    precision = explicit_precision(field)
     rest = (value - field.mean).flatten()[~inside]
     own, coupling = precision[inside][:, inside], precision[inside][:, ~inside]
     mean = field.mean.flatten()[inside] - torch.linalg.solve(own, coupling @ rest)
@@ -182,7 +181,11 @@ def assert_covariance(deviations: Tensor, precision: Tensor) -> None:
 
 def test_samples_have_the_covariance(field: GaussianField) -> None:
     deviations = repeated(field, N_SAMPLES).deviation(torch.Generator().manual_seed(1))
-    assert_covariance(deviations.view(N_SAMPLES, N_BEADS, 3), dense_precision(field))
+    assert_covariance(deviations.view(N_SAMPLES, N_BEADS, 3), explicit_precision(field))
+
+
+def never(*arguments: object) -> None:
+    raise AssertionError("a matrix was factorised")
 
 
 @pytest.mark.parametrize("kind", [correlated, elastic])
@@ -192,11 +195,11 @@ def test_samples_without_a_matrix_have_the_covariance(
     """The way of large systems, forced upon a small one; no factorisation is made."""
     field = kind(COUNTS)
     copies = repeated(field, N_SAMPLES)
-    for module in (noise, elastic_module):
-        monkeypatch.setattr(module, "DENSE_SOLVE_LIMIT", 4)
-    deviations = copies.deviation(torch.Generator().manual_seed(1))
-    assert "_cholesky" not in vars(copies)
-    assert_covariance(deviations.view(N_SAMPLES, N_BEADS, 3), dense_precision(field))
+    monkeypatch.setattr("cgsim.model.noise.correlated.DENSE_SOLVE_LIMIT", 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.linalg, "cholesky_ex", never)
+        deviations = copies.deviation(torch.Generator().manual_seed(1))
+    assert_covariance(deviations.view(N_SAMPLES, N_BEADS, 3), explicit_precision(field))
 
 
 def test_samples_are_mean_plus_deviation(field: GaussianField) -> None:
@@ -242,7 +245,7 @@ def test_elastic_pair_keeps_its_distance_and_turns_freely() -> None:
         none + 1000.0,
         torch.tensor([[1.0, 0, 0]], dtype=torch.float64),
     )
-    covariance = torch.linalg.inv(dense_precision(field)).view(2, 3, 2, 3)
+    covariance = torch.linalg.inv(explicit_precision(field)).view(2, 3, 2, 3)
     apart = torch.tensor([1.0, -1.0], dtype=torch.float64)
     variance = torch.einsum("i,iajb,j->ab", apart, covariance, apart)
     expected = torch.tensor([1 / 1000.5, 2.0, 2.0], dtype=torch.float64)
@@ -284,7 +287,7 @@ def test_conjugate_gradients_solve() -> None:
     field = correlated([12])
     right = torch.randn(12, 3, dtype=torch.float64)
     found = conjugate_gradients(field._times, right, field._matrix_diagonal, tolerance=1e-12)
-    expected = torch.linalg.solve(dense_precision(field), right.flatten()).view(-1, 3)
+    expected = torch.linalg.solve(explicit_precision(field), right.flatten()).view(-1, 3)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
@@ -297,7 +300,7 @@ def test_conjugate_gradients_leave_solved_columns_alone() -> None:
     right[:, 1] = 1.0
     ones = torch.ones(12, dtype=torch.float64)
     found = conjugate_gradients(field._times, right, ones, tolerance=1e-12)
-    expected = torch.linalg.solve(dense_precision(field), right.flatten()).view(-1, 3)
+    expected = torch.linalg.solve(explicit_precision(field), right.flatten()).view(-1, 3)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
@@ -319,3 +322,11 @@ def test_randn_like_takes_the_type() -> None:
     found = randn_like(torch.zeros(2, 3, dtype=torch.float64), torch.Generator().manual_seed(0))
     assert found.shape == (2, 3)
     assert found.dtype == torch.float64
+
+
+@pytest.mark.parametrize("kind", [independent, correlated, elastic])
+def test_the_public_precision_is_the_defined_one(
+    kind: Callable[[list[int]], GaussianField],
+) -> None:
+    field = kind(COUNTS)
+    torch.testing.assert_close(dense_precision(field), explicit_precision(field))

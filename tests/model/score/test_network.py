@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cgsim.config import GraphConfig, ScoreConfig
+from cgsim.config import GraphConfig, SamplerConfig, ScoreConfig
 from cgsim.data.augmentation import UNPERTURBED
 from cgsim.data.graphs import CGData
 from cgsim.model.dynamics import Prediction
+from cgsim.model.loss import draw
 from cgsim.model.noise.independent import IndependentGaussian
 from cgsim.model.score.network import Score
-from cgsim.model.score.sampler import Guidance, Refinement, angles
-from cgsim.model.score.whitening import Whitened
+from cgsim.model.score.whitening import PrecisionWhitening
 from cgsim.model.simulator import Simulator
 from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.product import hidden_irreps
@@ -29,11 +29,9 @@ class GaussianVelocity(nn.Module):
     ``E[dy/dtheta | y] = sin cos (1 - spread^2) y / v``.
     """
 
-    def __init__(self, spread: float, *, n_evaluations: int, start_level: float) -> None:
+    def __init__(self, spread: float) -> None:
         super().__init__()
         self.spread = spread
-        self.refinement = Refinement(angles(n_evaluations, start_level))
-        self.guidance = Guidance(1.0, lowest=0.0, highest=math.pi / 2)
 
     def forward(
         self,
@@ -41,9 +39,9 @@ class GaussianVelocity(nn.Module):
         angle: Tensor,
         *,
         vector: Tensor,
-        present: Prediction,
+        current: Prediction,
         graph: BeadGraph,
-        told: Tensor | None = None,
+        conditional: Tensor | None = None,
     ) -> Tensor:
         sin, cos = angle.sin()[:, None], angle.cos()[:, None]
         variance = cos**2 * self.spread**2 + sin**2
@@ -51,38 +49,40 @@ class GaussianVelocity(nn.Module):
         return factor[:, :, None] * residual
 
 
-def with_velocity(velocity: nn.Module) -> tuple[Simulator, CGData]:
-    """A float64 simulator with this score network, and one window."""
+def with_velocity(
+    spread: float, *, n_evaluations: int = 1, sigma_max: float = 1.0
+) -> tuple[Simulator, CGData]:
+    """A float64 simulator with the exact velocity as its score network, and one window."""
     chain = random_chain(5)
     simulator = random_simulator([chain]).double()
-    simulator.score = velocity  # type: ignore[assignment]
+    simulator.score = GaussianVelocity(spread)
+    simulator.sampler = SamplerConfig(n_evaluations, sigma_max)
     return simulator, simulator.windows([chain])[4]
 
 
 def refine(simulator: Simulator, batch: CGData, residual: Tensor) -> Tensor:
     pos = batch.pos[:, -1].double()
-    graph = simulator._graph(pos, batch)
+    graph = simulator.graph_at(pos, batch)
     denoiser = simulator.denoiser(pos, simulator.predict(batch), graph=graph)
     assert denoiser is not None
     return denoiser.refined(lambda field: residual)
 
 
 @pytest.mark.parametrize("spread", [0.5, 2.0])
-@pytest.mark.parametrize("start_level", [1e9, 1.5])
-def test_exact_velocity_gives_the_right_variance(spread: float, start_level: float) -> None:
+@pytest.mark.parametrize("sigma_max", [1e9, 1.5])
+def test_exact_velocity_gives_the_right_variance(spread: float, sigma_max: float) -> None:
     """``y`` scales with the standard deviation of ``y_theta`` along the flow.
 
     From infinite noise the unit Gaussian becomes the target ``spread^2 P^-1``; a finite start
     level leaves what the start has wrong already.
     """
-    velocity = GaussianVelocity(spread, n_evaluations=1000, start_level=start_level)
-    simulator, batch = with_velocity(velocity)
+    simulator, batch = with_velocity(spread, n_evaluations=1000, sigma_max=sigma_max)
     residual = 0.1 * torch.randn(5, 3, dtype=torch.float64)  # plausible also when it is doubled
-    start = math.atan(start_level)
+    start = math.atan(sigma_max)
     at_start = math.sqrt((math.cos(start) * spread) ** 2 + math.sin(start) ** 2)
     expected = spread / at_start * residual
     torch.testing.assert_close(refine(simulator, batch, residual), expected, rtol=8e-3, atol=0)
-    if start_level > 1e6:
+    if sigma_max > 1e6:
         torch.testing.assert_close(expected, spread * residual)
 
 
@@ -91,15 +91,15 @@ def test_sampler_has_first_order() -> None:
     residual = 0.1 * torch.randn(5, 3, dtype=torch.float64)
     errors = []
     for n_evaluations in (25, 50, 100):
-        velocity = GaussianVelocity(2.0, n_evaluations=n_evaluations, start_level=1e9)
-        found = refine(*with_velocity(velocity), residual)
+        simulated = with_velocity(2.0, n_evaluations=n_evaluations, sigma_max=1e9)
+        found = refine(*simulated, residual)
         errors.append((found - 2.0 * residual).abs().max().item())
     for coarse, fine in pairwise(errors):
         assert 1.8 < coarse / fine < 2.2
 
 
 def test_where_the_gaussian_is_right_nothing_moves() -> None:
-    simulator, batch = with_velocity(GaussianVelocity(1.0, n_evaluations=3, start_level=1.5))
+    simulator, batch = with_velocity(1.0, n_evaluations=3, sigma_max=1.5)
     residual = torch.randn(5, 3, dtype=torch.float64)
     torch.testing.assert_close(refine(simulator, batch, residual), residual)
 
@@ -107,16 +107,16 @@ def test_where_the_gaussian_is_right_nothing_moves() -> None:
 @pytest.mark.parametrize("spread", [0.5, 2.0])
 def test_score_from_velocity(spread: float) -> None:
     """``-P (sin y + cos G) / sin`` is the gradient of ``log N(y; 0, v P^-1)``."""
-    simulator, batch = with_velocity(GaussianVelocity(spread, n_evaluations=1, start_level=1.0))
+    simulator, batch = with_velocity(spread, n_evaluations=1, sigma_max=1.0)
     prediction = simulator.predict(batch)
     precision = dense_precision(prediction.acceleration).detach()
     y = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
     angle = torch.full((5,), 0.6, dtype=torch.float64)
     sin, cos = angle.sin()[:, None], angle.cos()[:, None]
-    velocity = GaussianVelocity(spread, n_evaluations=1, start_level=1.0)
-    graph = simulator._graph(batch.pos[:, -1].double(), batch)
+    velocity = GaussianVelocity(spread)
+    graph = simulator.graph_at(batch.pos[:, -1].double(), batch)
     shown = y[:, :, None]
-    flow = velocity(shown, angle, vector=prediction.vector, present=prediction, graph=graph)
+    flow = velocity(shown, angle, vector=prediction.vector, current=prediction, graph=graph)
     found = -(precision @ (sin * y + cos * flow[:, :, 0]).flatten()).view(-1, 3) / sin
     variance = (cos**2 * spread**2 + sin**2)[0]
     log_density = -0.5 * (y.flatten() @ precision @ y.flatten()) / variance
@@ -134,17 +134,15 @@ def test_exact_velocity_has_the_least_loss(spread: float) -> None:
     simulator = random_simulator([chain]).double()
     batch = simulator.windows([chain])[[4] * 1500]
     prediction = simulator.predict(batch)
-    windows, _, graph = simulator.draw(
-        batch, generator=torch.Generator().manual_seed(0), perturbation=UNPERTURBED
+    windows, _, graph = draw(
+        simulator, batch, generator=torch.Generator().manual_seed(0), perturbation=UNPERTURBED
     )
     drawn = spread * prediction.acceleration.deviation(torch.Generator().manual_seed(1))
     shown = (prediction.displacement + drawn) * simulator.statistics.step_scale
-    windows = windows._replace(ahead=windows.pos[:, -1] + shown)
+    windows = windows._replace(target_pos=windows.pos[:, -1] + shown)
 
     def loss(assumed: float) -> float:
-        simulator.score = GaussianVelocity(  # type: ignore[assignment]
-            assumed, n_evaluations=1, start_level=1.0
-        )
+        simulator.score = GaussianVelocity(assumed)
         denoiser = simulator.denoiser(windows.pos[:, -1], prediction, graph=graph)
         assert denoiser is not None
         return denoiser.loss(windows).item()
@@ -159,15 +157,17 @@ N_EMBEDDING = 5
 
 
 def score_network(lmax: int) -> Score:
-    config = ScoreConfig(n_channels=4, n_layers=1, present=True, unconditional=0.2)
+    config = ScoreConfig(n_channels=4, n_layers=1, current_distances=True, unconditional=0.2)
     irreps = hidden_irreps(3, lmax)
     graph = GraphConfig(n_hops=2, n_radial=4)
-    return Score(config, graph, latent_irreps=irreps, n_embedding=N_EMBEDDING, forms=Whitened)
+    return Score(
+        config, graph, latent_irreps=irreps, n_embedding=N_EMBEDDING, whitening=PrecisionWhitening
+    )
 
 
 def score_inputs(lmax: int) -> dict[str, Tensor]:
     return {
-        "residual": torch.randn(4, 3, Whitened.n_shown),
+        "residual": torch.randn(4, 3, PrecisionWhitening.n_encoded),
         "angle": torch.tensor([0.1, 0.5, 0.9, 1.5]),
         "vector": torch.randn(6, 3),
         "present": torch.randn(6, 3),
@@ -188,9 +188,9 @@ def velocity_of(network: Score, inputs: dict[str, Tensor], told: Tensor | None =
         inputs["residual"],
         inputs["angle"],
         vector=inputs["vector"],
-        present=present,
+        current=present,
         graph=line_graph(),
-        told=told,
+        conditional=told,
     )
 
 
@@ -212,7 +212,7 @@ def line_graph() -> BeadGraph:
 def test_untrained_network_says_zero(lmax: int) -> None:
     torch.set_default_dtype(torch.float64)
     found = velocity_of(score_network(lmax), score_inputs(lmax))
-    torch.testing.assert_close(found, torch.zeros(4, 3, Whitened.n_answered))
+    torch.testing.assert_close(found, torch.zeros(4, 3, PrecisionWhitening.n_answers))
 
 
 @pytest.mark.parametrize("lmax", [1, 2])
@@ -266,8 +266,8 @@ def test_edges_see_what_of_a_residual_is_along_them() -> None:
     seen: list[Tensor] = []
     network.convolutions[0].register_forward_pre_hook(lambda _, args: seen.append(args[1].attr))
     bond = torch.tensor([0.0, 0.0, 2.0])
-    stretch = torch.zeros(4, 3, Whitened.n_shown)
+    stretch = torch.zeros(4, 3, PrecisionWhitening.n_encoded)
     stretch[1] = torch.tensor([[9.0, 9.0], [9.0, 9.0], [0.3, -5.0]])
     velocity_of(network, inputs | {"residual": stretch, "vector": bond.expand(6, 3)})
     expected = torch.tensor([1.0, -1.0, -1.0, 1.0, 0.0, 0.0])[:, None] * torch.tensor([0.3, -5.0])
-    torch.testing.assert_close(seen[0][:, -Whitened.n_shown :], expected)
+    torch.testing.assert_close(seen[0][:, -PrecisionWhitening.n_encoded :], expected)

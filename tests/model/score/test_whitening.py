@@ -8,7 +8,7 @@ from cgsim.model.noise.correlated import CorrelatedGaussian
 from cgsim.model.noise.elastic import ElasticGaussian
 from cgsim.model.noise.gaussian import GaussianField
 from cgsim.model.noise.independent import IndependentGaussian
-from cgsim.model.score.whitening import Plain, Whitened
+from cgsim.model.score.whitening import NoWhitening, PrecisionWhitening
 from cgsim.testing.checks import dense_precision, random_rotation
 
 PAIRS = torch.tensor([[0, 1, 2, 4], [1, 2, 3, 5]])  # of a system of four beads and one of three
@@ -31,44 +31,48 @@ def field_of(kind: str, matrix: Tensor | None = None) -> GaussianField:
 @pytest.mark.parametrize("kind", ["independent", "correlated", "elastic"])
 def test_powers(kind: str) -> None:
     field = field_of(kind)
-    forms, vector = Whitened.of(field), torch.randn(7, 3).double()
+    whitening, vector = PrecisionWhitening.of(field), torch.randn(7, 3).double()
     expected = (dense_precision(field) @ vector.flatten()).view(7, 3)
-    torch.testing.assert_close(forms.power(vector, 1.0), expected)
-    torch.testing.assert_close(forms.power(forms.power(vector, 0.5), 0.5), expected)
-    torch.testing.assert_close(forms.power(forms.power(vector, 0.5), -0.5), vector)
+    torch.testing.assert_close(whitening.power(vector, 1.0), expected)
+    torch.testing.assert_close(whitening.power(whitening.power(vector, 0.5), 0.5), expected)
+    torch.testing.assert_close(whitening.power(whitening.power(vector, 0.5), -0.5), vector)
     torch.testing.assert_close(
-        forms.power(forms.power(vector, -0.5), -0.5), forms.power(vector, -1.0)
+        whitening.power(whitening.power(vector, -0.5), -0.5), whitening.power(vector, -1.0)
     )
 
 
 def test_a_sample_is_shown_as_white_noise() -> None:
     field = field_of("elastic")
-    forms, generator = Whitened.of(field), torch.Generator().manual_seed(0)
-    white = torch.stack([forms.shown(field.deviation(generator))[:, :, 1] for _ in range(3000)])
+    whitening, generator = PrecisionWhitening.of(field), torch.Generator().manual_seed(0)
+    white = torch.stack(
+        [whitening.encode(field.deviation(generator))[:, :, 1] for _ in range(3000)]
+    )
     covariance = torch.cov(white.flatten(1).T)
     torch.testing.assert_close(covariance, torch.eye(21).double(), rtol=0, atol=0.12)
 
 
 def test_answers_add_up() -> None:
-    forms, said = Whitened.of(field_of("elastic")), torch.randn(7, 3, 3).double()
-    expected = said[:, :, 0] + forms.power(said[:, :, 1], -0.5) + forms.power(said[:, :, 2], -1.0)
-    torch.testing.assert_close(forms.answered(said), expected)
+    whitening, said = PrecisionWhitening.of(field_of("elastic")), torch.randn(7, 3, 3).double()
+    expected = (
+        said[:, :, 0] + whitening.power(said[:, :, 1], -0.5) + whitening.power(said[:, :, 2], -1.0)
+    )
+    torch.testing.assert_close(whitening.decode(said), expected)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_forms_turn_with_the_molecule(sign: int) -> None:
+def test_whitening_turns_with_the_molecule(sign: int) -> None:
     matrix, vector, said = sign * random_rotation(seed=3), torch.randn(7, 3).double(), None
     torch.manual_seed(1)
-    here = Whitened.of(field_of("elastic"))
+    here = PrecisionWhitening.of(field_of("elastic"))
     torch.manual_seed(1)
-    there = Whitened.of(field_of("elastic", matrix))
-    shown = torch.einsum("ij,njk->nik", matrix, here.shown(vector))
-    torch.testing.assert_close(there.shown(vector @ matrix.T), shown)
+    there = PrecisionWhitening.of(field_of("elastic", matrix))
+    shown = torch.einsum("ij,njk->nik", matrix, here.encode(vector))
+    torch.testing.assert_close(there.encode(vector @ matrix.T), shown)
     said = torch.randn(7, 3, 3).double()
     turned = torch.einsum("ij,njk->nik", matrix, said)
-    torch.testing.assert_close(there.answered(turned), here.answered(said) @ matrix.T)
+    torch.testing.assert_close(there.decode(turned), here.decode(said) @ matrix.T)
 
 
-def test_plain_forms_change_nothing() -> None:
-    forms, vector = Plain.of(field_of("elastic")), torch.randn(7, 3).double()
-    torch.testing.assert_close(forms.answered(forms.shown(vector)), vector, rtol=0, atol=0)
+def test_no_whitening_changes_nothing() -> None:
+    whitening, vector = NoWhitening.of(field_of("elastic")), torch.randn(7, 3).double()
+    torch.testing.assert_close(whitening.decode(whitening.encode(vector)), vector, rtol=0, atol=0)

@@ -15,6 +15,7 @@ from cgsim.config import (
     EmbeddingConfig,
     GraphConfig,
     ModelConfig,
+    SamplerConfig,
     ScoreConfig,
     TrainingConfig,
 )
@@ -36,7 +37,8 @@ CONFIG = ModelConfig(
     embedding=EmbeddingConfig(n_channels=4, n_layers=2),
     graph=GraphConfig(n_hops=2, cutoff=2.5, n_radial=4, ideal_distance=True, n_pair=3),
     dynamics=DynamicsConfig(n_channels=4, n_layers=2, lmax=1, noise="correlated"),
-    score=ScoreConfig(n_channels=4, n_layers=1, n_evaluations=2, start_level=1.5),
+    score=ScoreConfig(n_channels=4, n_layers=1),
+    sampler=SamplerConfig(n_evaluations=2, sigma_max=1.5, reject_beyond=6.0),
 )
 STATISTICS = Statistics(
     timestep=10.0,
