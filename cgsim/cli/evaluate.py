@@ -42,6 +42,7 @@ def evaluate(
     learned: list[Path],
     *,
     yardsticks: Mapping[str, list[Path]],
+    observable: list[str] | None = None,
     output: Path | None = None,
     cluster: Cluster = Cluster(),  # noqa: B008
 ) -> None:
@@ -52,13 +53,14 @@ def evaluate(
     Args:
         reference: Folders NAME.cg of MD.
         learned: Folders of `cgsim rollout`.
+        observable: Observables of your own to score too, as package.module:THING.
         output: JSON file of all scores.
         cluster: Who does the work.
     """
     from cgsim.cluster.scores import RowPaths, score_into
     from cgsim.evaluate.judge import print_scores
 
-    paths = RowPaths(reference, learned, yardsticks)
+    paths = RowPaths(reference, learned, yardsticks, observable or ())
     print_scores(score_into(paths, output, cluster=cluster))
 
 
@@ -68,6 +70,7 @@ def report(
     learned: list[Path],
     *,
     yardsticks: Mapping[str, list[Path]],
+    observable: list[str] | None = None,
     output: Path,
     run: Path | None = None,
     title: str = "A learned simulator against molecular dynamics",
@@ -79,13 +82,16 @@ def report(
     Args:
         reference: Folders NAME.cg of MD.
         learned: Folders of `cgsim rollout`.
+        observable: Observables of your own to score too, as package.module:THING.
         output: Folder for report.html and metrics.json.
         run: Training directory, for the loss curve.
         title: Headline of the page.
     """
     from cgsim.evaluate.judge import Rows, judge_rollout
+    from cgsim.evaluate.observables.table import add_named
     from cgsim.evaluate.sources import read_ensembles
 
+    add_named(observable or ())
     rows = Rows(
         reference=read_ensembles(reference),
         learned=read_ensembles(learned),

@@ -10,6 +10,7 @@ from cgsim.cluster.jobs import Job, claim_file, in_parts, name_of
 from cgsim.cluster.workers import Cluster, run_jobs
 from cgsim.evaluate import Comparison, Ensemble, Score
 from cgsim.evaluate.judge import Rows, score
+from cgsim.evaluate.observables.table import add_named
 from cgsim.evaluate.scores.compare import row_random
 from cgsim.evaluate.scores.summary import summarise
 from cgsim.evaluate.sources import Source, find_sources
@@ -27,6 +28,7 @@ class RowPaths:
     reference: Sequence[Path]
     learned: Sequence[Path]
     yardsticks: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    observables: Sequence[str] = ()  # of the user, as ``package.module:THING``
 
     def sources(self) -> dict[str, list[Source]]:
         """The molecules of every row.
@@ -69,6 +71,7 @@ def score_paths(paths: RowPaths, *, cluster: Cluster, folder: Path | None = None
         At the end: what `cgsim.evaluate.scores.compare` raised for some of them.
     """
     rows = paths.sources()
+    add_named(paths.observables)
     if not cluster.is_wanted(len(rows[_REFERENCE])):
         read = {row: [source.read() for source in sources] for row, sources in rows.items()}
         return score(_rows(read))
@@ -78,7 +81,7 @@ def score_paths(paths: RowPaths, *, cluster: Cluster, folder: Path | None = None
         name = name_of([molecule[_REFERENCE].name for molecule in part])
         file = None if folder is None else folder.absolute() / f"{name}.json"
         claim = None if folder is None else claim_file(folder, name)
-        jobs.append(Job(name, _score, (part, file), claim))
+        jobs.append(Job(name, _score, (part, file, paths.observables), claim))
     return _merged(
         [data for part in run_jobs(jobs, cluster=cluster, label="scores") for data in part]
     )
@@ -105,9 +108,13 @@ def _by_molecule(rows: Mapping[str, Sequence[Source]]) -> list[Molecule]:
     return [{row: sources[name] for row, sources in by_name.items()} for name in names]
 
 
-def _score(part: Sequence[Molecule], file: Path | None) -> list[dict[str, Any]]:
+def _score(
+    part: Sequence[Molecule], file: Path | None, observables: Sequence[str]
+) -> list[dict[str, Any]]:
     """Comparisons of single molecules, as plain data; read from ``file`` if they are there."""
+    add_named(observables)
     inputs = [source.stamp() for molecule in part for source in molecule.values()]
+    inputs += [list(observables)] if observables else []
     if file is not None and file.exists() and (known := read_json(file))["inputs"] == inputs:
         comparisons: list[dict[str, Any]] = known["comparisons"]
         return comparisons

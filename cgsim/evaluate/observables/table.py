@@ -16,6 +16,9 @@ A new observable is one row, also of your own at run time::
     add_observable(Relaxation.of(ends))
 """
 
+from collections.abc import Iterable
+
+from cgsim.config.tables import import_part
 from cgsim.evaluate.observables.contacts import Collisions, ContactMap
 from cgsim.evaluate.observables.distribution import Distribution
 from cgsim.evaluate.observables.drift import Drift
@@ -61,13 +64,15 @@ OBSERVABLES: dict[str, Observable] = {row.name: row for row in _ROWS}
 
 
 def add_observable(observable: Observable) -> None:
-    """Add a row to the table.
+    """Add a row to the table; one that is there already stays.
 
     Raises
     ------
     ValueError
-        If its name, or that of one of its metrics, is taken.
+        If its name, or that of one of its metrics, is taken by another.
     """
+    if OBSERVABLES.get(observable.name) == observable:
+        return
     if observable.name in OBSERVABLES:
         raise ValueError(
             f"there is an observable {observable.name!r} already; take another name, or replace it "
@@ -80,6 +85,24 @@ def add_observable(observable: Observable) -> None:
             f"observable {observable.name!r}: there are metrics {', '.join(doubled)} already"
         )
     OBSERVABLES[observable.name] = observable
+
+
+def add_named(names: Iterable[str]) -> None:
+    """Add rows that a user names as ``package.module:THING``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such thing, it is no observable, or its name is taken.
+    """
+    for name in names:
+        row = import_part(name)
+        if not isinstance(row, Observable):
+            raise ValueError(
+                f"{name} is no observable but of type {type(row).__name__}: name an object such as "
+                "Scalar(...) of cgsim.evaluate"
+            )
+        add_observable(row)
 
 
 def metrics() -> list[Metric]:

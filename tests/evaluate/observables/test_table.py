@@ -207,8 +207,9 @@ def test_bins_of_its_own() -> None:
 
 def test_names_are_taken_once() -> None:
     add_observable(ENDS)
+    add_observable(ENDS)
     with pytest.raises(ValueError, match=r"an observable 'ends' already"):
-        add_observable(ENDS)
+        add_observable(replace(ENDS, label="another"))
     with pytest.raises(
         ValueError, match=r"observable 'other': there are metrics .*n_unresolved already"
     ):
