@@ -36,20 +36,20 @@ class ContactMap(Counted[float]):
         """The error."""
         return {f"rmse_{self.name}": f"{self.name} error"}
 
-    def ruler(self, reference: Profile, other: Profile, scoring: Scoring) -> float:
+    def thresholds(self, reference: Profile, other: Profile, scoring: Scoring) -> float:
         """Contact cutoff, nm: that of `Scoring`, else 1.5 mean bond lengths of the reference."""
         if scoring.contact_cutoff is not None:
             return scoring.contact_cutoff
         return CONTACT_BOND_LENGTHS * reference.mean_bond_length
 
-    def count(self, frames: Frames, ruler: float) -> np.ndarray:
+    def count(self, frames: Frames, thresholds: float) -> np.ndarray:
         """Contacts of each pair, [n_pairs]."""
-        return (frames.pair_distances <= ruler).sum(axis=0).astype(np.float64)
+        return (frames.pair_distances <= thresholds).sum(axis=0).astype(np.float64)
 
-    def compare(self, reference: Total, other: Total, ruler: float) -> dict[str, np.ndarray]:
+    def compare(self, reference: Total, other: Total, thresholds: float) -> dict[str, np.ndarray]:
         """NaN without pairs or cutoff."""
         errors = other.mean - reference.mean
-        if errors.shape[-1] == 0 or not np.isfinite(ruler):
+        if errors.shape[-1] == 0 or not np.isfinite(thresholds):
             return {f"rmse_{self.name}": np.full(len(errors), np.nan)}
         return {f"rmse_{self.name}": np.sqrt((errors**2).mean(axis=-1))}
 
@@ -79,16 +79,19 @@ class Collisions(Counted[float]):
         """The number itself."""
         return {f"{self.name}_per_million": f"{self.label}/10⁶"}
 
-    def ruler(self, reference: Profile, other: Profile, scoring: Scoring) -> float:
+    def thresholds(self, reference: Profile, other: Profile, scoring: Scoring) -> float:
         """Cutoff, nm."""
         return scoring.collision_cutoff
 
-    def count(self, frames: Frames, ruler: float) -> np.ndarray:
+    def count(self, frames: Frames, thresholds: float) -> np.ndarray:
         """Pairs, bonded or not, in all frames together."""
         return np.array(
-            float((frames.bond_lengths < ruler).sum() + (frames.pair_distances < ruler).sum())
+            float(
+                (frames.bond_lengths < thresholds).sum()
+                + (frames.pair_distances < thresholds).sum()
+            )
         )
 
-    def compare(self, reference: Total, other: Total, ruler: float) -> dict[str, np.ndarray]:
+    def compare(self, reference: Total, other: Total, thresholds: float) -> dict[str, np.ndarray]:
         """Per million frames."""
         return {f"{self.name}_per_million": 1e6 * other.counts / other.n_frames}

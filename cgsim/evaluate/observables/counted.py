@@ -12,7 +12,7 @@ from cgsim.evaluate.observables.observable import Observable, Sample, Scores, wi
 from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.scoring import Scoring
 
-Ruler = TypeVar("Ruler")
+Thresholds = TypeVar("Thresholds")
 
 
 @dataclass(frozen=True)
@@ -37,27 +37,30 @@ class Total:
 
 
 @dataclass(frozen=True)
-class Counted(Observable, Generic[Ruler]):
+class Counted(Observable, Generic[Thresholds]):
     """What is counted frame by frame, and compared by its sums."""
 
     @abstractmethod
-    def ruler(self, reference: Profile, other: Profile, scoring: Scoring) -> Ruler:
+    def thresholds(self, reference: Profile, other: Profile, scoring: Scoring) -> Thresholds:
         """What both ensembles are counted with: bin edges, or a cutoff."""
 
     @abstractmethod
-    def count(self, frames: Frames, ruler: Ruler) -> np.ndarray:
+    def count(self, frames: Frames, thresholds: Thresholds) -> np.ndarray:
         """Sum over the frames, of the same shape for all frames."""
 
     @abstractmethod
-    def compare(self, reference: Total, other: Total, ruler: Ruler) -> dict[str, np.ndarray]:
+    def compare(
+        self, reference: Total, other: Total, thresholds: Thresholds
+    ) -> dict[str, np.ndarray]:
         """Scores [n] for n weightings of the blocks."""
 
     def score(self, reference: Sample, other: Sample, scoring: Scoring) -> Scores:
         """From the sums of `count_frames`."""
-        ruler = self.ruler(reference.profile, other.profile, scoring)
+        thresholds = self.thresholds(reference.profile, other.profile, scoring)
         (expected, expected_drawn), (found, found_drawn) = map(self._totals, (reference, other))
         return with_errors(
-            self.compare(expected, found, ruler), self.compare(expected_drawn, found_drawn, ruler)
+            self.compare(expected, found, thresholds),
+            self.compare(expected_drawn, found_drawn, thresholds),
         )
 
     def _totals(self, sample: Sample) -> tuple[Total, Total]:
@@ -74,16 +77,20 @@ def count_frames(
     reference: Sample, other: Sample, observables: Iterable[Counted[Any]], scoring: Scoring
 ) -> None:
     """Fill in the sums of both samples, block by block."""
-    rulers = [(own, own.ruler(reference.profile, other.profile, scoring)) for own in observables]
+    counted = [
+        (own, own.thresholds(reference.profile, other.profile, scoring)) for own in observables
+    ]
     for sample in (reference, other):
-        blocks = [_count(sample.profile.chunks(*piece), rulers) for piece in sample.blocks().pieces]
-        for index, (own, _) in enumerate(rulers):
+        blocks = [
+            _count(sample.profile.chunks(*piece), counted) for piece in sample.blocks().pieces
+        ]
+        for index, (own, _) in enumerate(counted):
             sample.counts[own.name] = np.stack([sums[index] for sums in blocks])
 
 
 def _count(
-    chunks: Iterable[Frames], rulers: Sequence[tuple[Counted[Any], Any]]
+    chunks: Iterable[Frames], counted: Sequence[tuple[Counted[Any], Any]]
 ) -> list[np.ndarray]:
     """Sums over some frames, one per observable; distances are computed once for all of them."""
-    parts = [[own.count(frames, ruler) for own, ruler in rulers] for frames in chunks]
+    parts = [[own.count(frames, thresholds) for own, thresholds in counted] for frames in chunks]
     return [np.sum(own, axis=0) for own in zip(*parts, strict=True)]

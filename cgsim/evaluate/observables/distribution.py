@@ -41,7 +41,7 @@ class Distribution(Counted[np.ndarray]):
         """The distance."""
         return {f"js_{self.name}": f"JS {self.label}"}
 
-    def ruler(self, reference: Profile, other: Profile, scoring: Scoring) -> np.ndarray:
+    def thresholds(self, reference: Profile, other: Profile, scoring: Scoring) -> np.ndarray:
         """Edges of equal bins over the union range; any will do if there are no values."""
         n_bins = self.bins or scoring.n_bins
         ranges = reference.range_of(self.measure), other.range_of(self.measure)
@@ -49,10 +49,12 @@ class Distribution(Counted[np.ndarray]):
             return np.linspace(0.0, 1.0, n_bins + 1)
         return union_edges(*ranges, n_bins=n_bins)
 
-    def count(self, frames: Frames, ruler: np.ndarray) -> np.ndarray:
+    def count(self, frames: Frames, thresholds: np.ndarray) -> np.ndarray:
         """Histogram, [n_bins]."""
-        return histogram(self.measure(frames), ruler)
+        return histogram(self.measure(frames), thresholds)
 
-    def compare(self, reference: Total, other: Total, ruler: np.ndarray) -> dict[str, np.ndarray]:
+    def compare(
+        self, reference: Total, other: Total, thresholds: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """The distance."""
         return {f"js_{self.name}": js_distance(reference.counts, other.counts)}

@@ -15,12 +15,12 @@ class Drift(Observable):
     ----------
     measure
         From `Frames` to [n_frames].
-    clock
-        What its error bars take the number of independent samples from; None: itself.
+    relaxes_as
+        Number per frame whose relaxation its error bars rest on; None: its own.
     """
 
     measure: Measure = field(kw_only=True)
-    clock: Measure | None = field(default=None, kw_only=True)
+    relaxes_as: Measure | None = field(default=None, kw_only=True)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -39,5 +39,5 @@ class Drift(Observable):
     def score(self, reference: Sample, other: Sample, scoring: Scoring) -> Scores:
         """Of the ensemble alone."""
         profile = other.profile
-        n_effective = profile.series(self.clock or self.measure).n_effective
+        n_effective = profile.series(self.relaxes_as or self.measure).n_effective
         return {self.name: profile.series(self.measure).drift(n_effective)}

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
+from zlib import crc32
 
 import numpy as np
 
@@ -102,19 +103,24 @@ class Sample:
         #: Sums over the frames of each block, by observable: see `counted.count_frames`.
         self.counts: dict[str, np.ndarray] = {}
         self._n_bootstrap = n_bootstrap
-        # Blocks of other clocks have random numbers of their own: an observable more or less
-        # changes no error bar of the others.
-        self._rng = rng.spawn(1)[0]
+        # A spawned generator leaves the numbers of `rng` to those who drew them before.
+        self._seed = int(rng.spawn(1)[0].integers(2**32))
         self._blocks: dict[Measure, Blocks] = {rg_squared: self._cut(rg_squared, rng)}
 
-    def blocks(self, clock: Measure = rg_squared) -> Blocks:
-        """Blocks that are long against the relaxation of a number per frame."""
-        if clock not in self._blocks:
-            self._blocks[clock] = self._cut(clock, self._rng)
-        return self._blocks[clock]
+    def blocks(self, relaxes_as: Measure = rg_squared) -> Blocks:
+        """Blocks that are long against the relaxation of a number per frame.
 
-    def _cut(self, clock: Measure, rng: np.random.Generator) -> Blocks:
-        pieces = self.profile.series(clock).blocks
+        Those of each number have random draws of their own: an observable more or less changes no
+        error bar of the others.
+        """
+        if relaxes_as not in self._blocks:
+            name = getattr(relaxes_as, "__qualname__", "").encode()
+            rng = np.random.default_rng([self._seed, crc32(name)])
+            self._blocks[relaxes_as] = self._cut(relaxes_as, rng)
+        return self._blocks[relaxes_as]
+
+    def _cut(self, relaxes_as: Measure, rng: np.random.Generator) -> Blocks:
+        pieces = self.profile.series(relaxes_as).blocks
         return Blocks(pieces, block_weights(len(pieces), self._n_bootstrap, rng))
 
 

@@ -45,8 +45,8 @@ class Profile:
         return self._series[measure]
 
     @property
-    def clock(self) -> Series:
-        """Rg², by whose relaxation blocks are cut and samples counted unless one says otherwise."""
+    def rg_squared(self) -> Series:
+        """Rg², on whose relaxation all error bars rest that do not say otherwise, nm²."""
         return self.series(rg_squared)
 
     def range_of(self, measure: Measure) -> np.ndarray:

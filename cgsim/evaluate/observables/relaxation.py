@@ -82,7 +82,7 @@ class Relaxation(Observable):
             ),
             Metric(
                 self.named("median_relaxation_ratio"),
-                f"relaxation time / reference{tail}",
+                f"relaxation time{tail} / reference",
                 "",
                 "ratio",
                 "Median over molecules of the relaxation time divided by that of the reference.",
@@ -91,7 +91,7 @@ class Relaxation(Observable):
             ),
             Metric(
                 self.named("median_integrated_ratio"),
-                f"integrated time / reference{tail}",
+                f"integrated time{tail} / reference",
                 "",
                 "ratio",
                 f"The same of the integrated autocorrelation time of {self.label} (Sokal's "

@@ -51,13 +51,13 @@ class Scalar(Observable):
         on other frames.
     bins
         Equal bins of its histogram; None: as many as `Scoring` says.
-    clock
-        What its error bars take the relaxation from; None: itself.
+    relaxes_as
+        Number per frame whose relaxation its error bars rest on; None: its own.
     """
 
     measure: Measure = field(kw_only=True)
     bins: int | None = field(default=None, kw_only=True)
-    clock: Measure | None = field(default=None, kw_only=True)
+    relaxes_as: Measure | None = field(default=None, kw_only=True)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -117,7 +117,7 @@ class Scalar(Observable):
         both = reference, other
         values = [np.concatenate(own.profile.series(self.measure).values) for own in both]
         edges = union_edges(*values, n_bins=(self.bins or scoring.n_bins) * _N_FINE)
-        blocks = [own.blocks(self.clock or self.measure) for own in both]
+        blocks = [own.blocks(self.relaxes_as or self.measure) for own in both]
         sums = [self._sums(own, cut, edges) for own, cut in zip(both, blocks, strict=True)]
         width = edges[1] - edges[0]
         exact = self._compare(sums, [cut.once for cut in blocks], width)

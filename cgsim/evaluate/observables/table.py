@@ -32,7 +32,7 @@ RG = Scalar(
     "Rg",
     "nm",
     measure=rg,
-    clock=rg_squared,
+    relaxes_as=rg_squared,
     definition="Rg is the mass-weighted radius of gyration.",
 )
 RELAXATION = Relaxation("relaxation", "Rg²", "nm²", measure=rg_squared)
@@ -56,7 +56,7 @@ _ROWS = (
     ),
     ContactMap("contact", "contact map"),
     Collisions("collisions", "collisions"),
-    Drift("drift_rg", "Rg", "nm", measure=rg, clock=rg_squared),
+    Drift("drift_rg", "Rg", "nm", measure=rg, relaxes_as=rg_squared),
 )
 
 #: By name, in the order in which they are shown.

@@ -15,7 +15,8 @@ from cgsim.evaluate.report import plots
 from cgsim.evaluate.report.plots import Shown
 from cgsim.evaluate.scores.comparison import Comparison
 
-# A function that draws an observable, and a caption with its label in {label}.
+# A function that draws an observable, and a caption with its label in {label} and what it is in
+# {definition}.
 _Figure = tuple[Callable[[Any, Any], Figure], str]
 
 _AGAINST_REFERENCE: dict[type[Observable], list[_Figure]] = {
@@ -42,7 +43,7 @@ _BY_MOLECULE: dict[type[Observable], list[_Figure]] = {
             "curves fall to 1/e (dashed).",
         )
     ],
-    Distribution: [(plots.plot_pooled_distributions, "Distribution of {label}, all pooled.")],
+    Distribution: [(plots.plot_pooled_distributions, "Distribution of {definition}.")],
     ContactMap: [
         (
             plots.plot_contact_maps,
@@ -69,4 +70,6 @@ def _figures(
     for observable in OBSERVABLES.values():
         kind = next((kind for kind in type(observable).__mro__ if kind in table), None)
         for draw, caption in table[kind] if kind is not None else ():
-            yield draw(observable, data), caption.format(label=observable.label)
+            definition = observable.definition or observable.label
+            text = caption.format(label=observable.label, definition=definition)
+            yield draw(observable, data), text[:1].upper() + text[1:]

@@ -133,7 +133,7 @@ def _sections(
 def _scores_text(comparison: Comparison) -> str:
     """What the rows are that were given, and what ± means."""
     given = (
-        f" {row.label}: {row.help}"
+        f" “{row.label}”: {row.help}"
         for key, row in YARDSTICKS.items()
         if key in comparison.yardsticks
     )

@@ -113,6 +113,11 @@ def test_a_new_row_changes_no_number_of_the_others() -> None:
         assert before[key]["summary"].items() <= after[key]["summary"].items()
         for old, new in zip(before[key]["molecules"], after[key]["molecules"], strict=True):
             assert old.items() <= new.items()
+    add_observable(Scalar("x", "x", measure=lambda frames: frames.xyz[:, -1, 0]))
+    OBSERVABLES.update({name: OBSERVABLES.pop(name) for name in reversed(list(OBSERVABLES))})
+    more = made().to_dict()["learned"]
+    assert after["learned"]["summary"].items() <= more["summary"].items()
+    assert after["learned"]["molecules"][0].items() <= more["molecules"][0].items()
 
 
 def test_a_new_row_is_in_tables_json_and_report(tmp_path: Path) -> None:
@@ -143,9 +148,9 @@ def test_a_new_row_is_in_tables_json_and_report(tmp_path: Path) -> None:
         "Mean end-to-end distance, one point per molecule.",
         "Relaxation time of end-to-end distance, one point per molecule.",
         "Distribution of end-to-end distance.",
-        "end-to-end distance over time",
+        "End-to-end distance over time",
         "Autocorrelation of end-to-end distance.",
-        "Distribution of bond angles, all pooled.",
+        "Distribution of cosines of bond angles.",
     ):
         assert page.count(f"<figcaption>{caption}") == 1
 

@@ -112,7 +112,7 @@ def plot_contact_maps(observable: ContactMap, shown: Shown) -> Figure:
     with style():
         figure, axes = grid_of_axes(len(shown), height=2.4)
         for axis, pair in zip(axes, shown, strict=True):
-            cutoff = observable.ruler(*pair, shown.scoring)
+            cutoff = observable.thresholds(*pair, shown.scoring)
             contacts = [contact_map(own.sampled().xyz, cutoff) for own in pair]
             combined = np.triu(contacts[0], 1) + np.tril(contacts[1], -1)
             np.fill_diagonal(combined, np.nan)
