@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cgsim.cli import main as cli
-from cgsim.cli.evaluate import with_yardsticks
+from cgsim.cli.yardsticks import with_yardsticks
 from cgsim.cluster.scores import RowPaths
 from cgsim.evaluate import YARDSTICKS, Yardstick
 
