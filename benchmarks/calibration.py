@@ -108,10 +108,10 @@ def fit_propagators(
 
 def score(trajectory: MappedTrajectory, step: OneStep, *, seed: int) -> Scores:
     """Score the samples of the windows of one trajectory."""
-    present = step.history[:, :, -1]
+    current = step.history[:, :, -1]
     bonds, mass = trajectory.edge_index, trajectory.bead_mass
-    observed = step_quantities(present, step.observed, edge_index=bonds, bead_mass=mass)
-    sampled = step_quantities(present, step.samples, edge_index=bonds, bead_mass=mass)
+    observed = step_quantities(current, step.observed, edge_index=bonds, bead_mass=mass)
+    sampled = step_quantities(current, step.samples, edge_index=bonds, bead_mass=mass)
     return Scores(
         configuration=configuration_energy_score(step.samples, step.observed),
         bead=bead_energy_score(step.samples, step.observed).mean(axis=1),

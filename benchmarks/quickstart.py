@@ -27,7 +27,8 @@ from matplotlib.image import imread, imsave
 from benchmarks.record import RESULTS, write_result
 from cgsim.cli.quickstart_config import MODEL, TRAINING, QuickstartConfig
 from cgsim.evaluate import Comparison
-from cgsim.evaluate.report.plots import plot_relaxation, plot_rg
+from cgsim.evaluate.observables.table import RELAXATION, RG
+from cgsim.evaluate.report.plots import plot_means, plot_relaxation_times
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "quickstart.png"
 STAGES = ("MD to learn from", "training", "MD to compare with", "roll-out and report")
@@ -75,7 +76,10 @@ def headings(process: subprocess.Popen[str]) -> Iterator[float]:
 
 def draw(comparison: Comparison, path: Path) -> None:
     """Draw size and relaxation time, learned against MD, side by side."""
-    panels = [pixels(plot_rg(comparison)), pixels(plot_relaxation(comparison))]
+    panels = [
+        pixels(plot_means(RG, comparison)),
+        pixels(plot_relaxation_times(RELAXATION, comparison)),
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     imsave(path, np.ascontiguousarray(np.hstack(panels)))
 
@@ -99,10 +103,7 @@ def summary(comparison: Comparison) -> dict[str, dict[str, Any]]:
 def molecules(comparison: Comparison) -> dict[str, dict[str, Any]]:
     """Return what the picture shows: size (nm) and relaxation time (ps) of every molecule."""
     return {
-        label: {
-            row.name: {name: asdict(getattr(row, name)) for name in SHOWN}
-            for row in score.molecules
-        }
+        label: {row.name: {name: asdict(row[name]) for name in SHOWN} for row in score.molecules}
         for label, score in comparison.rows.items()
     }
 

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = Rows(
         reference=cgsim.ensembles_of([first]),
         learned=cgsim.read_ensembles([folder / "rollout"]),
-        floor=cgsim.ensembles_of([second]),
+        yardsticks={"floor": cgsim.ensembles_of([second])},
     )
     judge_rollout(rows, folder, title="One polymer, learned from one run", run=folder / "model")
     print(f"report: {folder / 'report.html'}")

@@ -34,7 +34,7 @@ def rollout(**changed: Any) -> Rollout:
 def comparison() -> Any:
     (reference,) = cgsim.ensembles_of([CHAIN])
     (learned,) = cgsim.ensembles_of([random_chain(6, n_frames=400)])
-    return cgsim.compare([reference], [learned], floor=[reference])
+    return cgsim.compare([reference], [learned], yardsticks={"floor": [reference]})
 
 
 FAILURES = [Failure("AG", replica, 30 + replica, "a bond broke") for replica in range(40)]

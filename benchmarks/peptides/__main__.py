@@ -26,7 +26,6 @@ from benchmarks.peptides.scores import (
     LAG_TIMES,
     SUMMARY,
     Ruler,
-    labelled,
     ruler_of,
     score_row,
     slowest_by_lag,
@@ -40,7 +39,7 @@ from cgsim.config import PEPTIDES
 from cgsim.evaluate import Comparison, Ensemble
 from cgsim.evaluate.ensemble import first_part
 from cgsim.evaluate.judge import Rows, judge_rollout
-from cgsim.evaluate.scores.comparison import ROWS
+from cgsim.evaluate.yardsticks import equal_time, row_label
 from cgsim.model.checkpoint import SIMULATOR_FILE
 from cgsim.model.simulator import Simulator
 
@@ -101,6 +100,11 @@ def roll_out_unseen(trained: PanelSimulator, data: Data, panel: Panel) -> Rolled
     )
 
 
+def affordable_md(data: Data, rolled: RolledOut, speed: float) -> float:
+    """MD of each peptide, ps, in the wall-clock of the roll-out of all, at a speed in ps/s."""
+    return equal_time(rolled.seconds, speed=speed, n_molecules=len(data.reference))
+
+
 def make_rows(data: Data, learned: Sequence[Ensemble], *, affordable: float) -> Rows:
     """The rows of the comparison, of all peptides of which a replica did not explode.
 
@@ -116,9 +120,11 @@ def make_rows(data: Data, learned: Sequence[Ensemble], *, affordable: float) -> 
     return Rows(
         reference=reference,
         learned=only(learned, names),
-        floor=floor,
-        md_equal_time=[first_part(own, affordable) for own in floor],
-        md_10x_shorter=[first_part(own, own.duration / 10) for own in floor],
+        yardsticks={
+            "floor": floor,
+            "md_equal_time": [first_part(own, affordable) for own in floor],
+            "md_10x_shorter": [first_part(own, own.duration / 10) for own in floor],
+        },
     )
 
 
@@ -131,7 +137,7 @@ def kinetics(rows: Rows, rulers: Mapping[str, Ruler]) -> dict[str, dict[str, Any
     """Slow motions of every row, peptide by peptide and in summary."""
     return {
         key: summary_of([score_row(rulers[own.name], own) for own in ensembles])
-        for key, ensembles in labelled(rows).items()
+        for key, ensembles in rows.scored.items()
     }
 
 
@@ -146,11 +152,10 @@ def by_lag_time(rows: Rows, rulers: Mapping[str, Ruler]) -> dict[str, dict[str, 
 def sizes(comparison: Comparison) -> dict[str, dict[str, Any]]:
     """Sizes and distances of every row, in summary."""
     result = {}
-    for key in ROWS:
-        if (score := getattr(comparison, key)) is not None:
-            metrics = row_metrics(score)
-            errors = {name: metrics["errors"][name] for name in SIZES}
-            result[key] = {name: metrics[name] for name in SIZES} | {"errors": errors}
+    for key, score in comparison.scores.items():
+        metrics = row_metrics(score)
+        errors = {name: metrics["errors"][name] for name in SIZES}
+        result[key] = {name: metrics[name] for name in SIZES} | {"errors": errors}
     return result
 
 
@@ -164,7 +169,7 @@ def one_step(simulator: Simulator, data: Data) -> dict[str, Any]:
 
 def show(rows: Mapping[str, Mapping[str, Any]]) -> None:
     """Print the summary, a column for every row."""
-    table = Table("score", *(ROWS[key] for key in rows), title="against the first MD run")
+    table = Table("score", *map(row_label, rows), title="against the first MD run")
     for name in SUMMARY:
         cells = (estimate(own[name], own["errors"][name]) for own in rows.values())
         table.add_row(name.replace("_", " "), *cells)
@@ -193,7 +198,7 @@ def main() -> None:
     trained = train_panel(panel, data, folder)
     rolled = roll_out_unseen(trained, data, panel)
     speed = md_speed(folder)
-    affordable = rolled.seconds * speed / len(UNSEEN)
+    affordable = affordable_md(data, rolled, speed)
     rows = make_rows(data, rolled.ensembles, affordable=affordable)
     comparison = judge_rollout(
         rows,
@@ -205,7 +210,11 @@ def main() -> None:
     )
     rulers = rulers_of(rows)
     scored = kinetics(rows, rulers)
-    shown = {"MD": rows.reference, "second MD run": rows.floor or [], "learned": rows.learned}
+    shown = {
+        "MD": rows.reference,
+        "second MD run": rows.yardsticks["floor"],
+        "learned": rows.learned,
+    }
     draw(shown, rulers, PICTURE)
     metrics = {
         "units": UNITS,

@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 
 from cgsim.evaluate import Ensemble, Estimate
-from cgsim.evaluate.judge import Rows
 from cgsim.evaluate.kinetics.msm import Clusters, fit_clusters, markov_model, metastable_states
 from cgsim.evaluate.kinetics.score import KineticsScore, score_kinetics
 from cgsim.evaluate.kinetics.tica import fit_tica, js_tic0, js_tic01
 from cgsim.evaluate.kinetics.validation import chapman_kolmogorov, implied_timescales
-from cgsim.evaluate.scores.comparison import ROWS
 from cgsim.evaluate.statistics.distributions import js_distance, resampled_indices, standard_error
 
 LAG_TIME = 20.0  # ps, of TICA and of all Markov models
@@ -241,8 +239,3 @@ def better(first: Sequence[Numbers], second: Sequence[Numbers], name: str) -> se
 
 def _worst_if_unknown(value: float) -> float:
     return math.inf if math.isnan(value) else value
-
-
-def labelled(rows: Rows) -> dict[str, Sequence[Ensemble]]:
-    """The rows of a comparison that are there, by their key in `ROWS`."""
-    return {key: own for key in ROWS if (own := getattr(rows, key)) is not None}

@@ -135,20 +135,17 @@ def make_rows(data: Data, learned: Sequence[Ensemble], *, affordable: float) -> 
     return Rows(
         reference=reference,
         learned=[first_part(own, durations[own.name]) for own in only(learned, names)],
-        floor=floor,
-        md_equal_time=[first_part(ensemble, affordable) for ensemble in floor],
-        md_10x_shorter=[first_part(ensemble, ensemble.duration / 10) for ensemble in floor],
+        yardsticks={
+            "floor": floor,
+            "md_equal_time": [first_part(ensemble, affordable) for ensemble in floor],
+            "md_10x_shorter": [first_part(ensemble, ensemble.duration / 10) for ensemble in floor],
+        },
     )
 
 
 def seed_metrics(comparison: Comparison) -> dict[str, Any]:
     """Flat numbers of the learned row, those of the other rows below their names."""
-    others = {
-        "floor": comparison.floor,
-        "md_equal_time": comparison.md_equal_time,
-        "md_10x_shorter": comparison.md_10x_shorter,
-    }
-    beside = {name: row_metrics(score) for name, score in others.items() if score is not None}
+    beside = {name: row_metrics(score) for name, score in comparison.yardsticks.items()}
     return {
         **row_metrics(comparison.learned),
         "js_rg_floor": beside["floor"]["js_rg"],

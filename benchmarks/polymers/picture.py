@@ -10,7 +10,8 @@ from matplotlib.image import imsave
 from benchmarks.quickstart import pixels
 from cgsim.evaluate import Comparison, Ensemble
 from cgsim.evaluate.observables.profile import Profile
-from cgsim.evaluate.report.plots import plot_relaxation, plot_rg
+from cgsim.evaluate.observables.table import RELAXATION, RG
+from cgsim.evaluate.report.plots import plot_means, plot_relaxation_times
 from cgsim.evaluate.report.plots.style import LEARNED, REFERENCE, style
 from cgsim.evaluate.statistics.distributions import histogram, union_edges
 
@@ -23,8 +24,8 @@ def draw(
 ) -> None:
     """Draw the three panels side by side into a PNG file."""
     figures = (
-        plot_rg(comparison),
-        plot_relaxation(comparison),
+        plot_means(RG, comparison),
+        plot_relaxation_times(RELAXATION, comparison),
         plot_distributions(*spread_by_size(comparison, reference, learned)),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +36,7 @@ def spread_by_size(
     comparison: Comparison, reference: Sequence[Ensemble], learned: Sequence[Ensemble]
 ) -> tuple[list[Ensemble], list[Ensemble]]:
     """A few chains from small to large, in the same order on both sides."""
-    rows = sorted(comparison.learned.molecules, key=lambda row: row.rg_reference.value)
+    rows = sorted(comparison.learned.molecules, key=lambda row: row["rg_reference"].value)
     picked = np.unique(np.linspace(0, len(rows) - 1, min(N_SHOWN, len(rows))).round().astype(int))
     names = [rows[index].name for index in picked]
     sides = [{ensemble.name: ensemble for ensemble in side} for side in (reference, learned)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from cgsim.evaluate import Comparison, Ensemble, Estimate, MoleculeScore, Score
+from cgsim.evaluate import Comparison, Ensemble, Estimate, MoleculeScore, Score, yardsticks
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.md.polymer_system import ForceField
 from cgsim.model.simulator import Simulator
@@ -27,6 +27,9 @@ TARGETS: dict[str, tuple[str, float, float]] = {
     "collisions_per_million": ("collisions_per_million", 0.0, 1.0),
 }
 MOST_JS_TO_FLOOR = 1.5
+
+#: Scores of each chain that the picture shows.
+SHOWN = ("rg", "rg_reference", "relaxation", "relaxation_reference", "relaxation_ratio", "js_rg")
 
 #: Scores in which MD of equal wall-clock is to be beaten, and whether more is better.
 BEATEN = {
@@ -65,7 +68,7 @@ def relaxation_error(molecules: Sequence[MoleculeScore], *, seed: int = 0) -> Es
     A time that is not resolved counts as infinitely wrong: short MD does not win by leaving out
     what it could not see.
     """
-    ratios = np.array([molecule.relaxation_ratio.value for molecule in molecules])
+    ratios = np.array([molecule["relaxation_ratio"].value for molecule in molecules])
     wrong = np.where(np.isfinite(ratios) & (ratios > 0), np.abs(_log(ratios)), np.inf)
     drawn = np.random.default_rng(seed).integers(len(wrong), size=(N_BOOTSTRAP, len(wrong)))
     replicates = np.median(wrong[drawn], axis=1)
@@ -91,12 +94,7 @@ def molecule_rows(comparison: Comparison) -> list[dict[str, Any]]:
     return [
         {
             "name": own.name,
-            "rg": asdict(own.rg),
-            "rg_reference": asdict(own.rg_reference),
-            "relaxation": asdict(own.relaxation),
-            "relaxation_reference": asdict(own.relaxation_reference),
-            "relaxation_ratio": asdict(own.relaxation_ratio),
-            "js_rg": asdict(own.js_rg),
+            **{name: asdict(own[name]) for name in SHOWN},
             "n_relaxation_times_reference": n_relaxation_times(own),
         }
         for own in comparison.learned.molecules
@@ -105,7 +103,7 @@ def molecule_rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 def n_relaxation_times(molecule: MoleculeScore) -> float:
     """Length of the reference in its own relaxation times; 0 if that time is not resolved."""
-    time = molecule.relaxation_reference.value
+    time = molecule["relaxation_reference"].value
     return molecule.duration_reference / time if math.isfinite(time) else 0.0
 
 
@@ -143,7 +141,8 @@ def _target(value: float, least: float, most: float, *, strict: bool = False) ->
 
 def equal_time(seconds: float, *, chain_steps_per_second: float, n_chains: int) -> float:
     """MD of each of ``n_chains`` that a wall-clock time buys, ps."""
-    return seconds * chain_steps_per_second * MD_TIMESTEP / n_chains
+    speed = chain_steps_per_second * MD_TIMESTEP
+    return yardsticks.equal_time(seconds, speed=speed, n_molecules=n_chains)
 
 
 def scored_names(learned: Sequence[Ensemble]) -> set[str]:

@@ -11,9 +11,9 @@ from benchmarks.tables.cells import (
     percent,
     score_cell,
 )
+from cgsim.evaluate.observables.table import metrics as all_metrics
 from cgsim.evaluate.report.table import metric_label
-from cgsim.evaluate.scores.comparison import ROWS
-from cgsim.evaluate.scores.metrics import METRICS
+from cgsim.evaluate.yardsticks import LEARNED, row_labels
 
 ABLATED = {
     "nll": "NLL",
@@ -61,11 +61,11 @@ def exact_table(metrics: Numbers) -> str:
 def polymer_table(metrics: Numbers) -> str:
     """Every score of every row of a polymer benchmark."""
     columns = {
-        label: metrics if key == "learned" else metrics[key]
-        for key, label in ROWS.items()
-        if key == "learned" or key in metrics
+        label: metrics if key == LEARNED else metrics[key]
+        for key, label in row_labels().items()
+        if key == LEARNED or key in metrics
     }
-    names = [(metric.name, metric_label(metric)) for metric in METRICS]
+    names = [(metric.name, metric_label(metric)) for metric in all_metrics()]
     names.append(("relaxation_error", "median of \\|log relaxation time / reference\\|"))
     lines = [
         [label, *(estimate(own.get(name), own["errors"].get(name)) for own in columns.values())]

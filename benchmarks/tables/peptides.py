@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from benchmarks.tables.cells import Numbers, estimate, markdown_table, number, of_estimate
-from cgsim.evaluate.scores.comparison import ROWS
+from cgsim.evaluate.yardsticks import row_label
 
 KINETICS = {
     "js_tic0": "JS distance of TIC0",
@@ -41,7 +41,7 @@ def peptide_table(metrics: Numbers) -> str:
         [label, *(estimate(own[name], own["errors"][name]) for own in sizes)]
         for name, label in SIZES.items()
     ]
-    return markdown_table(["score", *(ROWS[key] for key in rows)], lines)
+    return markdown_table(["score", *map(row_label, rows)], lines)
 
 
 def timescale_table(metrics: Numbers) -> str:

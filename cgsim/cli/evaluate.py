@@ -1,21 +1,24 @@
 """The command `cgsim evaluate`."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cgsim.cli.yardsticks import with_yardsticks
 from cgsim.cluster.portions import Cluster
 
 if TYPE_CHECKING:
     from cgsim.evaluate.judge import Rows
 
 
+@with_yardsticks
 def command(
     reference: list[Path],
     learned: list[Path],
     *,
+    yardsticks: Mapping[str, list[Path]],
+    observable: list[str] | None = None,
     output: Path | None = None,
-    floor: list[Path] | None = None,
-    md_equal_time: list[Path] | None = None,
     cluster: Cluster = Cluster(),  # noqa: B008
 ) -> None:
     """Score roll-outs against reference MD: a table, and its numbers as JSON.
@@ -25,9 +28,8 @@ def command(
     Args:
         reference: Folders NAME.cg of MD.
         learned: Folders of `cgsim rollout`.
+        observable: Observables of your own to score too, as package.module:THING.
         output: JSON file of all scores.
-        floor: A second, independent MD run of the same molecules.
-        md_equal_time: MD as long as the wall-clock of the roll-out allows.
         cluster: Who does the work.
     """
     from cgsim.evaluate.judge import print_scores, score
@@ -37,28 +39,29 @@ def command(
     if cluster.is_asked_for or cluster.is_wanted(len(find_sources(reference))):
         from cgsim.cluster.scores import RowPaths, score_into
 
-        paths = RowPaths(reference, learned, floor, md_equal_time)
+        paths = RowPaths(reference, learned, yardsticks, observable or ())
         comparison = score_into(paths, output, cluster=cluster)
     else:
-        comparison = score(read_rows(reference, learned, floor, md_equal_time))
+        comparison = score(read_rows(reference, learned, yardsticks, observable or ()))
         if output is not None:
             write_atomic_json(output, comparison.to_dict())
     print_scores(comparison)
 
 
 def read_rows(
-    reference: list[Path],
-    learned: list[Path],
-    floor: list[Path] | None,
-    md_equal_time: list[Path] | None,
+    reference: Sequence[Path],
+    learned: Sequence[Path],
+    yardsticks: Mapping[str, Sequence[Path]],
+    observables: Sequence[str],
 ) -> "Rows":
-    """The ensembles of one comparison."""
+    """The ensembles of one comparison; observables of the user come into the table before."""
     from cgsim.evaluate.judge import Rows
+    from cgsim.evaluate.observables.table import add_named
     from cgsim.evaluate.sources import read_ensembles
 
+    add_named(observables)
     return Rows(
         reference=read_ensembles(reference),
         learned=read_ensembles(learned),
-        floor=None if floor is None else read_ensembles(floor),
-        md_equal_time=None if md_equal_time is None else read_ensembles(md_equal_time),
+        yardsticks={key: read_ensembles(paths) for key, paths in yardsticks.items()},
     )

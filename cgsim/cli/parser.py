@@ -11,6 +11,8 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from cgsim.cli.named import add_named
 
+#: Lists that are several words, with what each word is.
+LISTS: dict[Any, type] = {list[Path]: Path, list[Path] | None: Path, list[str] | None: str}
 SHORT = "cluster"  # --workers stands for --cluster.workers
 CHOICES = re.compile(r"type: Literal\[[^]]*\], ")  # which stand beside the option already
 
@@ -34,7 +36,7 @@ class Parser(ArgumentParser):
     ) -> list[str]:
         """Add the arguments of a command."""
         hints = get_type_hints(function)
-        lists = [name for name in hints if hints[name] in (list[Path], list[Path] | None)]
+        lists = [name for name in hints if hints[name] in LISTS]
         flags = [
             name
             for name, parameter in inspect.signature(function).parameters.items()
@@ -45,7 +47,8 @@ class Parser(ArgumentParser):
         about = inspect.getdoc(function) or ""
         for name in lists:
             flag = name if hints[name] == list[Path] else f"--{name}"
-            self.add_argument(flag, type=Path, nargs="+", help=_help(about, name))
+            kind = LISTS[hints[name]]
+            self.add_argument(flag, type=kind, nargs="+", help=_help(about, name))
         for name in flags:
             self.add_argument(f"--{name}", action="store_true", help=_help(about, name))
         for action in self._actions:

@@ -16,6 +16,7 @@ from cgsim.evaluate import Comparison
 from cgsim.evaluate.ensemble import first_part
 from cgsim.evaluate.judge import Rows, judge_rollout
 from cgsim.evaluate.sources import ensembles_of, read_ensembles
+from cgsim.evaluate.yardsticks import equal_time
 from cgsim.io import load_molecule
 from cgsim.mapping import build_mapping
 from cgsim.mapping.store import map_trajectory
@@ -170,13 +171,15 @@ def _judge(
     )
     floor = ensembles_of(test[1::2])
     speed = recorded_md_speed(directory / "md" / f"{test[0].name}.json")
-    affordable = rollout.seconds * speed / sizes.n_test
+    affordable = equal_time(rollout.seconds, speed=speed, n_molecules=sizes.n_test)
     comparison = judge_rollout(
         Rows(
             reference=ensembles_of(test[0::2]),
             learned=read_ensembles([directory / "rollout"]),
-            floor=floor,
-            md_equal_time=[first_part(ensemble, affordable) for ensemble in floor],
+            yardsticks={
+                "floor": floor,
+                "md_equal_time": [first_part(ensemble, affordable) for ensemble in floor],
+            },
         ),
         directory,
         title="A learned simulator of polymers it has never seen",

@@ -1,15 +1,19 @@
 """The command `cgsim report`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from cgsim.cli.yardsticks import with_yardsticks
 
+
+@with_yardsticks
 def command(
     reference: list[Path],
     learned: list[Path],
     *,
+    yardsticks: Mapping[str, list[Path]],
+    observable: list[str] | None = None,
     output: Path,
-    floor: list[Path] | None = None,
-    md_equal_time: list[Path] | None = None,
     run: Path | None = None,
     title: str = "A learned simulator against molecular dynamics",
 ) -> None:
@@ -20,14 +24,14 @@ def command(
     Args:
         reference: Folders NAME.cg of MD.
         learned: Folders of `cgsim rollout`.
+        observable: Observables of your own to score too, as package.module:THING.
         output: Folder for report.html and metrics.json.
-        floor: A second, independent MD run of the same molecules.
-        md_equal_time: MD as long as the wall-clock of the roll-out allows.
         run: Training directory, for the loss curve.
         title: Headline of the page.
     """
     from cgsim.cli.evaluate import read_rows
     from cgsim.evaluate.judge import judge_rollout
 
-    judge_rollout(read_rows(reference, learned, floor, md_equal_time), output, title=title, run=run)
+    rows = read_rows(reference, learned, yardsticks, observable or ())
+    judge_rollout(rows, output, title=title, run=run)
     print(f"report: {output / 'report.html'}")

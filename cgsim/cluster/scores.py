@@ -2,24 +2,24 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from cgsim.cluster.jobs import Job, claim_file, in_parts, name_of
 from cgsim.cluster.portions import Cluster
 from cgsim.cluster.workers import run_jobs
-from cgsim.evaluate import Comparison, Score
+from cgsim.evaluate import Comparison, Ensemble, Score
 from cgsim.evaluate.judge import Rows, score
-from cgsim.evaluate.scores.comparison import ROWS
+from cgsim.evaluate.observables.table import add_named
+from cgsim.evaluate.scores.compare import row_random
 from cgsim.evaluate.scores.summary import summarise
 from cgsim.evaluate.sources import Source, find_sources
+from cgsim.evaluate.yardsticks import LEARNED, check_yardsticks
 from cgsim.io import read_json, write_atomic_json
 
 Molecule = Mapping[str, Source]
-"""The files of one molecule, by row of the comparison (a key of ``ROWS``, or reference)."""
+"""The files of one molecule by row of the comparison: reference, learned, or a yardstick."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,29 @@ class RowPaths:
 
     reference: Sequence[Path]
     learned: Sequence[Path]
-    floor: Sequence[Path] | None = None
-    md_equal_time: Sequence[Path] | None = None
+    yardsticks: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    observables: Sequence[str] = ()  # of the user, as ``package.module:THING``
 
     def sources(self) -> dict[str, list[Source]]:
-        """The molecules of every row that is there."""
-        return {row: find_sources(paths) for row, paths in vars(self).items() if paths is not None}
+        """The molecules of every row.
+
+        Raises
+        ------
+        ValueError
+            If there is no such yardstick.
+        """
+        check_yardsticks(self.yardsticks)
+        rows = {_REFERENCE: self.reference, LEARNED: self.learned, **self.yardsticks}
+        return {row: find_sources(paths) for row, paths in rows.items()}
+
+
+_REFERENCE = "reference"
+
+
+def _rows(ensembles: Mapping[str, Sequence[Ensemble]]) -> Rows:
+    """What is compared, from ensembles by row."""
+    yardsticks = {row: own for row, own in ensembles.items() if row not in (_REFERENCE, LEARNED)}
+    return Rows(ensembles[_REFERENCE], ensembles[LEARNED], yardsticks)
 
 
 def score_paths(paths: RowPaths, *, cluster: Cluster, folder: Path | None = None) -> Comparison:
@@ -54,13 +71,14 @@ def score_paths(paths: RowPaths, *, cluster: Cluster, folder: Path | None = None
     FailedJobsError
         At the end: what `cgsim.evaluate.scores.compare` raised for some of them.
     """
+    add_named(paths.observables)
     jobs = []
     molecules = _by_molecule(paths.sources())
     for part in in_parts(molecules, cluster.portion(len(molecules))):
-        name = name_of([molecule["reference"].name for molecule in part])
+        name = name_of([molecule[_REFERENCE].name for molecule in part])
         file = None if folder is None else folder.absolute() / f"{name}.json"
         claim = None if folder is None else claim_file(folder, name)
-        jobs.append(Job(name, _score, (part, file), claim))
+        jobs.append(Job(name, _score, (part, file, paths.observables), claim))
     return _merged(
         [data for part in run_jobs(jobs, cluster=cluster, label="scores") for data in part]
     )
@@ -80,23 +98,27 @@ def score_into(paths: RowPaths, output: Path | None, *, cluster: Cluster) -> Com
 def _by_molecule(rows: Mapping[str, Sequence[Source]]) -> list[Molecule]:
     """The rows of each molecule of the reference, in its order."""
     by_name = {row: {source.name: source for source in sources} for row, sources in rows.items()}
-    names = list(by_name["reference"])
+    names = list(by_name[_REFERENCE])
     for row, sources in by_name.items():
         if sorted(sources) != sorted(names):
             raise ValueError(f"{row} has molecules {sorted(sources)}, reference {sorted(names)}")
     return [{row: sources[name] for row, sources in by_name.items()} for name in names]
 
 
-def _score(part: Sequence[Molecule], file: Path | None) -> list[dict[str, Any]]:
+def _score(
+    part: Sequence[Molecule], file: Path | None, observables: Sequence[str]
+) -> list[dict[str, Any]]:
     """Comparisons of single molecules, as plain data; read from ``file`` if they are there."""
+    add_named(observables)
     inputs = [source.stamp() for molecule in part for source in molecule.values()]
+    inputs += [list(observables)] if observables else []
     if file is not None and file.exists() and (known := read_json(file))["inputs"] == inputs:
         comparisons: list[dict[str, Any]] = known["comparisons"]
         return comparisons
     comparisons = []
     for molecule in part:
         read = {row: [source.read()] for row, source in molecule.items()}
-        comparisons.append(score(Rows(**read)).to_dict())
+        comparisons.append(score(_rows(read)).to_dict())
     if file is not None:
         write_atomic_json(file, {"inputs": inputs, "comparisons": comparisons})
     return comparisons
@@ -107,17 +129,10 @@ def _merged(parts: Sequence[Mapping[str, Any]]) -> Comparison:
     comparisons = [Comparison.from_dict(part) for part in parts]
     first = comparisons[0]
     rows = {}
-    for stream, row in enumerate(ROWS):
-        scores = [getattr(each, row) for each in comparisons]
-        if scores[0] is None:
-            continue
-        molecules = tuple(molecule for each in scores for molecule in each.molecules)
-        random = np.random.default_rng([first.seed, stream])
-        rows[row] = Score(
+    for key in first.scores:
+        molecules = tuple(own for each in comparisons for own in each.scores[key].molecules)
+        random = row_random(first.seed, key)
+        rows[key] = Score(
             molecules, summarise(molecules, n_bootstrap=first.scoring.n_bootstrap, rng=random)
         )
-    return Comparison(
-        **{row: rows.get(row) for row in ROWS},  # type: ignore[arg-type]
-        scoring=first.scoring,
-        seed=first.seed,
-    )
+    return Comparison(rows.pop(LEARNED), first.scoring, first.seed, yardsticks=rows)

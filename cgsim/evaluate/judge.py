@@ -1,17 +1,19 @@
 """Compare a roll-out with reference MD and write the verdict: terminal table, JSON, report page."""
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from cgsim.evaluate import Comparison, Ensemble
+from cgsim.evaluate.ensemble import Ensemble
 from cgsim.evaluate.report.table import summary_table
 from cgsim.evaluate.scores.compare import compare
+from cgsim.evaluate.scores.comparison import Comparison
+from cgsim.evaluate.yardsticks import LEARNED, YARDSTICKS
 from cgsim.io import write_atomic_json
 
 
@@ -25,30 +27,24 @@ class Rows:
         MD, as long as can be had.
     learned
         Roll-outs of the same molecules.
-    floor
-        A second, independent MD run.
-    md_equal_time
-        MD of the wall-clock of the roll-out.
-    md_10x_shorter
-        MD of a tenth of the reference.
+    yardsticks
+        What puts them in proportion, by key of `YARDSTICKS`.
     """
 
     reference: Sequence[Ensemble]
     learned: Sequence[Ensemble]
-    floor: Sequence[Ensemble] | None = None
-    md_equal_time: Sequence[Ensemble] | None = None
-    md_10x_shorter: Sequence[Ensemble] | None = None
+    yardsticks: Mapping[str, Sequence[Ensemble]] = field(default_factory=dict)
+
+    @property
+    def scored(self) -> dict[str, Sequence[Ensemble]]:
+        """All rows but the reference by key, in the order of the table."""
+        given = {key: self.yardsticks[key] for key in YARDSTICKS if key in self.yardsticks}
+        return {LEARNED: self.learned} | given
 
 
 def score(rows: Rows) -> Comparison:
     """Compare the rows (see `cgsim.evaluate.scores.compare`)."""
-    return compare(
-        rows.reference,
-        rows.learned,
-        floor=rows.floor,
-        md_equal_time=rows.md_equal_time,
-        md_10x_shorter=rows.md_10x_shorter,
-    )
+    return compare(rows.reference, rows.learned, yardsticks=rows.yardsticks)
 
 
 def print_scores(comparison: Comparison) -> None:

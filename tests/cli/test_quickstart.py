@@ -27,6 +27,12 @@ def test_it_runs_through_and_skips_what_is_done(
     assert metrics == first.to_dict()
     for row in ("learned", "floor", "md_equal_time"):
         assert len(metrics[row]["molecules"]) == SIZES.n_test
+    # The second MD run is another one than that which all are compared with.
+    for molecule in metrics["floor"]["molecules"]:
+        assert molecule["js_rg"]["value"] > 0
+        assert molecule["rg"]["value"] != molecule["rg_reference"]["value"]
+    references = [metrics[row]["molecules"][0]["rg_reference"] for row in ("learned", "floor")]
+    assert references[0]["value"] == references[1]["value"]
     made = sorted((tmp_path / "rollout").glob("*.xtc"))
     assert len(made) >= SIZES.n_test
 

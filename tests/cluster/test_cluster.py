@@ -255,9 +255,9 @@ def test_a_shared_roll_out_is_read_and_scored_like_any(
     with pytest.raises(ValueError, match="roll-out of one process"):
         roll_out(simulator, [mapped], alone, run, cluster=shared)
 
-    paths = RowPaths([mapped], [output], floor=[mapped])
-    rows = {"reference": [mapped], "learned": [output], "floor": [mapped]}
-    alike = score(Rows(**{row: cgsim.read_ensembles(folders) for row, folders in rows.items()}))
+    paths = RowPaths([mapped], [output], {"floor": [mapped]})
+    read = {row: cgsim.read_ensembles([own]) for row, own in (("m", mapped), ("o", output))}
+    alike = score(Rows(read["m"], read["o"], {"floor": read["m"]}))
     scores = score_into(paths, tmp_path / "scores.json", cluster=cluster)
     assert [m.name for m in scores.learned.molecules] == ["c0", "c1", "c2"]
     assert values(scores) == pytest.approx(values(alike), nan_ok=True)

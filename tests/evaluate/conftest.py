@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from cgsim.evaluate import Ensemble
+from cgsim.evaluate import Comparison, Ensemble, Scoring, compare
 
 MakeChain = Callable[..., Ensemble]
+SIZES = (0.8, 1.0, 1.3, 1.6)
 
 
 def rouse_chain(
@@ -47,3 +48,38 @@ def rouse_chain(
 @pytest.fixture(scope="session")
 def make_chain() -> MakeChain:
     return rouse_chain
+
+
+def rouse_chains(seed: int, *, n_frames: int = 400, scale: float = 1.0) -> list[Ensemble]:
+    """Four chains of different size and pace."""
+    return [
+        rouse_chain(
+            f"chain-{k}", bond=scale * size, rate=1 / size, n_frames=n_frames, seed=seed + k
+        )
+        for k, size in enumerate(SIZES)
+    ]
+
+
+@pytest.fixture(scope="session")
+def make_chains() -> Callable[..., list[Ensemble]]:
+    return rouse_chains
+
+
+@pytest.fixture(scope="session")
+def reference() -> list[Ensemble]:
+    return rouse_chains(0)
+
+
+@pytest.fixture(scope="session")
+def comparison(reference: list[Ensemble]) -> Comparison:
+    """Chains that are too large, against three yardsticks of the right size."""
+    return compare(
+        reference,
+        rouse_chains(100, scale=1.5),
+        yardsticks={
+            "floor": rouse_chains(200),
+            "md_equal_time": rouse_chains(300, n_frames=12),
+            "md_10x_shorter": rouse_chains(200, n_frames=40),
+        },
+        scoring=Scoring(n_bootstrap=60),
+    )

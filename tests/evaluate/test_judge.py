@@ -28,7 +28,7 @@ def rows(*, seed: int = 1) -> Rows:
         )
         for run in (0, seed, 2)
     ]
-    return Rows(runs[0], runs[1], floor=runs[2], md_equal_time=runs[2])
+    return Rows(runs[0], runs[1], {"floor": runs[2], "md_equal_time": runs[2]})
 
 
 def test_a_run_is_judged_into_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

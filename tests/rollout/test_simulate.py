@@ -26,7 +26,7 @@ from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import save_simulator
 from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
-from cgsim.rollout.simulate import Rollout, simulate
+from cgsim.rollout.simulate import Rollout, roll_out_beside, simulate
 from cgsim.rollout.starts import choose_starts
 from cgsim.testing.systems import ATOM_TYPES, TINY, random_chain
 
@@ -217,6 +217,23 @@ def test_a_history_is_frames_one_step_apart() -> None:
             for frame in chosen.pos
         ]
         assert np.diff(rows).tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_beside_md_the_roll_out_starts_from_its_first_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stride: int
+) -> None:
+    """A simulator that does not move stays where it was put."""
+    simulator = make_simulator(stride=stride)
+    monkeypatch.setattr(Simulator, "step", lambda _simulator, state: state)
+    for seed in range(4):
+        output = tmp_path / str(seed)
+        made = roll_out_beside(simulator, CHAINS, 3 * simulator.timestep, seed=seed, output=output)
+        assert made.n_steps == 3
+        for chain, pos in zip(CHAINS, frames(made), strict=True):
+            first = np.asarray(chain.pos[: 2 * stride])
+            apart = np.abs(pos[0] - first).max(axis=(1, 2))
+            assert apart.min() < XTC_ROUNDING
 
 
 def test_nothing_to_start_from(simulator: Simulator) -> None:

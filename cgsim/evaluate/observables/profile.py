@@ -1,63 +1,69 @@
-"""Observables of one ensemble that do not depend on what it is compared with."""
+"""What is known of one ensemble without comparing it with another; everything is computed once."""
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
 
 from cgsim.evaluate.ensemble import Ensemble
+from cgsim.evaluate.observables.frames import Frames, Measure, rg_squared
 from cgsim.evaluate.observables.structure import (
     bond_lengths,
     chunks_of,
     nonbonded_pairs,
-    pair_distances,
     radius_of_gyration,
 )
-from cgsim.evaluate.statistics.autocorrelation import (
-    autocorrelation,
-    integrated_time,
-    relaxation_time,
-)
+from cgsim.evaluate.statistics.series import Series
+
+_MAX_SAMPLED = 5000
 
 
 class Profile:
-    """Radius of gyration, relaxation and distance ranges of one ensemble, computed once."""
+    """One ensemble, what was measured on it, and how that relaxes."""
 
     def __init__(self, ensemble: Ensemble) -> None:
         self.ensemble = ensemble
         self.pairs = nonbonded_pairs(ensemble.n_beads, ensemble.edge_index)
         self.rg = tuple(radius_of_gyration(xyz, ensemble.bead_mass) for xyz in ensemble.xyz)
-        self.rg_squared = tuple(rg**2 for rg in self.rg)
+        self._series: dict[Measure, Series] = {}
+        self._ranges: dict[Measure, np.ndarray] = {}
 
-    @cached_property
-    def autocorrelation(self) -> np.ndarray:
-        """Normalised autocorrelation of Rg², up to half of the longest replica."""
-        return autocorrelation(self.rg_squared)
+    def series(self, measure: Measure) -> Series:
+        """A number per frame, in all replicas.
 
-    @cached_property
-    def relaxation_time(self) -> float:
-        """1/e time of the autocorrelation of Rg², ps; NaN if unresolved."""
-        return relaxation_time(self.autocorrelation, self.ensemble.frame_interval)
+        Raises
+        ------
+        ValueError
+            If it is not one finite number per frame.
+        """
+        if measure not in self._series:
+            replicas = [
+                np.concatenate([self._numbers(measure, frames) for frames in self.chunks(replica)])
+                for replica in range(self.ensemble.n_replicas)
+            ]
+            self._series[measure] = Series(replicas, self.ensemble.frame_interval)
+        return self._series[measure]
 
-    @cached_property
-    def integrated_time(self) -> float:
-        """Integrated autocorrelation time of Rg², ps; NaN if unresolved."""
-        return integrated_time(self.autocorrelation, self.ensemble.frame_interval)
+    @property
+    def rg_squared(self) -> Series:
+        """Rg², on whose relaxation all error bars rest that do not say otherwise, nm²."""
+        return self.series(rg_squared)
 
-    @cached_property
-    def n_effective(self) -> float:
-        """Independent samples of Rg²; NaN if unresolved."""
-        per_sample = max(2 * self.integrated_time, self.ensemble.frame_interval)
-        return self.ensemble.duration / per_sample
-
-    @cached_property
-    def bond_range(self) -> np.ndarray:
-        """Shortest and longest bond, nm; empty without bonds."""
-        return self._range(self.ensemble.edge_index)
-
-    @cached_property
-    def pair_range(self) -> np.ndarray:
-        """Smallest and largest distance of beads that share no bond, nm; empty without them."""
-        return self._range(self.pairs)
+    def range_of(self, measure: Measure) -> np.ndarray:
+        """Smallest and largest of many values per frame, [2]; empty if there are none."""
+        if measure not in self._ranges:
+            values = (
+                measure(frames)
+                for replica in range(self.ensemble.n_replicas)
+                for frames in self.chunks(replica)
+            )
+            ranges = [(part.min(), part.max()) for part in values if part.size]
+            self._ranges[measure] = (
+                np.array([min(low for low, _ in ranges), max(high for _, high in ranges)])
+                if ranges
+                else np.empty(0)
+            )
+        return self._ranges[measure]
 
     @cached_property
     def mean_bond_length(self) -> float:
@@ -68,29 +74,31 @@ class Profile:
         total = sum(bond_lengths(xyz, edges).mean(axis=1).sum() for xyz in self.ensemble.xyz)
         return float(total / self.ensemble.n_frames)
 
-    def drift_rg(self) -> tuple[float, float]:
-        """Mean Rg of the last tenth minus that of the first, and its standard error, nm.
+    def chunks(self, replica: int, start: int = 0, stop: int | None = None) -> Iterator[Frames]:
+        """Frames start to stop of a replica, in runs whose distances fit in little memory."""
+        xyz, rg = self.ensemble.xyz[replica][start:stop], self.rg[replica][start:stop]
+        done = 0
+        for chunk in chunks_of(xyz):
+            yield self._frames(chunk, rg[done : done + len(chunk)])
+            done += len(chunk)
 
-        The error follows from the variance of Rg and the independent samples in each tenth (at
-        least one per replica).
-        """
-        tenths = [(rg[: _tenth(rg)], rg[-_tenth(rg) :]) for rg in self.rg if len(rg) > 1]
-        if not tenths:
-            return float("nan"), float("nan")
-        first = np.concatenate([head for head, _ in tenths])
-        last = np.concatenate([tail for _, tail in tenths])
-        n_samples = self.n_effective * len(first) / self.ensemble.n_frames
-        n_samples = np.fmax(n_samples, len(tenths))
-        spread = np.concatenate(self.rg).std()
-        return float(last.mean() - first.mean()), float(spread * np.sqrt(2 / n_samples))
+    def sampled(self) -> Frames:
+        """At most about 5000 frames, evenly spaced over all replicas."""
+        step = max(1, self.ensemble.n_frames // _MAX_SAMPLED)
+        xyz, rg = (np.concatenate([x[::step] for x in own]) for own in (self.ensemble.xyz, self.rg))
+        return self._frames(xyz, rg)
 
-    def _range(self, pairs: np.ndarray) -> np.ndarray:
-        if not pairs.size:
-            return np.empty(0)
-        chunks = [chunk for xyz in self.ensemble.xyz for chunk in chunks_of(xyz)]
-        ranges = [(d.min(), d.max()) for d in (pair_distances(chunk, pairs) for chunk in chunks)]
-        return np.array([min(low for low, _ in ranges), max(high for _, high in ranges)])
+    def _frames(self, xyz: np.ndarray, rg: np.ndarray) -> Frames:
+        ensemble = self.ensemble
+        return Frames(xyz, rg, ensemble.bead_mass, ensemble.edge_index, self.pairs)
 
-
-def _tenth(values: np.ndarray) -> int:
-    return max(1, len(values) // 10)
+    def _numbers(self, measure: Measure, frames: Frames) -> np.ndarray:
+        values = np.asarray(measure(frames), dtype=np.float64)
+        if values.shape != (len(frames.xyz),) or not np.isfinite(values).all():
+            name = getattr(measure, "__name__", repr(measure))
+            raise ValueError(
+                f"{self.ensemble.name}: {name} must give one finite number per frame, "
+                f"[{len(frames.xyz)}], got shape {list(values.shape)}"
+                + ("" if np.isfinite(values).all() else " with NaN or infinity")
+            )
+        return values

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from cgsim.evaluate.report.table import format_metric
 from cgsim.evaluate.scores.comparison import Comparison
-from cgsim.evaluate.scores.metrics import METRICS
 from cgsim.evaluate.scores.verdict import Grade, judge
+from cgsim.evaluate.yardsticks import LEARNED
 
 _CARDS = (
     ("Size", "mape_rg", "How far the mean radius of gyration is off, on average over molecules."),
@@ -43,18 +43,16 @@ class Card:
 
 
 def make_cards(comparison: Comparison) -> list[Card]:
-    """The headline cards of a comparison."""
+    """The headline cards of a comparison, of those scores that it has."""
     verdicts = {verdict.metric.name: verdict for verdict in judge(comparison)}
-    metrics = {metric.name: metric for metric in METRICS}
     n_frames = sum(row.n_frames for row in comparison.learned.molecules)
     cards = []
     for title, name, sentence in _CARDS:
-        metric = metrics[name]
-        texts = {
-            label: format_metric(metric, score.summary[name])
-            for label, score in comparison.rows.items()
-        }
-        value, _, error = texts.pop("learned").partition(" ± ")
+        if name not in verdicts:
+            continue
+        metric = verdicts[name].metric
+        texts = {label: format_metric(metric, score) for label, score in comparison.rows.items()}
+        value, _, error = texts.pop(LEARNED).partition(" ± ")
         cards.append(
             Card(
                 title=title,
@@ -63,7 +61,7 @@ def make_cards(comparison: Comparison) -> list[Card]:
                 unit=metric.unit,
                 sentence=sentence.format(n_frames=n_frames),
                 grade=verdicts[name].grade,
-                yardsticks=tuple(texts.items()),
+                yardsticks=tuple((label, text) for label, text in texts.items() if text),
             )
         )
     return cards

@@ -13,9 +13,13 @@ from matplotlib.figure import Figure
 
 from cgsim.evaluate.report.cards import Card
 from cgsim.evaluate.report.plots.style import style
-from cgsim.evaluate.report.table import format_estimate, format_metric, metric_label
+from cgsim.evaluate.report.table import (
+    format_estimate,
+    format_metric,
+    metric_label,
+    molecule_columns,
+)
 from cgsim.evaluate.scores.comparison import Comparison, Score
-from cgsim.evaluate.scores.metrics import METRICS
 from cgsim.evaluate.scores.verdict import GRADE_MEANING, judge
 from cgsim.io import write_atomic_text
 
@@ -123,7 +127,7 @@ def summary_table(comparison: Comparison) -> str:
         label = escape(metric_label(metric))
         cells = [f'<th><i class="dot {verdict.grade}" title="{verdict.grade}"></i>{label}</th>']
         for k, score in enumerate(comparison.rows.values()):
-            text = escape(format_metric(metric, score.summary[metric.name]))
+            text = escape(format_metric(metric, score))
             cells.append(f'<td class="main">{text}</td>' if k == 0 else f"<td>{text}</td>")
         body.append(cells)
     legend = "".join(
@@ -135,22 +139,15 @@ def summary_table(comparison: Comparison) -> str:
 
 def molecule_table(score: Score) -> str:
     """One line per molecule of the learned row."""
-    head = (
-        "molecule", "beads", "frames", "Rg (nm)", "reference", "relaxation (ps)", "reference",
-        "ratio", "JS Rg", "JS bond", "JS pair", "contact error", "collisions/10⁶",
-        "independent samples",
-    )  # fmt: skip
+    columns = molecule_columns(score)
+    head = ("molecule", "beads", "frames", *columns.values(), "independent samples")
     body = []
     for row in score.molecules:
-        estimates = (
-            row.rg, row.rg_reference, row.relaxation, row.relaxation_reference,
-            row.relaxation_ratio, row.js_rg, row.js_bond, row.js_pair, row.rmse_contact,
-            row.collisions_per_million,
-        )  # fmt: skip
+        estimates = (row.scores.get(name) for name in columns)
         texts = [
             f"{row.n_beads}",
             f"{row.n_frames:,}",
-            *(format_estimate(estimate) for estimate in estimates),
+            *("" if own is None else format_estimate(own) for own in estimates),
             f"{row.n_effective:,.0f} / {row.n_effective_reference:,.0f}",
         ]
         body.append([f"<th>{escape(row.name)}</th>", *(f"<td>{escape(t)}</td>" for t in texts)])
@@ -162,20 +159,21 @@ def definitions(comparison: Comparison) -> str:
     scoring = comparison.scoring
     cutoff = scoring.contact_cutoff
     values = {
-        "n_bins": scoring.n_bins,
-        "collision_cutoff": scoring.collision_cutoff,
-        "contact_cutoff": (
+        "{n_bins}": f"{scoring.n_bins}",
+        "{collision_cutoff}": f"{scoring.collision_cutoff:g}",
+        "{contact_cutoff}": (
             "1.5 times the mean bond length of the reference"
             if cutoff is None
             else f"{cutoff:g} nm"
         ),
     }
-    items = "".join(
-        f"<dt>{escape(metric_label(metric))}</dt>"
-        f"<dd>{escape(metric.definition.format(**values))}</dd>"
-        for metric in METRICS
-    )
-    return f'<dl class="definitions">{items}</dl>'
+    items = []
+    for verdict in judge(comparison):
+        text = verdict.metric.definition
+        for key, value in values.items():
+            text = text.replace(key, value)
+        items.append(f"<dt>{escape(metric_label(verdict.metric))}</dt><dd>{escape(text)}</dd>")
+    return f'<dl class="definitions">{"".join(items)}</dl>'
 
 
 def provenance(entries: Mapping[str, object]) -> str:

@@ -108,7 +108,7 @@ def _at_interval(ensemble: Ensemble, interval: float) -> Ensemble:
 
 def _tica_lag(reference: Ensemble) -> float:
     """Half of the relaxation time of Rg², at least one frame."""
-    time = Profile(reference).relaxation_time
+    time = Profile(reference).rg_squared.relaxation_time
     n_frames = time / (2 * reference.frame_interval) if np.isfinite(time) else 1
     return max(1, round(n_frames)) * reference.frame_interval
 

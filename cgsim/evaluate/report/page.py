@@ -5,13 +5,16 @@ from html import escape
 from pathlib import Path
 
 from cgsim.evaluate.ensemble import Ensemble
+from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.report import markup, plots
 from cgsim.evaluate.report.cards import make_cards
+from cgsim.evaluate.report.figures import against_reference, by_molecule
 from cgsim.evaluate.report.motion import memory_section, slow_motion_section
-from cgsim.evaluate.report.plots import TrainingCurve
+from cgsim.evaluate.report.plots import Shown, TrainingCurve
 from cgsim.evaluate.report.viewer import make_player, player_data
-from cgsim.evaluate.scores.comparison import Comparison
+from cgsim.evaluate.scores.comparison import Comparison, MoleculeScore
 from cgsim.evaluate.scores.verdict import conclusion
+from cgsim.evaluate.yardsticks import YARDSTICKS
 
 #: Molecules that get panels of their own; the scores are of all.
 MAX_MOLECULES = 8
@@ -51,7 +54,7 @@ def write_report(
         If an ensemble of a compared molecule is missing.
     """
     shown = _shown(comparison, reference, learned)
-    players = [make_player(*pair) for pair in zip(*shown, strict=True)]
+    players = [make_player(first.ensemble, second.ensemble) for first, second in shown]
     cards = "\n".join(markup.card(content) for content in make_cards(comparison))
     body = [
         f'<section class="cards" aria-label="Headline scores">\n{cards}\n</section>',
@@ -76,39 +79,43 @@ def write_report(
     )
 
 
-_Pairs = tuple[list[Ensemble], list[Ensemble]]
-
-
 def _shown(
     comparison: Comparison, reference: Sequence[Ensemble], learned: Sequence[Ensemble]
-) -> _Pairs:
-    """The first few molecules, spread evenly over their size, in the same order on both sides."""
+) -> Shown:
+    """A few molecules, spread evenly over their size, in the same order on both sides."""
     by_name = [{e.name: e for e in ensembles} for ensembles in (reference, learned)]
     for label, ensembles in zip(("reference", "learned"), by_name, strict=True):
         missing = {row.name for row in comparison.learned.molecules} - set(ensembles)
         if missing:
             raise ValueError(f"{label} ensembles lack {sorted(missing)}, which were compared")
-    rows = sorted(comparison.learned.molecules, key=lambda row: row.rg_reference.value)
+    rows = sorted(comparison.learned.molecules, key=_size)
     n_shown = min(MAX_MOLECULES, len(rows))
     picked = [rows[round(k * (len(rows) - 1) / max(n_shown - 1, 1))].name for k in range(n_shown)]
-    return [by_name[0][name] for name in picked], [by_name[1][name] for name in picked]
+    first, second = ([Profile(own[name]) for name in picked] for own in by_name)
+    return Shown(first, second, comparison.scoring)
+
+
+def _size(molecule: MoleculeScore) -> float:
+    """Rg of the reference; beads if it was not scored."""
+    rg = molecule.scores.get("rg_reference")
+    return molecule.n_beads if rg is None else rg.value
 
 
 def _sections(
     comparison: Comparison,
-    shown: _Pairs,
+    shown: Shown,
     training: TrainingCurve | None,
     provenance: Mapping[str, object],
 ) -> list[str]:
-    n_molecules, n_shown = len(comparison.learned.molecules), len(shown[0])
+    n_molecules, n_shown = len(comparison.learned.molecules), len(shown)
     note = f" {n_shown} of {n_molecules} molecules, from small to large."
     note = note if n_shown < n_molecules else ""
-    middle = len(shown[0]) // 2
-    typical = shown[0][middle], shown[1][middle]
+    middle = n_shown // 2
+    typical = shown.reference[middle].ensemble, shown.learned[middle].ensemble
     sections = [
-        markup.section("The scores", _SCORES, markup.summary_table(comparison)),
-        markup.section("Learned against true", "", _scatter(comparison)),
-        markup.section("Molecule by molecule", "", _per_molecule(comparison, shown, note)),
+        markup.section("The scores", _scores_text(comparison), markup.summary_table(comparison)),
+        markup.section("Learned against true", "", _against_reference(comparison)),
+        markup.section("Molecule by molecule", "", _by_molecule(shown, note)),
         memory_section(*typical),
         slow_motion_section(*typical),
         markup.section("Every molecule", _EVERY, markup.molecule_table(comparison.learned)),
@@ -123,12 +130,20 @@ def _sections(
     return sections
 
 
-_SCORES = (
-    "The learned simulator beside the rows that put it in proportion, where they were given: a "
-    "second, independent MD run scored in the same way (how well one can do), MD of the wall-clock "
-    "of the roll-out (what one would have had without it), and MD of a tenth of the time. ± is one "
-    "standard error, by a bootstrap over molecules, or over blocks of the trajectory if there is "
-    "only one molecule."
+def _scores_text(comparison: Comparison) -> str:
+    """What the rows are that were given, and what ± means."""
+    given = (
+        f" “{row.label}”: {row.help}"
+        for key, row in YARDSTICKS.items()
+        if key in comparison.yardsticks
+    )
+    return _SCORES + "".join(given) + _ERRORS
+
+
+_SCORES = "The learned simulator, beside the rows that put it in proportion where they were given."
+_ERRORS = (
+    " ± is one standard error, by a bootstrap over molecules, or over blocks of the trajectory if "
+    "there is only one molecule."
 )
 _EVERY = (
     "The learned simulator, molecule by molecule; ± is one standard error, by a bootstrap over "
@@ -138,47 +153,18 @@ _EVERY = (
 _MEANING = "Lengths in nm, times in ps."
 
 
-def _scatter(comparison: Comparison) -> str:
-    figures = markup.plot(
-        plots.plot_rg(comparison),
-        "Mean radius of gyration, one point per molecule.",
-        alt="Mean Rg against reference",
-    ) + markup.plot(
-        plots.plot_relaxation(comparison),
-        "Relaxation time of Rg², one point per molecule. Unresolved times are left out.",
-        alt="Relaxation time against reference",
-    )
-    return f'<div class="pair">{figures}</div>'
+def _against_reference(comparison: Comparison) -> str:
+    """Two to a line."""
+    figures = [
+        markup.plot(figure, caption, alt=caption)
+        for figure, caption in against_reference(comparison)
+    ]
+    lines = (figures[start : start + 2] for start in range(0, len(figures), 2))
+    return "".join(f'<div class="pair">{"".join(line)}</div>' for line in lines)
 
 
-def _per_molecule(comparison: Comparison, shown: _Pairs, note: str) -> str:
-    cutoff = comparison.scoring.contact_cutoff
-    figures = (
-        (
-            plots.plot_rg_distributions(*shown),
-            "Distribution of the radius of gyration.",
-        ),
-        (
-            plots.plot_rg_traces(*shown),
-            "Rg over time: the first replica of each, over the time that both cover.",
-        ),
-        (
-            plots.plot_autocorrelations(*shown),
-            "Autocorrelation of Rg². Vertical lines mark the relaxation times, where the curves "
-            "fall to 1/e (dashed).",
-        ),
-        (plots.plot_bond_distributions(*shown), "Bond lengths, all bonds of a molecule pooled."),
-        (
-            plots.plot_pair_distributions(*shown),
-            "Distances of the beads that share no bond, all pairs of a molecule pooled.",
-        ),
-        (
-            plots.plot_contact_maps(*shown, cutoff=cutoff),
-            "Contact probabilities: reference above the diagonal, learned below. A perfect "
-            "simulator gives a symmetric map.",
-        ),
-    )
+def _by_molecule(shown: Shown, note: str) -> str:
     return "".join(
         markup.plot(figure, f"{caption}{note}", alt=caption, css_class="wide")
-        for figure, caption in figures
+        for figure, caption in by_molecule(shown)
     )

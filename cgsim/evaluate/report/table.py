@@ -5,8 +5,9 @@ import math
 from rich.table import Table
 from rich.text import Text
 
+from cgsim.evaluate.observables.observable import Metric
+from cgsim.evaluate.observables.table import OBSERVABLES
 from cgsim.evaluate.scores.comparison import Comparison, Score
-from cgsim.evaluate.scores.metrics import Metric
 from cgsim.evaluate.scores.verdict import Grade, judge
 from cgsim.evaluate.statistics.estimate import Estimate
 
@@ -31,11 +32,12 @@ def format_count(estimate: Estimate) -> str:
     return f"{estimate.value:.0f}" if math.isfinite(estimate.value) else "–"
 
 
-def format_metric(metric: Metric, estimate: Estimate) -> str:
-    """A summary score in the form that suits the metric."""
-    if metric.name == "n_unresolved":
-        return format_count(estimate)
-    return format_estimate(estimate)
+def format_metric(metric: Metric, score: Score) -> str:
+    """A summary score in the form that suits the metric; nothing if it was not scored."""
+    estimate = score.summary.get(metric.name)
+    if estimate is None:
+        return ""
+    return format_count(estimate) if metric.kind == "count" else format_estimate(estimate)
 
 
 def metric_label(metric: Metric) -> str:
@@ -55,39 +57,30 @@ def summary_table(comparison: Comparison) -> Table:
     for label in comparison.rows:
         table.add_column(label, justify="right")
     for verdict in judge(comparison):
-        cells = [
-            Text(format_metric(verdict.metric, score.summary[verdict.metric.name]))
-            for score in comparison.rows.values()
-        ]
+        cells = [Text(format_metric(verdict.metric, score)) for score in comparison.rows.values()]
         cells[0].stylize(_STYLE[verdict.grade])
         table.add_row(metric_label(verdict.metric), *cells)
     return table
 
 
+def molecule_columns(score: Score) -> dict[str, str]:
+    """Heads of a table of molecules by name of the score below, of all that were scored."""
+    return {
+        name: head
+        for observable in OBSERVABLES.values()
+        for name, head in observable.columns.items()
+        if any(name in molecule.scores for molecule in score.molecules)
+    }
+
+
 def molecule_table(score: Score) -> Table:
-    """One line per molecule: size and relaxation beside the reference."""
+    """One line per molecule, what was measured beside the reference."""
     table = Table(title="per molecule")
     table.add_column("molecule")
-    columns = (
-        "Rg",
-        "reference",
-        "relaxation (ps)",
-        "reference",
-        "JS Rg",
-        "JS pair",
-        "collisions/10⁶",
-    )
-    for label in columns:
-        table.add_column(label, justify="right")
+    columns = molecule_columns(score)
+    for head in columns.values():
+        table.add_column(head, justify="right")
     for row in score.molecules:
-        estimates = (
-            row.rg,
-            row.rg_reference,
-            row.relaxation,
-            row.relaxation_reference,
-            row.js_rg,
-            row.js_pair,
-            row.collisions_per_million,
-        )
-        table.add_row(row.name, *(format_estimate(estimate) for estimate in estimates))
+        estimates = (row.scores.get(name) for name in columns)
+        table.add_row(row.name, *("" if own is None else format_estimate(own) for own in estimates))
     return table

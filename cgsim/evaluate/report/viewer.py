@@ -51,7 +51,7 @@ def make_player(reference: Ensemble, learned: Ensemble, *, n_frames: int = MAX_F
     span = min(
         (len(ensemble.xyz[0]) - 1) * ensemble.frame_interval for ensemble in (reference, learned)
     )
-    relaxation = Profile(reference).relaxation_time
+    relaxation = Profile(reference).rg_squared.relaxation_time
     interval = max(reference.frame_interval, learned.frame_interval)
     if math.isfinite(relaxation):
         span = min(span, max(_RELAXATIONS_SHOWN * relaxation, 20 * interval))

@@ -250,13 +250,13 @@ class StepQuantities:
 
 
 def step_quantities(
-    present: np.ndarray, next_pos: np.ndarray, *, edge_index: np.ndarray, bead_mass: np.ndarray
+    current: np.ndarray, next_pos: np.ndarray, *, edge_index: np.ndarray, bead_mass: np.ndarray
 ) -> StepQuantities:
     """Scalar quantities of steps, observed or sampled.
 
     Parameters
     ----------
-    present
+    current
         [n_windows, n_beads, 3], nm.
     next_pos
         [..., n_windows, n_beads, 3], nm.
@@ -270,16 +270,16 @@ def step_quantities(
     ValueError
         If the shapes do not fit.
     """
-    if present.ndim != 3 or next_pos.shape[-3:] != present.shape:
+    if current.ndim != 3 or next_pos.shape[-3:] != current.shape:
         raise ValueError(
-            "present must be [n_windows, n_beads, 3] and next_pos [..., n_windows, n_beads, 3], "
-            f"got {present.shape} and {next_pos.shape}"
+            "current must be [n_windows, n_beads, 3] and next_pos [..., n_windows, n_beads, 3], "
+            f"got {current.shape} and {next_pos.shape}"
         )
     lead = next_pos.shape[:-2]
-    flat = next_pos.reshape(-1, *present.shape[1:])
-    step = next_pos - present
+    flat = next_pos.reshape(-1, *current.shape[1:])
+    step = next_pos - current
     first, second = edge_index
-    bond = present[:, second] - present[:, first]
+    bond = current[:, second] - current[:, first]
     direction = bond / np.linalg.norm(bond, axis=-1, keepdims=True)
     middle = (step[..., first, :] + step[..., second, :]) / 2
     return StepQuantities(

@@ -6,18 +6,18 @@ import numpy as np
 
 from cgsim.evaluate.ensemble import Ensemble
 from cgsim.evaluate.observables.profile import Profile
-from cgsim.evaluate.scores.comparison import Comparison, Score, Scoring
+from cgsim.evaluate.scores.comparison import Comparison, Score
 from cgsim.evaluate.scores.molecule import score_molecule
 from cgsim.evaluate.scores.summary import summarise
+from cgsim.evaluate.scoring import Scoring
+from cgsim.evaluate.yardsticks import LEARNED, check_yardsticks, row_labels
 
 
 def compare(
     reference: Sequence[Ensemble],
     learned: Sequence[Ensemble],
     *,
-    floor: Sequence[Ensemble] | None = None,
-    md_equal_time: Sequence[Ensemble] | None = None,
-    md_10x_shorter: Sequence[Ensemble] | None = None,
+    yardsticks: Mapping[str, Sequence[Ensemble]] | None = None,
     scoring: Scoring | None = None,
     seed: int = 0,
 ) -> Comparison:
@@ -32,12 +32,9 @@ def compare(
         MD of each molecule, as long as can be had.
     learned
         Roll-outs of the same molecules (paired by name).
-    floor
-        A second MD run, independent of the reference and as long as the roll-out.
-    md_equal_time
-        MD of the wall-clock of the roll-out.
-    md_10x_shorter
-        MD of a tenth of the reference.
+    yardsticks
+        What puts the learned row in proportion, scored in the same way, by key of `YARDSTICKS`:
+        ``{"floor": ...}`` is a second MD run, independent of the reference.
     scoring
         Bins, cutoffs and the number of bootstrap replicates.
     seed
@@ -46,31 +43,24 @@ def compare(
     Raises
     ------
     ValueError
-        If a row has other molecules than the reference, or other beads or bonds for one.
+        If a row has other molecules than the reference, or other beads or bonds for one, or there
+        is no such yardstick.
     """
-    scoring = scoring or Scoring()
+    scoring, yardsticks = scoring or Scoring(), yardsticks or {}
     profiles = {ensemble.name: Profile(ensemble) for ensemble in reference}
     if len(profiles) < len(reference) or not profiles:
         raise ValueError("reference must hold at least one molecule and each name once")
+    check_yardsticks(yardsticks)
+    rows = {}
+    for key, ensembles in {LEARNED: learned, **yardsticks}.items():
+        _check_row(key, ensembles, profiles)
+        rows[key] = _score(profiles, ensembles, scoring=scoring, rng=row_random(seed, key))
+    return Comparison(rows.pop(LEARNED), scoring, seed, yardsticks=rows)
 
-    def row(label: str, ensembles: Sequence[Ensemble] | None, stream: int) -> Score | None:
-        if ensembles is None:
-            return None
-        _check_row(label, ensembles, profiles)
-        rng = np.random.default_rng([seed, stream])
-        return _score(profiles, ensembles, scoring=scoring, rng=rng)
 
-    learned_score = row("learned", learned, 0)
-    if learned_score is None:
-        raise ValueError("learned must not be None")
-    return Comparison(
-        learned=learned_score,
-        floor=row("floor", floor, 1),
-        md_equal_time=row("md_equal_time", md_equal_time, 2),
-        md_10x_shorter=row("md_10x_shorter", md_10x_shorter, 3),
-        scoring=scoring,
-        seed=seed,
-    )
+def row_random(seed: int, key: str) -> np.random.Generator:
+    """Random numbers of one row: rows more or less do not change those of the others."""
+    return np.random.default_rng([seed, list(row_labels()).index(key)])
 
 
 def _check_row(label: str, ensembles: Sequence[Ensemble], profiles: Mapping[str, Profile]) -> None:

@@ -2,64 +2,29 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from cgsim.evaluate.observables.structure import COLLISION_CUTOFF
-from cgsim.evaluate.scores.metrics import METRICS
-from cgsim.evaluate.statistics.distributions import N_BINS
+from cgsim.evaluate.observables.table import metrics
+from cgsim.evaluate.scoring import Scoring
 from cgsim.evaluate.statistics.estimate import Estimate
+from cgsim.evaluate.yardsticks import LEARNED, YARDSTICKS, row_label
 from cgsim.io.display import Facts, comma_list, shown
 from cgsim.units import UNITS
 
 _FORMAT = "cgsim-comparison-1"
+_NOT_ROWS = {"format", "units", "metrics", "scoring", "seed"}
 
 HEADLINES = ("mape_rg", "js_rg", "median_relaxation_ratio")
-
-#: Rows of a comparison and their human names; all but the first may be absent.
-ROWS = {
-    "learned": "learned",
-    "floor": "second MD run",
-    "md_equal_time": "MD, equal wall-clock",
-    "md_10x_shorter": "MD, 10x shorter",
-}
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """How ensembles are scored.
-
-    Parameters
-    ----------
-    n_bins
-        Equal bins of every histogram, over the union range of the two samples.
-    n_bootstrap
-        Bootstrap replicates behind the error bars.
-    collision_cutoff
-        Two beads nearer than this collide, nm.
-    contact_cutoff
-        Two beads within this are in contact, nm; None: 1.5 times the mean bond length of the
-        reference.
-    """
-
-    n_bins: int = N_BINS
-    n_bootstrap: int = 300
-    collision_cutoff: float = COLLISION_CUTOFF
-    contact_cutoff: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.n_bins < 2 or self.n_bootstrap < 2:
-            raise ValueError(
-                f"n_bins and n_bootstrap must be at least 2, got {self.n_bins}, {self.n_bootstrap}"
-            )
 
 
 @dataclass(frozen=True)
 class MoleculeScore:
     """One molecule against its reference. Lengths in nm, times in ps.
 
-    `n_frames`, `duration` and `n_effective` (independent samples of Rg²) are of the scored
-    ensemble, those with `_reference` of the reference.
+    ``score["rg"]`` is the estimate of that name; which there are, the observables say
+    (`cgsim.evaluate.observables.table`). `n_frames`, `duration` and `n_effective` (independent
+    samples of Rg²) are of the scored ensemble, those with `_reference` of the reference.
     """
 
     name: str
@@ -69,35 +34,25 @@ class MoleculeScore:
     duration_reference: float
     n_effective: float
     n_effective_reference: float
-    rg: Estimate
-    rg_reference: Estimate
-    mae_rg: Estimate
-    mape_rg: Estimate
-    emd_rg: Estimate
-    js_rg: Estimate
-    relaxation: Estimate
-    relaxation_reference: Estimate
-    relaxation_ratio: Estimate
-    integrated: Estimate
-    integrated_reference: Estimate
-    integrated_ratio: Estimate
-    js_bond: Estimate
-    js_pair: Estimate
-    rmse_contact: Estimate
-    collisions_per_million: Estimate
-    drift_rg: Estimate
+    scores: Mapping[str, Estimate]
+
+    def __getitem__(self, name: str) -> Estimate:
+        if name not in self.scores:
+            raise KeyError(f"{self.name} has no score {name!r}, only {', '.join(self.scores)}")
+        return self.scores[name]
 
     @property
     def resolved(self) -> bool:
         """Whether the relaxation times of both this ensemble and the reference are known."""
-        return math.isfinite(self.relaxation_ratio.value)
+        return math.isfinite(self["relaxation_ratio"].value)
 
 
 @dataclass(frozen=True)
 class Score:
-    """All molecules of one row of a comparison: see `ROWS`.
+    """All molecules of one row of a comparison.
 
-    `summary` has one entry per `metrics.METRICS`.
+    `summary` has an entry for every metric of the observables that were scored: see
+    `cgsim.evaluate.observables.table.metrics`.
     """
 
     molecules: tuple[MoleculeScore, ...]
@@ -112,62 +67,68 @@ class Comparison:
     ----------
     learned
         The learned simulator.
-    floor
-        An independent second MD run scored in the same way: how well one can do.
-    md_equal_time
-        MD of the same wall-clock as the roll-out: what the learned simulator must beat.
-    md_10x_shorter
-        MD of a tenth of the reference: a yardstick that no machine enters into.
+    scoring, seed
+        How it was made.
+    yardsticks
+        The other rows that were given, by their key in `YARDSTICKS`.
     """
 
     learned: Score
-    floor: Score | None
-    md_equal_time: Score | None
     scoring: Scoring
     seed: int
-    md_10x_shorter: Score | None = None
+    yardsticks: Mapping[str, Score] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """All rows by key, "learned" first, then in the order of `YARDSTICKS`."""
+        ordered = [key for key in YARDSTICKS if key in self.yardsticks]
+        ordered += [key for key in self.yardsticks if key not in YARDSTICKS]
+        return {LEARNED: self.learned} | {key: self.yardsticks[key] for key in ordered}
 
     @property
     def rows(self) -> dict[str, Score]:
-        """The rows that are there, by human name."""
-        return {
-            label: score for key, label in ROWS.items() if (score := getattr(self, key)) is not None
-        }
+        """All rows by human name."""
+        return {row_label(key): score for key, score in self.scores.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists for `json.dumps`; NaN becomes None."""
+        """Plain numbers, strings and lists for `json.dumps`; NaN and absent rows become None."""
+        known = set().union(*(score.summary for score in self.scores.values()))
         return {
             "format": _FORMAT,
             "units": UNITS,
-            "metrics": {metric.name: metric.unit for metric in METRICS},
+            "metrics": {metric.name: metric.unit for metric in metrics() if metric.name in known},
             "scoring": {field.name: getattr(self.scoring, field.name) for field in fields(Scoring)},
             "seed": self.seed,
-            **{key: _row_to_dict(getattr(self, key)) for key in ROWS},
+            **dict.fromkeys((LEARNED, *YARDSTICKS)),
+            **{key: _row_to_dict(score) for key, score in self.scores.items()},
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Comparison":
         """Inverse of `to_dict`.
 
+        What is there is read: rows and scores that this version does not know are kept, those that
+        it knows may be absent.
+
         Raises
         ------
         ValueError
-            If this is not the dictionary of a comparison of this version.
+            If this is not the dictionary of a comparison.
         """
         if data.get("format") != _FORMAT:
             raise ValueError(f"not a comparison: format is {data.get('format')!r}, not {_FORMAT!r}")
         try:
-            rows = {key: _score_from_dict(data[key]) for key in ROWS if data.get(key) is not None}
-            if "learned" not in rows:
-                raise ValueError("the comparison has no row 'learned'")
+            rows = {
+                key: _score_from_dict(row)
+                for key, row in data.items()
+                if key not in _NOT_ROWS and row is not None
+            }
+            if LEARNED not in rows:
+                raise ValueError(f"the comparison has no row {LEARNED!r}")
             scoring, seed = Scoring(**data["scoring"]), int(data["seed"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the comparison is damaged: {error!r}") from error
-        return cls(
-            **{key: rows.get(key) for key in ROWS},  # type: ignore[arg-type]
-            scoring=scoring,
-            seed=seed,
-        )
+        return cls(rows.pop(LEARNED), scoring, seed, yardsticks=rows)
 
     def _facts(self) -> Facts:
         rows = self.rows.items()
@@ -181,7 +142,7 @@ class Comparison:
 
 def _headline(score: Score) -> str:
     """A row in one line: the scores that are read first, where they are there."""
-    known = ((metric, score.summary.get(metric.name)) for metric in METRICS)
+    known = ((metric, score.summary.get(metric.name)) for metric in metrics())
     return ", ".join(
         f"{metric.name} {own.value:.3g}{metric.unit and f' {metric.unit}'}"
         for metric, own in known
@@ -189,13 +150,12 @@ def _headline(score: Score) -> str:
     )
 
 
-def _row_to_dict(score: Score | None) -> dict[str, Any] | None:
-    if score is None:
-        return None
+def _row_to_dict(score: Score) -> dict[str, Any]:
     return {
-        "summary": {name: _plain(estimate) for name, estimate in score.summary.items()},
+        "summary": {name: _estimate_to_dict(own) for name, own in score.summary.items()},
         "molecules": [
-            {field.name: _plain(getattr(row, field.name)) for field in fields(MoleculeScore)}
+            {key: _plain(getattr(row, key)) for key in _ABOUT}
+            | {name: _estimate_to_dict(own) for name, own in row.scores.items()}
             for row in score.molecules
         ],
     }
@@ -204,25 +164,27 @@ def _row_to_dict(score: Score | None) -> dict[str, Any] | None:
 def _score_from_dict(data: Mapping[str, Any]) -> Score:
     return Score(
         molecules=tuple(_molecule_from_dict(row) for row in data["molecules"]),
-        summary={metric.name: _estimate(data["summary"][metric.name]) for metric in METRICS},
+        summary={name: _estimate(own) for name, own in data["summary"].items()},
     )
 
 
+# What a molecule has beside its scores, with the types in which it is read.
+_ABOUT = {own.name: own.type for own in fields(MoleculeScore) if own.name != "scores"}
+
+
 def _molecule_from_dict(row: Mapping[str, Any]) -> MoleculeScore:
-    values: dict[str, Any] = {}
-    for field in fields(MoleculeScore):
-        value = row[field.name]
-        if field.type is Estimate:
-            value = _estimate(value)
-        elif field.type is float:
-            value = _number(value)
-        values[field.name] = value
-    return MoleculeScore(**values)
+    about: dict[str, Any] = {
+        key: _number(row[key]) if kind is float else row[key] for key, kind in _ABOUT.items()
+    }
+    scores = {name: _estimate(own) for name, own in row.items() if name not in _ABOUT}
+    return MoleculeScore(**about, scores=scores)
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, Estimate):
-        return {"value": _plain(value.value), "error": _plain(value.error)}
+def _estimate_to_dict(estimate: Estimate) -> dict[str, float | None]:
+    return {"value": _plain(estimate.value), "error": _plain(estimate.error)}
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     return value

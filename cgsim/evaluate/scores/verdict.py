@@ -1,17 +1,21 @@
-"""Plain-language judgement of each score against a second MD run and MD of equal wall-clock."""
+"""In plain words: each score against a second MD run and against MD of equal wall-clock."""
 
 import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cgsim.evaluate.observables.observable import Metric
+from cgsim.evaluate.observables.table import metrics
 from cgsim.evaluate.scores.comparison import Comparison
-from cgsim.evaluate.scores.metrics import METRICS, Metric
 from cgsim.evaluate.statistics.estimate import Estimate
 
 _MAX_NAMED = 3
 
 # Standard errors of 1 − r² and of |log ratio| beyond which "no difference seen" means nothing.
-_WIDEST = {"correlation": 0.2, "ratio": 0.4, "error": math.inf}
+_WIDEST = {"correlation": 0.2, "ratio": 0.4, "error": math.inf, "count": math.inf}
+
+# The yardsticks that a verdict is about.
+_FLOOR, _EQUAL_TIME = "floor", "md_equal_time"
 
 
 class Grade(StrEnum):
@@ -52,21 +56,30 @@ class Verdict:
 
 
 def judge(comparison: Comparison) -> list[Verdict]:
-    """Judge every metric of a comparison."""
-    return [_judge_metric(metric, comparison) for metric in METRICS]
+    """Judge every metric that the learned row has."""
+    return [
+        _judge_metric(metric, comparison)
+        for metric in metrics()
+        if metric.name in comparison.learned.summary
+    ]
 
 
 def _judge_metric(metric: Metric, comparison: Comparison) -> Verdict:
     learned = deficit(metric, comparison.learned.summary[metric.name])
+    floor, other = (_deficit_of_row(metric, comparison, key) for key in (_FLOOR, _EQUAL_TIME))
     grade, beats = Grade.UNKNOWN, None
-    if comparison.floor is not None:
-        floor = deficit(metric, comparison.floor.summary[metric.name])
+    if floor is not None:
         grade = _grade(learned, floor, too_wide=_WIDEST[metric.kind])
-    if comparison.md_equal_time is not None:
-        other = deficit(metric, comparison.md_equal_time.summary[metric.name])
-        if math.isfinite(learned.value) and math.isfinite(other.value):
-            beats = learned.value < other.value
+    if other is not None and math.isfinite(learned.value) and math.isfinite(other.value):
+        beats = learned.value < other.value
     return Verdict(metric, grade, beats)
+
+
+def _deficit_of_row(metric: Metric, comparison: Comparison, key: str) -> Estimate | None:
+    score = comparison.yardsticks.get(key)
+    if score is None or metric.name not in score.summary:
+        return None
+    return deficit(metric, score.summary[metric.name])
 
 
 def deficit(metric: Metric, estimate: Estimate) -> Estimate:
@@ -104,7 +117,7 @@ def conclusion(comparison: Comparison) -> str:
         sentences.append(
             f"MD of equal wall-clock does worse in {sum(known)} of {len(known)} scores."
         )
-    elif comparison.md_equal_time is None:
+    elif _EQUAL_TIME not in comparison.yardsticks:
         sentences.append("No MD of equal wall-clock was given.")
     if n_molecules < 10:
         noun = "molecule" if n_molecules == 1 else "molecules"
@@ -115,7 +128,7 @@ def conclusion(comparison: Comparison) -> str:
 
 
 def _against_floor(verdicts: list[Verdict], comparison: Comparison) -> str:
-    if comparison.floor is None:
+    if _FLOOR not in comparison.yardsticks:
         return "No second MD run was given, so the scores cannot be judged against MD itself."
     by_grade = {grade: [v.metric.label for v in verdicts if v.grade is grade] for grade in Grade}
     n_judged = len(verdicts) - len(by_grade[Grade.UNKNOWN])

@@ -138,13 +138,3 @@ def relaxation_and_integrated_times(acfs: np.ndarray, frame_interval: float) -> 
             for acf in acfs
         ]
     )
-
-
-def effective_sample_size(series: Sequence[np.ndarray]) -> float:
-    """Number of independent samples, n_frames Δ / (2 τ) with the integrated time τ.
-
-    NaN if the integrated time cannot be resolved; never more than the number of frames.
-    """
-    time = integrated_time(autocorrelation(series), 1.0)
-    n_frames = sum(len(values) for values in series)
-    return float(n_frames / max(2.0 * time, 1.0))

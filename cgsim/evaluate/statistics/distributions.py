@@ -111,10 +111,20 @@ def r_squared(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.corrcoef(pairs)[0, 1] ** 2)
 
 
+def log_r_squared(first: np.ndarray, second: np.ndarray) -> float:
+    """`r_squared` of the logarithms: what differs by powers of ten does not hang on the largest."""
+    return r_squared(np.log(first), np.log(second))
+
+
 def finite_mean(values: np.ndarray) -> float:
     """Mean of the finite values; NaN if there are none."""
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if finite.size else float("nan")
+
+
+def mean_of_absolute(values: np.ndarray) -> float:
+    """Mean of the absolute values of the finite ones; NaN if there are none."""
+    return finite_mean(np.abs(values))
 
 
 def finite_median(values: np.ndarray) -> float:

@@ -17,6 +17,7 @@ from benchmarks.peptides.runs import (
     TRAIN,
     UNSEEN,
     Panel,
+    RolledOut,
     joined,
     md_speed,
     n_frames_of,
@@ -178,9 +179,10 @@ def test_rows_of_the_comparison(data: Data) -> None:
     learned = data.test_ensembles()[1]
     rows = peptides.make_rows(data, learned[:1], affordable=1200.0)
     assert [own.name for own in rows.reference] == ["a"]
-    assert rows.md_equal_time is not None
-    assert rows.md_10x_shorter is not None
-    assert rows.md_equal_time[0].duration == rows.md_10x_shorter[0].duration == 1200.0
+    assert [rows.yardsticks[key][0].duration for key in ("md_equal_time", "md_10x_shorter")] == [
+        1200.0,
+        1200.0,
+    ]
     scored = peptides.kinetics(rows, peptides.rulers_of(rows))
     assert list(scored) == ["learned", "floor", "md_equal_time", "md_10x_shorter"]
     # the learned row is the second run, thus the floor
@@ -188,6 +190,17 @@ def test_rows_of_the_comparison(data: Data) -> None:
     assert scored["md_10x_shorter"]["js_tic0"] > scored["floor"]["js_tic0"]
     with pytest.raises(SystemExit, match="exploded"):
         peptides.make_rows(data, [], affordable=1.0)
+
+
+def test_md_of_equal_wall_clock_is_shared_among_the_peptides(data: Data) -> None:
+    """60 s at 40 ps/s are 2,400 ps, however many peptides there are."""
+    learned = data.test_ensembles()[1]
+    rolled = RolledOut(learned, seconds=60.0, n_failures=0)
+    affordable = peptides.affordable_md(data, rolled, 40.0)
+    rows = peptides.make_rows(data, learned, affordable=affordable)
+    durations = [own.duration for own in rows.yardsticks["md_equal_time"]]
+    assert len(durations) == 2
+    assert sum(durations) == pytest.approx(2400.0)
 
 
 def test_panels_do_not_overlap() -> None:

@@ -37,14 +37,15 @@ from benchmarks.polymers.scores import (
     targets,
 )
 from cgsim.config import TrainingConfig
-from cgsim.data.scales import Statistics
-from cgsim.evaluate import Comparison, Estimate
-from cgsim.evaluate.judge import score
-from cgsim.evaluate.scores.metrics import METRICS
+from cgsim.data.scales import Statistics, measure
+from cgsim.evaluate import Comparison, Estimate, MoleculeScore
+from cgsim.evaluate.judge import Rows, score
+from cgsim.evaluate.observables.table import metrics as all_metrics
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.md import PolymerRun
 from cgsim.model.loss import reduced_acceleration
 from cgsim.model.simulator import Simulator
+from cgsim.rollout.simulate import Rollout
 from cgsim.testing.systems import TINY, random_chain
 
 GOOD: dict[str, Any] = {
@@ -87,9 +88,44 @@ def comparison(data: Data) -> Comparison:
     return score(polymers.make_rows(data, learned, affordable=20.0 * learned[0].frame_interval))
 
 
+def with_score(molecule: MoleculeScore, name: str, value: float) -> MoleculeScore:
+    return replace(molecule, scores={**molecule.scores, name: Estimate(value, 0.1)})
+
+
 def test_equal_time_shares_the_speed_among_the_chains() -> None:
     # 100 s x 50,000 steps/s x 0.01 ps = 50,000 ps for 20 chains
     assert equal_time(100.0, chain_steps_per_second=50_000.0, n_chains=20) == pytest.approx(2500.0)
+
+
+def test_md_of_equal_wall_clock_is_what_all_chains_together_got(
+    tmp_path: Path, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """12,000 chain-steps of 0.01 ps in 10 s at 1,200 chain-steps/s: 120 ps, shared by three."""
+    scales = measure(data.reference, stride=1)
+    names = sorted({name for own in data.reference for name in own.atom_type})
+    simulator = Simulator(TINY, atom_types=names, statistics=scales)
+    judged: list[Rows] = []
+
+    def judge(rows: Rows, *_arguments: object, **_more: object) -> Comparison:
+        judged.append(rows)
+        return score(rows)
+
+    made = Rollout([], [], [], seconds=10.0, n_steps=40)
+    monkeypatch.setattr(polymers, "train", lambda *_arguments, **_more: simulator)
+    monkeypatch.setattr(polymers, "roll_out_beside", lambda *_arguments, **_more: made)
+    monkeypatch.setattr(polymers, "read_ensembles", lambda _paths: data.test_ensembles()[1])
+    monkeypatch.setattr(polymers, "md_speed", lambda *_arguments: 1200.0)
+    monkeypatch.setattr(polymers, "judge_rollout", judge)
+    sizes = replace(SIZES["mini"], n_test=3)
+    found = polymers.run_seed(sizes, data, tmp_path, model=TINY, training=TrainingConfig())
+    (rows,) = judged
+    assert sum(own.duration for own in rows.yardsticks["md_equal_time"]) == pytest.approx(120.0)
+    assert found.metrics["equal_time"] == pytest.approx(40.0)
+    # The floor is as long as the roll-out, and no part of the reference.
+    for reference, floor in zip(rows.reference, rows.yardsticks["floor"], strict=True):
+        assert floor.name == reference.name
+        assert floor.duration == reference.duration
+        assert not np.array_equal(floor.xyz[0], reference.xyz[0])
 
 
 def test_all_targets_hold_for_good_numbers() -> None:
@@ -136,7 +172,7 @@ def test_md_too_short_to_know_is_beaten_by_whoever_knows() -> None:
 def test_an_unresolved_time_is_infinitely_wrong(comparison: Comparison) -> None:
     molecule = comparison.learned.molecules[0]
     ratios = (2.0, 0.5, math.nan)
-    rows = [replace(molecule, relaxation_ratio=Estimate(ratio, 0.1)) for ratio in ratios]
+    rows = [with_score(molecule, "relaxation_ratio", ratio) for ratio in ratios]
     assert relaxation_error(rows[:2]).value == pytest.approx(math.log(2))
     assert relaxation_error(rows).value == pytest.approx(math.log(2))
     assert relaxation_error(rows[1:]).value == math.inf
@@ -145,18 +181,17 @@ def test_an_unresolved_time_is_infinitely_wrong(comparison: Comparison) -> None:
 
 def test_rows_become_flat_numbers(comparison: Comparison) -> None:
     metrics = polymers.seed_metrics(comparison)
-    assert {metric.name for metric in METRICS} <= metrics.keys()
+    assert {metric.name for metric in all_metrics()} <= metrics.keys()
     # The learned row is the second run: equal to the floor, and nothing but it.
     assert metrics["js_rg"] == metrics["js_rg_floor"] == metrics["floor"]["js_rg"]
     assert metrics["r2_rg"] == comparison.learned.summary["r2_rg"].value
     assert metrics["errors"]["mape_rg"] == comparison.learned.summary["mape_rg"].error > 0
-    assert metrics["md_equal_time"] == row_metrics(comparison.md_equal_time)  # type: ignore[arg-type]
+    assert metrics["md_equal_time"] == row_metrics(comparison.yardsticks["md_equal_time"])
 
 
 def test_shorter_md_is_a_part_of_the_second_run(data: Data, comparison: Comparison) -> None:
     n_frames = {
-        key: {row.n_frames for row in getattr(comparison, key).molecules}
-        for key in ("learned", "floor", "md_equal_time", "md_10x_shorter")
+        key: {row.n_frames for row in score.molecules} for key, score in comparison.scores.items()
     }
     assert n_frames == {
         "learned": {80},
@@ -180,9 +215,9 @@ def test_what_exploded_at_once_is_left_out(data: Data) -> None:
 
 def test_the_length_of_a_reference_is_in_its_relaxation_times(comparison: Comparison) -> None:
     molecule = comparison.learned.molecules[0]
-    known = replace(molecule, duration_reference=500.0, relaxation_reference=Estimate(4.0, 1.0))
-    assert n_relaxation_times(known) == 125.0
-    unknown = replace(molecule, relaxation_reference=Estimate(math.nan, math.nan))
+    known = with_score(molecule, "relaxation_reference", 4.0)
+    assert n_relaxation_times(replace(known, duration_reference=500.0)) == 125.0
+    unknown = with_score(molecule, "relaxation_reference", math.nan)
     assert n_relaxation_times(unknown) == 0.0
     assert [row["name"] for row in molecule_rows(comparison)] == ["a", "b", "c"]
 

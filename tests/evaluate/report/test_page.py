@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cgsim.evaluate import Comparison, Ensemble, Scoring, compare
+from cgsim.evaluate import Comparison, Ensemble, Scoring, compare, metrics
 from cgsim.evaluate.report.markup import inline_json, inline_script
 from cgsim.evaluate.report.page import write_report
 from cgsim.evaluate.report.plots import TrainingCurve
 from cgsim.evaluate.report.table import metric_label
-from cgsim.evaluate.scores.metrics import METRICS
 
 MakeChain = Callable[..., Ensemble]
 
@@ -51,7 +50,9 @@ def ensembles(make_chain: MakeChain) -> tuple[list[Ensemble], list[Ensemble]]:
 @pytest.fixture(scope="module")
 def comparison(ensembles: tuple[list[Ensemble], list[Ensemble]]) -> Comparison:
     reference, learned = ensembles
-    return compare(reference, learned, floor=learned, scoring=Scoring(n_bootstrap=20))
+    return compare(
+        reference, learned, yardsticks={"floor": learned}, scoring=Scoring(n_bootstrap=20)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def report(
 def test_report_is_complete_and_alone(report: Path) -> None:
     assert [path.name for path in report.parent.iterdir()] == ["report.html"]
     page = report.read_text(encoding="utf-8")
-    for metric in METRICS:
+    for metric in metrics():
         assert metric_label(metric).replace("'", "&#x27;") in page
     assert page.count('<figure class="plot') == 12  # memory and slow motions included
     assert report.stat().st_size < 5_000_000

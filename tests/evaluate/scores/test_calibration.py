@@ -182,20 +182,20 @@ def test_error_of_skill_is_the_spread_over_repeats() -> None:
 
 def step() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
-    present = rng.normal(size=(5, 4, 3))
-    return present, present + 0.1 * rng.normal(size=(7, 5, 4, 3))
+    current = rng.normal(size=(5, 4, 3))
+    return current, current + 0.1 * rng.normal(size=(7, 5, 4, 3))
 
 
-def quantities(present: np.ndarray, next_pos: np.ndarray) -> StepQuantities:
+def quantities(current: np.ndarray, next_pos: np.ndarray) -> StepQuantities:
     mass = np.arange(1.0, 5.0)
-    return step_quantities(present, next_pos, edge_index=CHAIN, bead_mass=mass)
+    return step_quantities(current, next_pos, edge_index=CHAIN, bead_mass=mass)
 
 
 def test_quantities_of_a_step_by_hand() -> None:
-    present = np.array([[[0.0, 0, 0], [2, 0, 0]]])
+    current = np.array([[[0.0, 0, 0], [2, 0, 0]]])
     next_pos = np.array([[[1.0, 0, 0], [4, 4, 0]]])
     found = step_quantities(
-        present, next_pos, edge_index=np.array([[0], [1]]), bead_mass=np.ones(2)
+        current, next_pos, edge_index=np.array([[0], [1]]), bead_mass=np.ones(2)
     )
     assert found.bond_length.tolist() == [[5]]
     assert found.along_bond.tolist() == [[1.5]]
@@ -204,18 +204,18 @@ def test_quantities_of_a_step_by_hand() -> None:
 
 
 def test_samples_are_measured_like_observations() -> None:
-    present, samples = step()
-    together = quantities(present, samples)
+    current, samples = step()
+    together = quantities(current, samples)
     for field in fields(StepQuantities):
-        each = np.stack([getattr(quantities(present, sample), field.name) for sample in samples])
+        each = np.stack([getattr(quantities(current, sample), field.name) for sample in samples])
         np.testing.assert_allclose(getattr(together, field.name), each)
 
 
 def test_scalar_quantities_do_not_depend_on_the_frame_of_reference() -> None:
-    present, samples = step()
+    current, samples = step()
     rotation, shift = random_rotation().numpy(), np.array([3.0, -2.0, 1.0])
-    before = quantities(present, samples)
-    after = quantities(present @ rotation.T + shift, samples @ rotation.T + shift)
+    before = quantities(current, samples)
+    after = quantities(current @ rotation.T + shift, samples @ rotation.T + shift)
     for name in ("bond_length", "along_bond", "rg"):
         np.testing.assert_allclose(getattr(after, name), getattr(before, name), atol=1e-12)
 
@@ -239,5 +239,5 @@ def test_bad_input_is_refused() -> None:
         skill(np.zeros(3), np.zeros(4))
     with pytest.raises(ValueError, match="positive"):
         skill(np.zeros(3), np.zeros(3))
-    with pytest.raises(ValueError, match="present"):
+    with pytest.raises(ValueError, match="current"):
         quantities(np.zeros((5, 4, 3)), np.zeros((5, 3, 3)))

@@ -3,11 +3,11 @@ import pytest
 
 from cgsim.evaluate.statistics.autocorrelation import (
     autocorrelation,
-    effective_sample_size,
     integrated_time,
     lagged_products,
     relaxation_time,
 )
+from cgsim.evaluate.statistics.series import Series
 
 
 def ar1(tau: float, n_frames: int, seed: int) -> np.ndarray:
@@ -45,7 +45,7 @@ def test_times_of_an_ornstein_uhlenbeck_process(n_replicas: int) -> None:
     # 5,000 independent samples: the times are known to about 3 %.
     assert relaxation_time(acf, 1.0) == pytest.approx(tau, rel=0.1)
     assert integrated_time(acf, 1.0) == pytest.approx(tau, rel=0.12)
-    assert effective_sample_size(series) == pytest.approx(n_total / (2 * tau), rel=0.12)
+    assert Series(series, 1.0).n_effective == pytest.approx(n_total / (2 * tau), rel=0.12)
 
 
 def test_autocorrelation_is_the_direct_sum_over_replicas() -> None:
@@ -81,11 +81,11 @@ def test_unresolved_and_degenerate_series_are_nan() -> None:
     assert np.isnan(relaxation_time(autocorrelation([np.full(50, 0.3)]), 1.0))
     assert np.isnan(relaxation_time(autocorrelation([np.array([1.0])]), 1.0))
     assert np.isnan(relaxation_time(autocorrelation(ramp, n_lags=4), 1.0))
-    assert np.isnan(effective_sample_size([np.full(50, 0.3)]))
+    assert np.isnan(Series([np.full(50, 0.3)], 1.0).n_effective)
 
 
 def test_white_noise_has_no_more_samples_than_frames() -> None:
     noise = [np.random.default_rng(4).normal(size=4000)]
-    assert effective_sample_size(noise) == pytest.approx(4000, rel=0.05)
+    assert Series(noise, 1.0).n_effective == pytest.approx(4000, rel=0.05)
     alternating = [np.tile([1.0, -1.0], 500)]
-    assert effective_sample_size(alternating) == 1000
+    assert Series(alternating, 1.0).n_effective == 1000

@@ -7,35 +7,35 @@ from cgsim.evaluate.report.plots.kinetics import (
 )
 from cgsim.evaluate.report.plots.memory import plot_memory
 from cgsim.evaluate.report.plots.molecules import (
+    Shown,
     plot_autocorrelations,
-    plot_bond_distributions,
     plot_contact_maps,
-    plot_pair_distributions,
-    plot_rg_distributions,
-    plot_rg_traces,
+    plot_pooled_distributions,
+    plot_scalar_distributions,
+    plot_traces,
 )
 from cgsim.evaluate.report.plots.pulling import plot_pulling
 from cgsim.evaluate.report.plots.scatter import (
     TrainingCurve,
-    plot_relaxation,
-    plot_rg,
+    plot_means,
+    plot_relaxation_times,
     plot_training,
 )
 
 __all__ = [
+    "Shown",
     "TrainingCurve",
     "plot_autocorrelations",
-    "plot_bond_distributions",
     "plot_chapman_kolmogorov",
     "plot_contact_maps",
     "plot_free_energy",
     "plot_implied_timescales",
+    "plot_means",
     "plot_memory",
-    "plot_pair_distributions",
+    "plot_pooled_distributions",
     "plot_pulling",
-    "plot_relaxation",
-    "plot_rg",
-    "plot_rg_distributions",
-    "plot_rg_traces",
+    "plot_relaxation_times",
+    "plot_scalar_distributions",
+    "plot_traces",
     "plot_training",
 ]

@@ -6,16 +6,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cgsim.evaluate.observables.relaxation import Relaxation
+from cgsim.evaluate.observables.scalar import Scalar
 from cgsim.evaluate.report.plots.style import (
-    LEARNED,
     MUTED,
     REFERENCE,
-    ROW_COLOURS,
     logarithmic,
+    row_colour,
     style,
 )
 from cgsim.evaluate.scores.comparison import Comparison
 from cgsim.evaluate.statistics.estimate import Estimate
+from cgsim.evaluate.yardsticks import LEARNED, row_label
 
 
 @dataclass(frozen=True)
@@ -36,29 +38,34 @@ class TrainingCurve:
     label: str = "loss"
 
 
-def plot_rg(comparison: Comparison) -> Figure:
-    """Mean Rg of every molecule against that of the reference, with the identity line."""
+def plot_means(observable: Scalar, comparison: Comparison) -> Figure:
+    """Mean of every molecule against that of the reference, with the identity line."""
     with style():
         figure, axis = _square_figure()
-        _scatter_rows(axis, comparison, "rg", "rg_reference")
+        _scatter_rows(axis, comparison, observable.name)
         _identity_line(axis)
-        axis.set(xlabel="Rg, reference MD (nm)", ylabel="Rg (nm)", title="Size")
+        axis.set(
+            xlabel=_with_unit(f"{observable.label}, reference MD", observable.unit),
+            ylabel=observable.axis,
+            title=f"Mean {observable.label}",
+        )
         _legend(axis)
     return figure
 
 
-def plot_relaxation(comparison: Comparison) -> Figure:
+def plot_relaxation_times(observable: Relaxation, comparison: Comparison) -> Figure:
     """Relaxation time of every molecule against that of the reference, logarithmic axes."""
     with style():
         figure, axis = _square_figure()
-        _scatter_rows(axis, comparison, "relaxation", "relaxation_reference")
+        _scatter_rows(axis, comparison, observable.named("relaxation"))
         if axis.containers:
             logarithmic(axis)
         _identity_line(axis)
+        what = f"relaxation time of {observable.label}"
         axis.set(
-            xlabel="relaxation time of Rg², reference MD (ps)",
-            ylabel="relaxation time of Rg² (ps)",
-            title="Kinetics",
+            xlabel=f"{what}, reference MD (ps)",
+            ylabel=f"{what} (ps)",
+            title=f"Relaxation of {observable.label}",
         )
         _legend(axis)
     return figure
@@ -69,7 +76,10 @@ def plot_training(curve: TrainingCurve) -> Figure:
     with style():
         figure = Figure(figsize=(9.6, 2.8), layout="constrained")
         axis = figure.add_subplot()
-        series = (("training", curve.train, MUTED), ("validation", curve.validation, LEARNED))
+        series = (
+            ("training", curve.train, MUTED),
+            ("validation", curve.validation, row_colour(LEARNED)),
+        )
         for label, values, colour in series:
             known = np.isfinite(values)
             if known.any():
@@ -97,28 +107,36 @@ def _square_figure() -> tuple[Figure, Axes]:
     return figure, axis
 
 
-def _scatter_rows(axis: Axes, comparison: Comparison, observable: str, reference: str) -> None:
-    rows = comparison.rows
-    for label in reversed(rows):
-        x = _columns([getattr(row, reference) for row in rows[label].molecules])
-        y = _columns([getattr(row, observable) for row in rows[label].molecules])
+def _with_unit(text: str, unit: str) -> str:
+    return f"{text} ({unit})" if unit else text
+
+
+def _scatter_rows(axis: Axes, comparison: Comparison, name: str) -> None:
+    """All rows, the learned one on top; molecules that were not scored in it are left out."""
+    for key, score in reversed(comparison.scores.items()):
+        rows = [molecule.scores for molecule in score.molecules if name in molecule.scores]
+        if not rows:
+            continue
+        x = _columns([own[f"{name}_reference"] for own in rows])
+        y = _columns([own[name] for own in rows])
         known = np.isfinite(x[0]) & np.isfinite(y[0])
         if not known.any():
             continue
+        is_learned = key == LEARNED
         axis.errorbar(
             x[0, known],
             y[0, known],
             xerr=np.nan_to_num(x[1, known]),
             yerr=np.nan_to_num(y[1, known]),
             fmt="o",
-            ms=6.5 if label == "learned" else 4.5,
+            ms=6.5 if is_learned else 4.5,
             mec="white",
             mew=0.7,
-            color=ROW_COLOURS[label],
+            color=row_colour(key),
             elinewidth=1.0,
-            alpha=0.95 if label == "learned" else 0.75,
-            label=label,
-            zorder=3 if label == "learned" else 2,
+            alpha=0.95 if is_learned else 0.75,
+            label=row_label(key),
+            zorder=3 if is_learned else 2,
         )
 
 

@@ -10,20 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from cgsim.evaluate.yardsticks import LEARNED as LEARNED_ROW
+from cgsim.evaluate.yardsticks import YARDSTICKS
+
 REFERENCE = "#33415c"
 LEARNED = "#e4572e"
-FLOOR = "#8d99ae"
-EQUAL_TIME = "#17a398"
-SHORTER = "#b8a1d9"
+FLOOR = YARDSTICKS["floor"].colour
 MUTED = "#94a3b8"
 
-#: Colour of each row of a comparison, by `Comparison.rows` name.
-ROW_COLOURS = {
-    "learned": LEARNED,
-    "second MD run": FLOOR,
-    "MD, equal wall-clock": EQUAL_TIME,
-    "MD, 10x shorter": SHORTER,
-}
+
+def row_colour(key: str) -> str:
+    """Colour of a row of a comparison."""
+    if key == LEARNED_ROW:
+        return LEARNED
+    return YARDSTICKS[key].colour if key in YARDSTICKS else MUTED
+
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",

@@ -1,0 +1,34 @@
+"""Tables in the terminal, and how numbers are written."""
+
+import math
+
+import pytest
+from rich.console import Console
+
+from cgsim.evaluate import Comparison, Estimate, metrics
+from cgsim.evaluate.report.table import format_estimate, molecule_table, summary_table
+
+
+def test_tables_show_every_score(comparison: Comparison) -> None:
+    console = Console(width=160, record=True)
+    console.print(summary_table(comparison))
+    console.print(molecule_table(comparison.learned))
+    text = console.export_text()
+    assert all(metric.label in text for metric in metrics())
+    assert all(row.name in text for row in comparison.learned.molecules)
+    assert "MD, equal wall-clock" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.9123, 0.0341, "0.912 ± 0.034"),
+        (0.127, 0.00997, "0.127 ± 0.010"),
+        (17510.2, 3432.0, "17,510 ± 3,432"),
+        (0.0, 0.0, "0 ± 0"),
+        (2.5, math.nan, "2.5"),
+        (math.nan, 1.0, "–"),
+    ],
+)
+def test_numbers_are_rounded_by_their_error(value: float, error: float, text: str) -> None:
+    assert format_estimate(Estimate(value, error)) == text

@@ -1,0 +1,144 @@
+"""Comparisons as JSON: of today, of yesterday, and damaged."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cgsim.evaluate import Comparison, MoleculeScore, Scoring, compare, metrics
+from tests.evaluate.processes import noisy_chain
+
+STORED = Path(__file__).parent / "stored" / "comparison-0.1.json"
+
+
+def yesterday() -> dict[str, Any]:
+    """What cgsim 0.1.0 wrote of the chains below."""
+    return dict(json.loads(STORED.read_text(encoding="utf-8")))
+
+
+def test_comparison_survives_json(comparison: Comparison) -> None:
+    data = json.loads(json.dumps(comparison.to_dict(), allow_nan=False))
+    again = Comparison.from_dict(data)
+    assert again.to_dict() == comparison.to_dict()
+    assert list(again.rows) == [
+        "learned",
+        "second MD run",
+        "MD, equal wall-clock",
+        "MD, 10x shorter",
+    ]
+    assert isinstance(again.learned.molecules[0], MoleculeScore)
+    assert set(again.learned.summary) == {metric.name for metric in metrics()}
+    assert math.isnan(
+        Comparison.from_dict(json.loads(json.dumps(_with_unknown(data))))
+        .learned.summary["r2_rg"]
+        .value
+    )
+
+
+def test_a_comparison_of_fewer_rows_is_read(comparison: Comparison) -> None:
+    data = comparison.to_dict()
+    del data["md_10x_shorter"]  # as written by cgsim 0.1.0
+    again = Comparison.from_dict(data)
+    assert "md_10x_shorter" not in again.yardsticks
+    assert again.to_dict() == data | {"md_10x_shorter": None}
+
+
+def _with_unknown(data: dict) -> dict:
+    data["learned"]["summary"]["r2_rg"] = {"value": None, "error": None}
+    return data
+
+
+def test_yesterdays_file_says_the_same_today() -> None:
+    data = yesterday()
+    again = Comparison.from_dict(data).to_dict()
+    assert {key: again[key] for key in data} == data
+    assert all(again[key] is None for key in again.keys() - data.keys())
+
+
+def test_yesterdays_numbers_are_made_again_with_the_same_draws() -> None:
+    def chains(seed: int, **more: Any) -> list:
+        sizes = (("short", 4), ("long", 7), ("dimer", 2))
+        return [noisy_chain(name, n_beads, seed=seed + n_beads, **more) for name, n_beads in sizes]
+
+    made = compare(
+        chains(0),
+        chains(100, scale=1.2),
+        yardsticks={"md_10x_shorter": chains(300, n_frames=15), "floor": chains(200)},
+        scoring=Scoring(n_bootstrap=25),
+        seed=5,
+    )
+    found, stored = (numbers(Comparison.from_dict(own)) for own in (made.to_dict(), yesterday()))
+    assert found.keys() == stored.keys()
+    # Round-off of another machine may move one value of thousands over the edge of a bin.
+    assert found == pytest.approx(stored, rel=1e-4, abs=1e-6, nan_ok=True)
+
+
+def numbers(comparison: Comparison) -> dict[str, float]:
+    """Every value and error bar."""
+    estimates = {
+        f"{row} {place} {name}": own
+        for row, score in comparison.scores.items()
+        for place, scores in (
+            ("summary", score.summary),
+            *((molecule.name, molecule.scores) for molecule in score.molecules),
+        )
+        for name, own in scores.items()
+    }
+    return {
+        f"{name} {part}": getattr(own, part)
+        for name, own in estimates.items()
+        for part in ("value", "error")
+    }
+
+
+def test_a_score_that_is_absent_is_absent() -> None:
+    data = yesterday()
+    for row in ("learned", "floor", "md_10x_shorter"):
+        for scores in (data[row]["summary"], *data[row]["molecules"]):
+            del scores["js_pair"]
+    read = Comparison.from_dict(data)
+    assert "js_pair" not in read.learned.summary
+    assert "js_bond" in read.learned.summary
+    with pytest.raises(KeyError, match=r"short has no score 'js_pair', only rg, .*js_bond"):
+        read.learned.molecules[0]["js_pair"]
+    assert "js_pair" not in read.to_dict()["metrics"]
+    assert read.to_dict()["learned"] == data["learned"]
+
+
+def test_scores_and_rows_that_no_table_knows_are_kept() -> None:
+    data = yesterday()
+    asphericity = {"value": 0.25, "error": 0.01}
+    data["learned"]["summary"]["js_asphericity"] = asphericity
+    data["learned"]["molecules"][0]["asphericity"] = asphericity
+    data["normal_modes"] = data["floor"]
+    read = Comparison.from_dict(data)
+    assert read.learned.molecules[0]["asphericity"].value == 0.25
+    assert list(read.rows) == ["learned", "second MD run", "MD, 10x shorter", "normal_modes"]
+    assert read.to_dict() == data | {"md_equal_time": None, "var": None}
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda data: data.pop("learned"), "no row 'learned'"),
+        (lambda data: data.pop("scoring"), "scoring"),
+        (lambda data: data["scoring"].update(n_bins=1), "n_bins"),
+        (lambda data: data["learned"].pop("molecules"), "molecules"),
+        (lambda data: data["learned"]["summary"]["js_rg"].pop("error"), "error"),
+        (lambda data: data["floor"]["molecules"][0].pop("n_frames"), "n_frames"),
+        (lambda data: data["floor"]["molecules"][0].update(rg=1.0), "damaged"),
+        (lambda data: data.update(version=3), "damaged"),
+    ],
+)
+def test_foreign_and_damaged_json_is_refused(
+    damage: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    with pytest.raises(ValueError, match="not a comparison"):
+        Comparison.from_dict({"loss": 1.0})
+    data = yesterday()
+    damage(data)
+    with pytest.raises(ValueError, match=said):
+        Comparison.from_dict(data)

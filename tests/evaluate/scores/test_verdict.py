@@ -1,0 +1,101 @@
+"""What is said of scores, in plain words."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from cgsim.evaluate import Comparison, Estimate, Score, Scoring
+from cgsim.evaluate.scores.verdict import Grade, Verdict, conclusion, judge
+
+
+def rows(learned: Estimate, *, name: str = "js_pair", **yardsticks: Estimate) -> Comparison:
+    """A comparison of a single score."""
+    scores = {key: Score((), {name: own}) for key, own in yardsticks.items()}
+    return Comparison(Score((), {name: learned}), Scoring(), seed=0, yardsticks=scores)
+
+
+def verdict(comparison: Comparison) -> Verdict:
+    (found,) = judge(comparison)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("distance", "grade"),
+    [
+        (-9.0, Grade.GOOD),
+        (0.0, Grade.GOOD),
+        (1.9, Grade.GOOD),
+        (2.1, Grade.FAIR),
+        (5.9, Grade.FAIR),
+        (6.1, Grade.POOR),
+    ],
+)
+def test_agreement_is_within_two_standard_errors_of_both(distance: float, grade: Grade) -> None:
+    """Standard errors of the difference are 0.05; from 0.6 on it is twice as far from ideal."""
+    learned = Estimate(0.3 + 0.05 * distance, 0.04)
+    assert verdict(rows(learned, floor=Estimate(0.3, 0.03))).grade is grade
+
+
+@pytest.mark.parametrize(
+    ("name", "better", "worse"),
+    [
+        ("js_pair", 0.2, 0.3),
+        ("r2_rg", 0.9, 0.8),
+        ("median_relaxation_ratio", 0.9, 1.2),
+        ("median_relaxation_ratio", 1.2, 0.8),
+        ("n_unresolved", 1.0, 3.0),
+    ],
+)
+def test_the_nearer_to_ideal_beats_the_other(name: str, better: float, worse: float) -> None:
+    for learned, other, beats in ((better, worse, True), (worse, better, False)):
+        comparison = rows(Estimate(learned, 0.01), name=name, md_equal_time=Estimate(other, 0.01))
+        assert verdict(comparison).beats_equal_time is beats
+        assert f"MD of equal wall-clock does worse in {int(beats)} of 1 scores." in conclusion(
+            comparison
+        )
+
+
+def test_what_is_not_known_beats_nothing() -> None:
+    known, unknown = Estimate(0.3, 0.1), Estimate(math.nan, math.nan)
+    for learned, other in ((known, unknown), (unknown, known)):
+        assert verdict(rows(learned, md_equal_time=other)).beats_equal_time is None
+        assert verdict(rows(learned, floor=other)).grade is Grade.UNKNOWN
+    assert verdict(rows(known)).beats_equal_time is None
+
+
+def test_a_score_that_a_yardstick_lacks_is_not_judged() -> None:
+    comparison = rows(Estimate(0.3, 0.1))
+    other = {key: Score((), {"js_rg": Estimate(0.1, 0.1)}) for key in ("floor", "md_equal_time")}
+    found = verdict(replace(comparison, yardsticks=other))
+    assert found.metric.name == "js_pair"
+    assert (found.grade, found.beats_equal_time) == (Grade.UNKNOWN, None)
+
+
+def test_poor_scores_are_named() -> None:
+    poor = rows(Estimate(0.9, 0.01), floor=Estimate(0.1, 0.01))
+    assert "1 further than that (JS distance of pair distances)" in conclusion(poor)
+    good = rows(Estimate(0.1, 0.01), floor=Estimate(0.1, 0.01))
+    assert "1 of 1 scores cannot be told from it" in conclusion(good)
+
+
+def test_verdict_knows_wrong_from_right(comparison: Comparison) -> None:
+    grades = {verdict.metric.name: verdict.grade for verdict in judge(comparison)}
+    assert grades["mape_rg"] is Grade.POOR
+    assert grades["js_bond"] is Grade.POOR
+    assert grades["n_unresolved"] in (Grade.GOOD, Grade.UNKNOWN)
+    assert "second, independent MD run" in conclusion(comparison)
+    floor_as_learned = replace(comparison, learned=comparison.yardsticks["floor"])
+    assert {verdict.grade for verdict in judge(floor_as_learned)} <= {Grade.GOOD, Grade.UNKNOWN}
+    alone = replace(comparison, yardsticks={})
+    assert {verdict.grade for verdict in judge(alone)} == {Grade.UNKNOWN}
+    assert "cannot be judged" in conclusion(alone)
+
+
+def test_wide_error_bars_are_not_taken_for_agreement(comparison: Comparison) -> None:
+    floor = comparison.yardsticks["floor"]
+    wide = replace(floor, summary={**floor.summary, "r2_relaxation": Estimate(0.1, 0.4)})
+    verdicts = judge(replace(comparison, learned=wide, yardsticks={"floor": wide}))
+    grades = {verdict.metric.name: verdict.grade for verdict in verdicts}
+    assert grades["r2_relaxation"] is Grade.UNKNOWN
+    assert grades["js_bond"] is Grade.GOOD
