@@ -1,4 +1,4 @@
-"""A number per frame: its mean and distribution, and whether it drifts."""
+"""A number per frame: its mean and its distribution."""
 
 from dataclasses import dataclass, field, replace
 

@@ -32,7 +32,7 @@ RG = Scalar(
     "Rg",
     "nm",
     measure=rg,
-    relaxes_as=rg_squared,
+    relaxes_as=rg_squared,  # as what is counted below: blocks are cut once for all of them
     definition="Rg is the mass-weighted radius of gyration.",
 )
 RELAXATION = Relaxation("relaxation", "Rg²", "nm²", measure=rg_squared)
