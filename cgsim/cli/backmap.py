@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from cgsim.cli.named import maps_atoms
+from cgsim.cli.named import takes
 
 if TYPE_CHECKING:
     from cgsim.io import Molecule
     from cgsim.mapping import Mapping
 
 
-@maps_atoms
+@takes("mapper")
 def command(
     beads: Path,
     *,

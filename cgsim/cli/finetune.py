@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cgsim.cli.named import maps_atoms
+from cgsim.cli.named import takes
 from cgsim.config import FinetuningConfig, Hardware
 
 if TYPE_CHECKING:
     from cgsim.mapping.trajectory import MappedTrajectory
 
 
-@maps_atoms
+@takes("mapper", "network", "noise")
 def command(  # noqa: PLR0913 (an argument for each option of the command)
     simulator: Path,
     data: list[Path],

@@ -66,13 +66,15 @@ def run(words: list[str]) -> None:
         raise SystemExit(0)
     from jsonargparse import auto_cli, set_parsing_settings
 
+    from cgsim.cli.named import with_parts
     from cgsim.cli.parser import Parser
 
     for name in COMMANDS:
         n_words = len(name.split())
         if words[:n_words] == name.split():
             set_parsing_settings(add_print_completion_argument=False)
-            function, options = load(name), words[n_words:]
+            options = words[n_words:]
+            function = with_parts(load(name), options)
             auto_cli(function, args=options, parser_class=Parser, prog=f"cgsim {name}")
             return
     set_parsing_settings(add_print_completion_argument=True)

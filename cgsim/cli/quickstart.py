@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from cgsim.cli.named import takes
 from cgsim.cli.quickstart_config import MODEL, TRAINING, QuickstartConfig
 from cgsim.config import ModelConfig, TrainingConfig
 
 
+@takes("network", "noise")
 def command(
     *,
     output: Path | None = None,

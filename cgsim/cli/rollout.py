@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from cgsim.cli.named import maps_atoms
+from cgsim.cli.named import takes
 from cgsim.cluster.portions import RolloutCluster, is_shared
 
 
-@maps_atoms
+@takes("mapper", "network", "noise")
 def command(
     simulator: Path,
     start: list[Path],

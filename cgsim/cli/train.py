@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from cgsim.cli.named import takes
 from cgsim.config import Hardware, ModelConfig, TrainingConfig
 
 
+@takes("network", "noise")
 def command(
     data: list[Path],
     *,
