@@ -89,9 +89,7 @@ def fit_propagators(
 ) -> dict[str, LinearPropagator]:
     """The propagators to beat, fitted on all replicas of one chain."""
     windows = [
-        cut_windows(
-            replica.pos, n_history=simulator.config.history, stride=simulator.statistics.stride
-        )
+        cut_windows(replica.pos, n_history=simulator.config.history, stride=simulator.scales.stride)
         for replica in replicas
     ]
     history, next_pos = (np.concatenate(arrays) for arrays in zip(*windows, strict=True))

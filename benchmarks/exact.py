@@ -136,7 +136,7 @@ def measure(case: Case, folder: Path, training: TrainingConfig) -> list[dict[str
 def roll_out(
     simulator: Simulator, system: ExactSystem, test: MappedTrajectory, *, seed: int
 ) -> dict[str, Any]:
-    """Statistics of a roll-out against the exact ones."""
+    """Scales of a roll-out against the exact ones."""
     rollout = simulate(simulator, test, N_ROLLOUT, n_replicas=N_REPLICAS, seed=seed)
     kept = [np.asarray(t.pos[N_DISCARDED:], dtype=np.float64) for t in rollout.trajectories]
     kept = [pos for pos in kept if len(pos) == max(map(len, kept))]
@@ -163,7 +163,7 @@ def likelihood(
         frames = np.asarray(test.pos, dtype=np.float64)[rows[:, None] + np.arange(history + 1)]
         log_density = system.log_density(frames[:, :-1], frames[:, -1], test.frame_interval)
         exact.append(-log_density / (3 * test.n_beads))
-    nll = np.concatenate(nlls) + np.log(simulator.statistics.step_scale)
+    nll = np.concatenate(nlls) + np.log(simulator.scales.step_scale)
     excess = nll - np.concatenate(exact)
     entropy = system.entropy_rate(test.frame_interval, history=history)
     metrics = {

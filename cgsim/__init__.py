@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         save_simulator,
     )
     from cgsim.model.simulator import Simulator
-    from cgsim.rollout.guidance import read_guidance
+    from cgsim.rollout.guidance import tune_guidance
     from cgsim.rollout.simulate import simulate
     from cgsim.rollout.starts import map_structure
     from cgsim.training.finetune import finetune
@@ -81,7 +81,7 @@ _HOME = {
     "map_user": "mapping",
     "pretrained_names": "model.checkpoint",
     "read_ensembles": "evaluate.sources",
-    "read_guidance": "rollout.guidance",
+    "tune_guidance": "rollout.guidance",
     "save_mapped": "mapping.store",
     "save_simulator": "model.checkpoint",
     "simulate": "rollout.simulate",

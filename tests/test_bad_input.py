@@ -292,7 +292,7 @@ def trained(tmp_path: Path) -> tuple[Path, Path]:
     """A simulator and a start that fits."""
     chain = random_chain(6, n_frames=12, name="chain")
     torch.manual_seed(0)
-    simulator = Simulator(TINY, atom_types=ATOM_TYPES, statistics=measure([chain], stride=1))
+    simulator = Simulator(TINY, atom_types=ATOM_TYPES, scales=measure([chain], stride=1))
     model = save_simulator(simulator, tmp_path / "model.safetensors")
     return model, save_mapped(chain, tmp_path / "chain.cg")
 

@@ -84,7 +84,7 @@ def windows(tmp_path: Path) -> tuple[Simulator, CGData]:
     mapping = map_metis(molecule, atoms_per_bead=3)
     trajectories = [map_trajectory(tmp_path / "chain.xtc", molecule, mapping)]
     config, types = ModelConfig(), atom_types_of(trajectories)
-    simulator = Simulator(config, atom_types=types, statistics=measure(trajectories, stride=1))
+    simulator = Simulator(config, atom_types=types, scales=measure(trajectories, stride=1))
     dataset = WindowDataset(
         trajectories,
         atom_types=types,

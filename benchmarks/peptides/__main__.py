@@ -90,7 +90,7 @@ def train_panel(panel: Panel, data: Data, folder: Path) -> PanelSimulator:
 def roll_out_unseen(trained: PanelSimulator, data: Data, panel: Panel) -> RolledOut:
     """Roll out the unseen peptides, all replicas from the first frames of their MD."""
     simulator = trained.simulator
-    n_first = simulator.statistics.stride * simulator.config.history
+    n_first = simulator.scales.stride * simulator.config.history
     return roll_out(
         simulator,
         [own.frames(0, n_first) for own in data.reference],

@@ -138,7 +138,7 @@ def validation_fraction(n_frames: int, n_needed: int) -> float:
 
 def n_window(simulator: Simulator) -> int:
     """Frames that one window spans."""
-    return simulator.config.history * simulator.statistics.stride + 1
+    return simulator.config.history * simulator.scales.stride + 1
 
 
 def check_long_enough(runs: Sequence[MappedTrajectory], simulator: Simulator) -> None:

@@ -57,7 +57,7 @@ def held_out_nll(
         rows = np.linspace(0, len(windows) - 1, min(n_windows, len(windows))).round().astype(int)
         batch = windows[rows.tolist()].to(device)
         losses = simulator.loss(batch, generator=torch.Generator(device).manual_seed(0))
-        values.append(float(losses["nll"]) + math.log(simulator.statistics.step_scale))
+        values.append(float(losses["nll"]) + math.log(simulator.scales.step_scale))
     error = float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
     return Estimate(float(np.mean(values)), error)
 

@@ -48,7 +48,7 @@ def untrained(n_beads: int, *, score: bool, device: str) -> tuple[Simulator, lis
     chain = random_chain(n_beads, n_frames=400, seed=n_beads)
     config = ModelConfig() if score else replace(ModelConfig(), score=None)
     torch.manual_seed(0)
-    simulator = Simulator(config, atom_types=ATOM_TYPES, statistics=measure([chain], stride=1))
+    simulator = Simulator(config, atom_types=ATOM_TYPES, scales=measure([chain], stride=1))
     return simulator.to(device).eval(), [chain]
 
 

@@ -55,7 +55,7 @@ def measured(n_beads: int, *, score: bool, device: str) -> dict[str, Any]:
     config = ModelConfig() if score else replace(ModelConfig(), score=None)
     config = replace(config, graph=replace(config.graph, cutoff=CUTOFF))
     torch.manual_seed(0)
-    simulator = Simulator(config, atom_types=ATOM_TYPES, statistics=measure([melt], stride=1))
+    simulator = Simulator(config, atom_types=ATOM_TYPES, scales=measure([melt], stride=1))
     simulator = simulator.to(device).eval()
     batch = start_batch(simulator, choose_starts(simulator, [melt], n_replicas=1, seed=0))
     state = simulator.start(batch.to(device), torch.Generator(device).manual_seed(0))

@@ -23,7 +23,7 @@ import torch
 import cgsim
 from benchmarks.speed.__main__ import untrained
 from cgsim.config import TrainingConfig
-from cgsim.data.augmentation import Perturbation
+from cgsim.data.augmentation import Augmentation
 from cgsim.model.simulator import Simulator
 from cgsim.rollout.batches import Batches
 from cgsim.rollout.starts import choose_starts
@@ -74,7 +74,7 @@ def training(simulator: Simulator, starts: list[Any], case: dict[str, Any]) -> N
     random = np.random.default_rng(0)
     for _ in range(case["n_steps"]):
         batch = windows[windows.draw(random, case["size"]).tolist()].to(case["device"])
-        losses = simulator.loss(batch, perturbation=Perturbation(settings.history_noise))
+        losses = simulator.loss(batch, augmentation=Augmentation(settings.history_noise))
         (losses["nll"] + settings.score_weight * losses["score"]).backward()
         optimiser.step()
         optimiser.zero_grad()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks.speed.floor import timed
 from cgsim.config import TrainingConfig
-from cgsim.data.augmentation import Perturbation
+from cgsim.data.augmentation import Augmentation
 from cgsim.data.sampling import WindowSampler
 from cgsim.data.windows import WindowDataset
 from cgsim.mapping.trajectory import MappedTrajectory
@@ -94,14 +94,14 @@ def _rates(
 ) -> dict[str, float]:
     """Windows per second, loader included, all measured in turn; each has a batch to warm up."""
     optimiser = torch.optim.AdamW(simulator.parameters(), lr=1e-4, fused=True)
-    perturbation = Perturbation(SETTINGS.history_noise)
+    augmentation = Augmentation(SETTINGS.history_noise)
     device = next(simulator.parameters()).device
     generator = torch.Generator(device)
 
     def learn(own: Loss, context: AbstractContextManager[Any], rows: list[int]) -> None:
         batch = windows[rows].to(str(device))
         with context:
-            found = own(batch, generator=generator, perturbation=perturbation)
+            found = own(batch, generator=generator, augmentation=augmentation)
         total: Tensor = found["nll"] + SETTINGS.score_weight * found["score"]
         total.backward()
         optimiser.step()

@@ -190,7 +190,7 @@ def _judge(
             **provenance,
             "sizes": asdict(sizes),
             "model": asdict(simulator.config),
-            "scales": simulator.statistics.to_dict(),
+            "scales": simulator.scales.to_dict(),
             "roll-out": {
                 "seconds": round(rollout.seconds, 1),
                 "steps": rollout.n_steps,

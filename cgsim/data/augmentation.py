@@ -12,7 +12,7 @@ from cgsim.data.graphs import MIXED_CELLS, CGData
 from cgsim.nn.random import randn_like
 
 
-class Perturbation(NamedTuple):
+class Augmentation(NamedTuple):
     """What training changes at random in what the networks are shown; nothing by default.
 
     Attributes
@@ -30,7 +30,7 @@ class Perturbation(NamedTuple):
     reversal: float = 0.0
 
 
-UNPERTURBED = Perturbation()
+NO_AUGMENTATION = Augmentation()
 
 
 class Windows(NamedTuple):
@@ -78,7 +78,7 @@ def noisy_windows(
     step_scale: float,
     dtype: torch.dtype,
     generator: torch.Generator | None,
-    perturbation: Perturbation,
+    augmentation: Augmentation,
     score: ScoreConfig | None = None,
 ) -> Windows:
     """Draw noise on the past frames, of half of the windows, and what the losses are drawn with.
@@ -91,13 +91,13 @@ def noisy_windows(
         How the score network is trained, where there is one.
     """
     pos, next_pos = batch.pos.to(dtype), batch.next_pos.to(dtype)
-    if perturbation.reversal:
-        backwards = _uniform(batch, pos, generator) < perturbation.reversal
+    if augmentation.reversal:
+        backwards = _uniform(batch, pos, generator) < augmentation.reversal
         pos, next_pos = _some_reversed(pos, next_pos, backwards)
     level = pos.new_zeros(len(pos))
-    if perturbation.history:
+    if augmentation.history:
         drawn = _uniform(batch, pos, generator)
-        level = perturbation.history * (2 * drawn - 1).clamp(min=0)
+        level = augmentation.history * (2 * drawn - 1).clamp(min=0)
         pos = pos + step_scale * level[:, None, None] * randn_like(pos, generator)
     noise = randn_like(next_pos, generator)
     rho = 1.0 if score is None else score.rho

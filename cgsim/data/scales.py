@@ -11,7 +11,7 @@ LARGEST_SAMPLE = 10**7  # positions that are held in memory to measure one traje
 
 
 @dataclass(frozen=True)
-class Statistics:
+class Scales:
     """Scales of a training set at one stride.
 
     Attributes
@@ -67,7 +67,7 @@ class Statistics:
 
 def measure(
     trajectories: Sequence[MappedTrajectory], *, stride: int, n_samples: int = 2000
-) -> Statistics:
+) -> Scales:
     """Measure the scales on evenly spaced frames of every trajectory, fewer of large systems.
 
     Raises
@@ -97,7 +97,7 @@ def measure(
         raise ValueError("nothing moves in the trajectories: every displacement is zero")
     mass = float(np.concatenate([trajectory.bead_mass for trajectory in trajectories]).mean())
     chiral = any(is_chiral(trajectory) for trajectory in trajectories)
-    return Statistics(stride * interval, interval, length, step, mass, chiral)
+    return Scales(stride * interval, interval, length, step, mass, chiral)
 
 
 def is_chiral(trajectory: MappedTrajectory) -> bool:

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 from cgsim.config import NetworkNames
-from cgsim.data.scales import Statistics
+from cgsim.data.scales import Scales
 from cgsim.io import atomic_path
 from cgsim.io.headers import HEADER, read_file_header
 from cgsim.io.records import from_dict, to_dict
@@ -66,7 +66,7 @@ def save_simulator(
         "units": dict(UNITS),
         "model": to_dict(simulator.config),
         "atom_types": list(simulator.atom_types),
-        "statistics": simulator.statistics.to_dict(),
+        "scales": simulator.scales.to_dict(),
         "provenance": to_dict(provenance or Provenance()),
     }
     weights = {
@@ -106,7 +106,7 @@ def load_simulator(
         simulator = Simulator(
             read_model_config(header["model"], where="model"),
             atom_types=header["atom_types"],
-            statistics=from_dict(Statistics, header["statistics"], where="statistics"),
+            scales=from_dict(Scales, header["scales"], where="scales"),
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -130,14 +130,15 @@ def read_header(path: str | Path) -> dict[str, Any]:
     header = read_file_header(path)
     if header.get("format") != FORMAT:
         raise ValueError(f"{path}: a safetensors file, but not a cgsim simulator")
-    for key in ("format_version", "model", "atom_types", "statistics", "provenance"):
+    version = header.get("format_version", FORMAT_VERSION)
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"{path}: format version {version}, this cgsim reads up to {FORMAT_VERSION}: upgrade"
+        )
+    scales = "scales" if version >= 5 else "statistics"
+    for key in ("format_version", "model", "atom_types", scales, "provenance"):
         if key not in header:
             raise ValueError(f"{path}: its header has no {key!r}")
-    if header["format_version"] > FORMAT_VERSION:
-        raise ValueError(
-            f"{path}: format version {header['format_version']}, this cgsim reads up to "
-            f"{FORMAT_VERSION}: upgrade"
-        )
     return header
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from cgsim.data.augmentation import Perturbation, Windows, noisy_windows, randomly_turned
+from cgsim.data.augmentation import Augmentation, Windows, noisy_windows, randomly_turned
 from cgsim.data.graphs import CGData
 from cgsim.model.integrators.euler import acceleration_target
 from cgsim.model.stack import NetworkStack
@@ -15,20 +15,20 @@ def draw(
     batch: CGData,
     *,
     generator: torch.Generator | None,
-    perturbation: Perturbation,
+    augmentation: Augmentation,
 ) -> tuple[Windows, Tensor, BeadGraph]:
     """What the `losses` of a batch are a function of; all that is random is drawn here."""
     if networks.training and not networks.dynamics.equivariant:
         batch = randomly_turned(batch, generator)
     windows = noisy_windows(
         batch,
-        step_scale=networks.statistics.step_scale,
+        step_scale=networks.scales.step_scale,
         dtype=networks.dtype,
         generator=generator,
-        perturbation=perturbation,
+        augmentation=augmentation,
         score=networks.config.score,
     )
-    embedding = networks.embed(batch, generator, dropout=perturbation.embedding)
+    embedding = networks.embed(batch, generator, dropout=augmentation.embedding)
     graph = networks.graph_at(windows.pos[:, -1], batch)
     # Targets are mapped back at the noisy current frame: that is where the networks are asked.
     steps = networks.steps.at(windows.pos[:, -1], graph)
@@ -60,4 +60,4 @@ def losses(
 
 def reduced_acceleration(networks: NetworkStack, history: Tensor, target_pos: Tensor) -> Tensor:
     """The training target ``a Delta^2 / step_scale`` [n, 3], dimensionless."""
-    return acceleration_target(history, target_pos, timestep=1.0) / networks.statistics.step_scale
+    return acceleration_target(history, target_pos, timestep=1.0) / networks.scales.step_scale

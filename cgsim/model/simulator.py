@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cgsim.config import SamplerConfig
-from cgsim.data.augmentation import UNPERTURBED, Perturbation
+from cgsim.data.augmentation import NO_AUGMENTATION, Augmentation
 from cgsim.data.graphs import CGData
 from cgsim.data.scales import shared_frame_interval
 from cgsim.data.windows import WindowDataset
@@ -42,7 +42,7 @@ class Simulator(NetworkStack):
     @property
     def timestep(self) -> float:
         """Delta, ps."""
-        return self.statistics.timestep
+        return self.scales.timestep
 
     def windows(self, trajectories: Sequence[MappedTrajectory]) -> WindowDataset:
         """All windows of some trajectories, with this simulator's history, time step and types.
@@ -60,7 +60,7 @@ class Simulator(NetworkStack):
             trajectories,
             atom_types=self.atom_types,
             history=self.config.history,
-            stride=self.statistics.stride_at(shared_frame_interval(trajectories)),
+            stride=self.scales.stride_at(shared_frame_interval(trajectories)),
             n_hops=self.config.graph.n_hops,
             n_bonds=self.config.embedding.n_layers,
         )
@@ -70,7 +70,7 @@ class Simulator(NetworkStack):
         batch: CGData,
         *,
         generator: torch.Generator | None = None,
-        perturbation: Perturbation = UNPERTURBED,
+        augmentation: Augmentation = NO_AUGMENTATION,
     ) -> dict[str, Tensor]:
         """Negative log-likelihood and denoising score-matching loss of a batch of windows.
 
@@ -78,7 +78,7 @@ class Simulator(NetworkStack):
         ----------
         batch
             Windows (see `cgsim.data.graphs.CGData`).
-        perturbation
+        augmentation
             What is changed at random.
 
         Returns
@@ -88,7 +88,7 @@ class Simulator(NetworkStack):
         denoiser in units of the predicted Gaussian, 1 for an untrained one on a well-calibrated
         Gaussian (absent without a score network).
         """
-        drawn = draw(self, batch, generator=generator, perturbation=perturbation)
+        drawn = draw(self, batch, generator=generator, augmentation=augmentation)
         return losses(self, *drawn)
 
     def sampled_by(self, sampler: SamplerConfig) -> Self:
@@ -136,7 +136,7 @@ class Simulator(NetworkStack):
         return advanced(history, pos)
 
     def _facts(self) -> Facts:
-        scales, dynamics, sampler = self.statistics, self.config.dynamics, self.sampler
+        scales, dynamics, sampler = self.scales, self.config.dynamics, self.sampler
         guided = "" if sampler.guidance == 1 else f", guidance {sampler.guidance:g}"
         weights = list(self.parameters())
         return {

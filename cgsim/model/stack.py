@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cgsim.config import ModelConfig, SamplerConfig
 from cgsim.data.augmentation import count_graphs, dropped
 from cgsim.data.graphs import CGData
-from cgsim.data.scales import Statistics
+from cgsim.data.scales import Scales
 from cgsim.model.dynamics import Beads, Prediction
 from cgsim.model.integrators import steps_class
 from cgsim.model.networks import network_class
@@ -28,7 +28,7 @@ class NetworkStack(nn.Module):
         Networks and sampler; networks by their names in `cgsim.model.networks`.
     atom_types
         Names of the atom types, in the order of their embedding.
-    statistics
+    scales
         Scales of the training data; they fix the time step.
 
     Attributes
@@ -43,13 +43,11 @@ class NetworkStack(nn.Module):
         the score network.
     """
 
-    def __init__(
-        self, config: ModelConfig, *, atom_types: Sequence[str], statistics: Statistics
-    ) -> None:
+    def __init__(self, config: ModelConfig, *, atom_types: Sequence[str], scales: Scales) -> None:
         super().__init__()
         if config.history < 1:
             raise ValueError(f"history must be at least 1 frame, got {config.history}")
-        self.config, self.atom_types, self.statistics = config, tuple(atom_types), statistics
+        self.config, self.atom_types, self.scales = config, tuple(atom_types), scales
         self.steps = steps_class(config.dynamics.steps)
         names, n_embedding = config.networks, config.embedding.n_channels
         # Any: networks of one's own have attributes of their own.
@@ -61,7 +59,7 @@ class NetworkStack(nn.Module):
             config.graph,
             history=config.history,
             n_embedding=n_embedding,
-            chiral=statistics.chiral,
+            chiral=scales.chiral,
         )
         self.score = self._score_network()
 
@@ -80,7 +78,7 @@ class NetworkStack(nn.Module):
             latent_irreps=irreps,
             n_embedding=self.config.embedding.n_channels,
             whitening=self.steps.whitening,
-            chiral=self.statistics.chiral,
+            chiral=self.scales.chiral,
         )
 
     @property
@@ -100,7 +98,7 @@ class NetworkStack(nn.Module):
     @property
     def cutoff(self) -> float:
         """Cutoff of the bead graph, nm."""
-        return self.config.graph.cutoff * self.statistics.length_scale
+        return self.config.graph.cutoff * self.scales.length_scale
 
     def predict(self, batch: CGData) -> Prediction:
         """Distribution over the reduced accelerations of a batch of windows, as they are."""
@@ -151,11 +149,11 @@ class NetworkStack(nn.Module):
         """
         beads = Beads(
             embedding=embedding,
-            steps=pos.diff(dim=1) / self.statistics.step_scale,
-            mass=mass.to(pos) / self.statistics.mass_scale,
+            steps=pos.diff(dim=1) / self.scales.step_scale,
+            mass=mass.to(pos) / self.scales.mass_scale,
             noise_level=noise_level,
         )
-        vector = graph.displacement(pos[:, -1]) / self.statistics.length_scale
+        vector = graph.displacement(pos[:, -1]) / self.scales.length_scale
         prediction: Prediction = self.dynamics(beads, vector, graph=graph)
         return prediction
 
@@ -171,7 +169,7 @@ class NetworkStack(nn.Module):
             graph,
             self.steps.at(pos, graph),
             self.steps.whitening.of(prediction.acceleration),
-            self.statistics,
+            self.scales,
         )
 
     @property

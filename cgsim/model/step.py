@@ -44,7 +44,7 @@ def start(networks: NetworkStack, batch: CGData, generator: torch.Generator) -> 
 
 def listed(networks: NetworkStack, state: State) -> State:
     """The state with a list of neighbours that holds, where a skin pays."""
-    skin = skin_width(networks.statistics.step_scale, cutoff=networks.cutoff)
+    skin = skin_width(networks.scales.step_scale, cutoff=networks.cutoff)
     if state.fixed_graph is not None or skin == 0:
         return state
     local = centred(state.pos, state.layout).to(networks.dtype)
@@ -78,8 +78,8 @@ def next_pos(networks: NetworkStack, history: Tensor, deviation: Draw, *, state:
         denoiser = networks.denoiser(local[:, -1], prediction, graph=graph)
     residual = deviation(field) if denoiser is None else denoiser.refined(deviation)
     reduced = field.mean + residual
-    timestep = networks.statistics.timestep
-    acceleration = reduced.double() * networks.statistics.step_scale / timestep**2
+    timestep = networks.scales.timestep
+    acceleration = reduced.double() * networks.scales.step_scale / timestep**2
     velocity = velocity_from_history(history, timestep)
     target_pos, _ = euler_step(
         history[:, -1], velocity, acceleration=acceleration, timestep=timestep

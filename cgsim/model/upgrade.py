@@ -1,11 +1,8 @@
 """Stored simulators of older formats in terms of this one.
 
-| format | what it did not know |
-|---|---|
-| 1 | products of the two ends of an edge |
-| 2 | handedness of beads |
-| 3 | ideal distances |
-| 4 | a sampler apart from the score network; networks by name; noise models as modules |
+| format | what it did not know | |---|---| | 1 | products of the two ends of an edge | | 2 |
+handedness of beads | | 3 | ideal distances | | 4 | a sampler apart from the score network; networks
+by name; noise models as modules; scales by that name |
 """
 
 import re
@@ -50,18 +47,20 @@ def upgraded(
     ValueError
         If it needs something that cgsim no longer has.
     """
-    version, model, statistics = (header[key] for key in ("format_version", "model", "statistics"))
-    if version >= 5 or not isinstance(model, dict) or not isinstance(statistics, dict):
-        return header, weights  # what is no mapping is said by who reads it
+    if header["format_version"] >= 5:
+        return header, weights
+    version, model, scales = (header[key] for key in ("format_version", "model", "statistics"))
+    if not isinstance(model, dict) or not isinstance(scales, dict):
+        return header | {"scales": scales}, weights  # who reads it says what is wrong
     graph = dict(model.get("graph") or {})
     if version < 2:
         graph["n_pair"] = 0
     if version < 4:
         graph["ideal_distance"] = False
     if version < 3:
-        statistics = statistics | {"chiral": False}
+        scales = scales | {"chiral": False}
     model = upgraded_model(model | {"graph": graph}, header.get("network", "Simulator"))
-    return header | {"model": model, "statistics": statistics}, upgraded_weights(weights)
+    return header | {"model": model, "scales": scales}, upgraded_weights(weights)
 
 
 def upgraded_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:

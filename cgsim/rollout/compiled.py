@@ -209,6 +209,6 @@ def verify_step(simulator: Simulator, function: CompiledStep, state: State) -> N
     history = state.pos.contiguous()
     expected = simulator.history_after(history, noise, state=state)
     found = function(history, noise, state)
-    largest = float((found - expected).abs().max()) / simulator.statistics.step_scale
+    largest = float((found - expected).abs().max()) / simulator.scales.step_scale
     if not largest < AGREEMENT:
         raise ArithmeticError(f"the compiled step differs by {largest:.2g} root-mean-square steps")

@@ -35,6 +35,9 @@ class Engine(Protocol):
     def checksum(self) -> int:
         """Of weights and scales: another roll-out is not gone on with."""
 
+    def sampling(self) -> str:
+        """How steps are sampled, likewise; empty where there is nothing to choose."""
+
     def batches(
         self, systems: Sequence[MappedTrajectory], *, seed: int, restart: Restart | None
     ) -> Batches | Propagation:
@@ -55,7 +58,7 @@ class SimulatorEngine:
     @property
     def length_scale(self) -> float:
         """Of the training data, nm."""
-        return self.simulator.statistics.length_scale
+        return self.simulator.scales.length_scale
 
     @property
     def device(self) -> torch.device:
@@ -67,7 +70,13 @@ class SimulatorEngine:
         weights = b"".join(
             value.detach().cpu().numpy().tobytes() for value in self.simulator.parameters()
         )
-        return zlib.crc32(weights + repr(self.simulator.statistics).encode())
+        # By the name of the class when the first roll-outs were begun, so that they can go on.
+        scales = repr(self.simulator.scales).replace("Scales(", "Statistics(", 1)
+        return zlib.crc32(weights + scales.encode())
+
+    def sampling(self) -> str:
+        """See `Engine`."""
+        return repr(self.simulator.sampler)
 
     def batches(
         self, systems: Sequence[MappedTrajectory], *, seed: int, restart: Restart | None
@@ -110,6 +119,10 @@ class PropagatorEngine:
         numbers = b"".join(name.encode() + value.tobytes() for name, value in arrays)
         scales = (own.history, float(own.timestep), float(own.length_scale))
         return zlib.crc32(numbers + f"{type(own).__name__} {scales}".encode())
+
+    def sampling(self) -> str:
+        """See `Engine`."""
+        return ""
 
     def batches(
         self, systems: Sequence[MappedTrajectory], *, seed: int, restart: Restart | None

@@ -27,7 +27,7 @@ LENGTH = 4  # time steps that molecules are rolled out for, together, over those
 
 
 @dataclass(frozen=True)
-class GuidanceReading:
+class GuidanceScan:
     """How fast a simulator is at several strengths of guidance.
 
     Attributes
@@ -60,7 +60,7 @@ class GuidanceReading:
         return float(as_good[np.argmin(np.abs(np.log(as_good)))])
 
 
-def read_guidance(
+def tune_guidance(
     simulator: Simulator,
     trajectories: Sequence[MappedTrajectory],
     *,
@@ -68,7 +68,7 @@ def read_guidance(
     guidances: Sequence[float] = GUIDANCES,
     n_replicas: int = 8,
     seed: int = 0,
-) -> GuidanceReading:
+) -> GuidanceScan:
     """Roll out molecules whose MD is known, and compare the slowest implied timescales.
 
     Parameters
@@ -109,7 +109,7 @@ def read_guidance(
     if np.isnan(ratios).any(axis=0).all():
         raise ValueError(f"no molecule has a slow motion at a lag time of {lag_time:g} ps")
     names = tuple(own.name for own in references)
-    return GuidanceReading(names, np.array(guidances), np.stack(ratios))
+    return GuidanceScan(names, np.array(guidances), np.stack(ratios))
 
 
 def _rolled_out(

@@ -53,7 +53,7 @@ def sample_next(
     simulator
         Every draw is one call of its `step`, refinement included.
     trajectories
-        Frames that `simulator.statistics.stride` steps over in one time step.
+        Frames that `simulator.scales.stride` steps over in one time step.
     n_windows
         Windows of every trajectory.
     n_samples
@@ -85,7 +85,7 @@ def sample_next(
 
 def _window_rows(simulator: Simulator, trajectory: MappedTrajectory, n_windows: int) -> np.ndarray:
     """Frames of evenly spaced windows [n_windows, k + 1], the next frame last."""
-    stride, history = simulator.statistics.stride, simulator.config.history
+    stride, history = simulator.scales.stride, simulator.config.history
     if not np.isclose(stride * trajectory.frame_interval, simulator.timestep, rtol=1e-3):
         raise ValueError(
             f"{trajectory.name}: {stride} frames of {trajectory.frame_interval:g} ps are not a "

@@ -183,7 +183,9 @@ class FileReporter(Reporter):
             raise ValueError(
                 f"{self._restart_path}: not a restart file of a roll-out ({error})"
             ) from error
-        other = [key for key in settings if restart.settings.get(key) != settings[key]]
+        # Roll-outs from before samplers were noted go on with any.
+        known = {"sampler": settings.get("sampler", "")} | restart.settings
+        other = [key for key in settings if known.get(key) != settings[key]]
         other += [] if list(sizes) == [path.name for path in self.paths] else ["molecules"]
         if other:
             raise ValueError(

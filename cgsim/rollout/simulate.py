@@ -174,6 +174,7 @@ class _Run:
         self.settings: dict[str, int | str] = {
             **settings,
             "simulator": engine.checksum(),
+            "sampler": engine.sampling(),
             "start": zlib.crc32(b"".join(system.pos.tobytes() for system in systems)),
             "device": self.device.type,
         }

@@ -107,8 +107,8 @@ def random_simulator(
     seed: int = 0,
 ) -> Simulator:
     """A simulator with random weights, none of them zero, for atoms of types A, B and C."""
-    statistics = measure(trajectories, stride=stride)
-    simulator = Simulator(config, atom_types=ATOM_TYPES, statistics=statistics)
+    scales = measure(trajectories, stride=stride)
+    simulator = Simulator(config, atom_types=ATOM_TYPES, scales=scales)
     with torch.no_grad():
         for parameter in simulator.parameters():
             parameter.zero_()

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from cgsim.data.augmentation import Perturbation, count_graphs
+from cgsim.data.augmentation import Augmentation, count_graphs
 from cgsim.data.graphs import CGData
 from cgsim.hardware.memory import release_memory, until_it_fits
 from cgsim.model.simulator import Simulator
@@ -43,7 +43,7 @@ class AccumulatedLoss:
         self.n_parts = 1
 
     def __call__(
-        self, loss: Loss, batch: CGData, *, generator: torch.Generator, perturbation: Perturbation
+        self, loss: Loss, batch: CGData, *, generator: torch.Generator, augmentation: Augmentation
     ) -> tuple[Tensor, Losses]:
         """The loss to be minimised, ready for ``backward``, and what it is the sum of.
 
@@ -59,7 +59,7 @@ class AccumulatedLoss:
         """
 
         def of_part(own: CGData, loss: Loss) -> Losses:
-            return loss(own, generator=generator, perturbation=perturbation)
+            return loss(own, generator=generator, augmentation=augmentation)
 
         def in_parts() -> tuple[Tensor, Losses]:
             if self.n_parts == 1:

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from cgsim.config import TrainingConfig
-from cgsim.data.augmentation import Perturbation, Windows
+from cgsim.data.augmentation import Augmentation, Windows
 from cgsim.data.graphs import CGData
 from cgsim.data.sampling import EqualSizes, TrainingWindows
 from cgsim.data.windows import WindowDataset
@@ -38,7 +38,7 @@ class Loss(Protocol):
     """What `Simulator.loss` is."""
 
     def __call__(
-        self, batch: CGData, *, generator: torch.Generator, perturbation: Perturbation
+        self, batch: CGData, *, generator: torch.Generator, augmentation: Augmentation
     ) -> Losses:
         """Losses of a batch of windows."""
 
@@ -119,10 +119,10 @@ class CompiledLoss:
         self._functions: dict[int, Function] = {}
 
     def __call__(
-        self, batch: CGData, *, generator: torch.Generator, perturbation: Perturbation
+        self, batch: CGData, *, generator: torch.Generator, augmentation: Augmentation
     ) -> Losses:
         """Losses of a batch of windows."""
-        inputs = draw(self.simulator, batch, generator=generator, perturbation=perturbation)
+        inputs = draw(self.simulator, batch, generator=generator, augmentation=augmentation)
         graph = inputs[-1]
         size = graph.width  # 0 of a batch that is no grid
         if size not in self.sizes:

@@ -222,7 +222,7 @@ class _Windows:
     ) -> "_Windows":
         """Windows of all trajectories, the last part of each held out in time."""
         fraction = config.validation_fraction
-        stride = simulator.statistics.stride_at(shared_frame_interval(trajectories))
+        stride = simulator.scales.stride_at(shared_frame_interval(trajectories))
         if validation is None:
             trajectories, validation = _hold_out(simulator, trajectories, fraction=fraction)
         train, held_out = simulator.windows(trajectories), simulator.windows(validation)
@@ -236,7 +236,7 @@ class _Windows:
 def _hold_out(
     simulator: Simulator, trajectories: Sequence[MappedTrajectory], *, fraction: float
 ) -> tuple[list[MappedTrajectory], list[MappedTrajectory]]:
-    stride = simulator.statistics.stride_at(shared_frame_interval(trajectories))
+    stride = simulator.scales.stride_at(shared_frame_interval(trajectories))
     early, late = split_by_time(trajectories, fraction=fraction)
     check_held_out(late, n_needed=simulator.config.history * stride + 1)
     return early, late

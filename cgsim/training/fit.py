@@ -145,8 +145,8 @@ def new_simulator(
     model = _model_of(model, network)
     training = as_config(TrainingConfig, training, where="training")
     torch.manual_seed(training.seed)
-    statistics = measure(trajectories, stride=training.stride)
-    return Simulator(model, atom_types=atom_types_of(trajectories), statistics=statistics)
+    scales = measure(trajectories, stride=training.stride)
+    return Simulator(model, atom_types=atom_types_of(trajectories), scales=scales)
 
 
 def _model_of(

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from cgsim.config import TrainingConfig
-from cgsim.data.augmentation import Perturbation
+from cgsim.data.augmentation import Augmentation
 from cgsim.data.graphs import CGData
 from cgsim.model.simulator import Simulator
 from cgsim.training.accumulation import AccumulatedLoss
@@ -84,14 +84,14 @@ class TrainingModule(lightning.LightningModule):
             where.append(part)  # of the batches that are added up for one step
         generator = torch.Generator(self.device)
         generator.manual_seed(hash(tuple(where)) % 2**63)  # of integers: the same in every process
-        perturbation = Perturbation(
+        augmentation = Augmentation(
             history=self.config.history_noise,
             embedding=self.config.embedding_dropout,
             reversal=self.config.time_reversal,
         )
         try:
             total, losses = self.accumulated(
-                self.loss, batch, generator=generator, perturbation=perturbation
+                self.loss, batch, generator=generator, augmentation=augmentation
             )
         except torch.linalg.LinAlgError as error:  # of a precision that is not a number
             raise self._diverged() from error

@@ -72,7 +72,7 @@ class Parent:
             If they are not.
         """
         check_alike(trajectories)
-        self.simulator.statistics.stride_at(shared_frame_interval(trajectories))
+        self.simulator.scales.stride_at(shared_frame_interval(trajectories))
         first, recipe = trajectories[0], self.simulator.recipe
         if recipe is not None and not is_same_recipe(first.recipe, recipe):
             raise ValueError(
@@ -97,9 +97,9 @@ class Parent:
         )
 
     def _pace(self, trajectories: Sequence[MappedTrajectory]) -> str | None:
-        statistics = self.simulator.statistics
-        stride = statistics.stride_at(shared_frame_interval(trajectories))
-        ratio = measure(trajectories, stride=stride).step_scale / statistics.step_scale
+        scales = self.simulator.scales
+        stride = scales.stride_at(shared_frame_interval(trajectories))
+        ratio = measure(trajectories, stride=stride).step_scale / scales.step_scale
         if 1 / LARGEST_STEP_RATIO <= ratio <= LARGEST_STEP_RATIO:
             return None
         return (
@@ -108,7 +108,7 @@ class Parent:
         )
 
     def _hands(self, trajectories: Sequence[MappedTrajectory]) -> str | None:
-        if self.simulator.statistics.chiral or not any(map(is_chiral, trajectories)):
+        if self.simulator.scales.chiral or not any(map(is_chiral, trajectories)):
             return None
         return (
             "the new trajectories have beads with a handedness, of which the simulator knows "
@@ -129,7 +129,7 @@ def with_atom_types(simulator: Simulator, atom_types: Sequence[str]) -> Simulato
     """
     known = simulator.atom_types
     types = (*known, *sorted(set(atom_types) - set(known)))
-    other = Simulator(simulator.config, atom_types=types, statistics=simulator.statistics)
+    other = Simulator(simulator.config, atom_types=types, scales=simulator.scales)
     other.to(simulator.dtype)
     other.recipe = simulator.recipe
     old = dict(simulator.named_parameters())

@@ -41,9 +41,9 @@ def embed(
 
 
 def untrained(trajectories: list[MappedTrajectory]) -> Simulator:
-    statistics = measure(trajectories, stride=1)
+    scales = measure(trajectories, stride=1)
     model = with_networks(TINY, CompositionEmbedding)
-    return Simulator(model, atom_types=ATOM_TYPES, statistics=statistics)
+    return Simulator(model, atom_types=ATOM_TYPES, scales=scales)
 
 
 def random_composition(trajectories: list[MappedTrajectory]) -> Simulator:

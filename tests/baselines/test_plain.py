@@ -40,9 +40,9 @@ CPU = Hardware(accelerator="cpu")
 
 
 def untrained(trajectories: list[MappedTrajectory], config: ModelConfig = PLAIN) -> Simulator:
-    statistics = measure(trajectories, stride=1)
+    scales = measure(trajectories, stride=1)
     model = with_networks(config, PlainDynamics)
-    return Simulator(model, atom_types=ATOM_TYPES, statistics=statistics)
+    return Simulator(model, atom_types=ATOM_TYPES, scales=scales)
 
 
 def random_plain(trajectories: list[MappedTrajectory], config: ModelConfig = PLAIN) -> Simulator:

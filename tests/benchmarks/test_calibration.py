@@ -31,7 +31,7 @@ def scores() -> dict[str, Scores]:
     simulator = Simulator(
         TINY,
         atom_types=sorted(set(replicas[0].atom_type)),
-        statistics=measure(replicas, stride=1),
+        scales=measure(replicas, stride=1),
     ).eval()
     return score_all(simulator, [replicas], n_windows=60, n_samples=40, seed=0)
 

@@ -67,9 +67,9 @@ def mapped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def simulator(mapped: Path) -> Path:
     """A stored simulator, untrained."""
-    statistics = measure(CHAINS, stride=1)
+    scales = measure(CHAINS, stride=1)
     path = mapped.parent / "simulator.safetensors"
-    save_simulator(Simulator(TINY, atom_types=ATOM_TYPES, statistics=statistics), path)
+    save_simulator(Simulator(TINY, atom_types=ATOM_TYPES, scales=scales), path)
     return path
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import cgsim
-from cgsim.data.augmentation import UNPERTURBED, Perturbation, dropped
+from cgsim.data.augmentation import NO_AUGMENTATION, Augmentation, dropped
 from cgsim.data.graphs import CGData
 from cgsim.model.loss import draw
 from cgsim.model.simulator import Simulator
@@ -36,7 +36,7 @@ def noise_angles(simulator: Simulator, *, n_windows: int = 4000) -> torch.Tensor
     chain = replace(chain, atom_type=(simulator.atom_types[0],) * len(chain.atom_type))
     frames = replace(chain, frame_interval=simulator.timestep)
     batch = simulator.windows([frames])[[0] * n_windows]
-    windows, *_ = draw(simulator, batch, generator=generator(), perturbation=UNPERTURBED)
+    windows, *_ = draw(simulator, batch, generator=generator(), augmentation=NO_AUGMENTATION)
     first = torch.cat([torch.tensor([True]), batch.batch.diff() > 0])
     return windows.angle[first] / (math.pi / 2)
 
@@ -57,15 +57,15 @@ def test_turning_steps_are_made_straight_about_what_the_networks_see() -> None:
     simulator = random_simulator([chain], turning).double()
     batch = simulator.windows([chain])[[0, 3, 5, 7]]
 
-    def target(batch: CGData, perturbation: Perturbation) -> tuple[torch.Tensor, torch.Tensor]:
-        windows, *_ = draw(simulator, batch, generator=generator(), perturbation=perturbation)
+    def target(batch: CGData, augmentation: Augmentation) -> tuple[torch.Tensor, torch.Tensor]:
+        windows, *_ = draw(simulator, batch, generator=generator(), augmentation=augmentation)
         return windows.pos, windows.target_pos
 
-    noisy, found = target(batch, Perturbation(history=1.0))
+    noisy, found = target(batch, Augmentation(history=1.0))
     seen = batch.clone()
     seen.pos = noisy
-    torch.testing.assert_close(found, target(seen, UNPERTURBED)[1])
-    clean, other = target(batch, UNPERTURBED)
+    torch.testing.assert_close(found, target(seen, NO_AUGMENTATION)[1])
+    clean, other = target(batch, NO_AUGMENTATION)
     moved = (noisy != clean).flatten(1).any(dim=1)
     assert moved.any()
     assert (found - other)[moved].abs().max() > 1e-3

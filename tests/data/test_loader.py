@@ -10,7 +10,7 @@ from torch_geometric.data import Batch
 from torch_geometric.loader import DataLoader
 
 from cgsim.config import ModelConfig
-from cgsim.data.augmentation import UNPERTURBED, Perturbation
+from cgsim.data.augmentation import NO_AUGMENTATION, Augmentation
 from cgsim.data.cutouts import CutoutDataset
 from cgsim.data.graphs import CGData
 from cgsim.data.sampling import ReplayDataset
@@ -32,19 +32,19 @@ SYSTEMS: dict[str, list[MappedTrajectory]] = {
     "large": [random_chain(40), random_chain(20, seed=1, name="b")],
     "cells": [boxed(5, "a"), boxed(8, "b")],
 }
-LEVELS = [UNPERTURBED, Perturbation(history=0.3, reversal=0.5)]
+LEVELS = [NO_AUGMENTATION, Augmentation(history=0.3, reversal=0.5)]
 
 
 def losses(
-    simulator: Simulator, batch: CGData, perturbation: Perturbation
+    simulator: Simulator, batch: CGData, augmentation: Augmentation
 ) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(5)
-    return simulator.loss(batch, generator=generator, perturbation=perturbation)
+    return simulator.loss(batch, generator=generator, augmentation=augmentation)
 
 
-@pytest.mark.parametrize("perturbation", LEVELS, ids=["plain", "noisy"])
+@pytest.mark.parametrize("augmentation", LEVELS, ids=["plain", "noisy"])
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_loss_and_gradient_are_those_of_our_batches(name: str, perturbation: Perturbation) -> None:
+def test_loss_and_gradient_are_those_of_our_batches(name: str, augmentation: Augmentation) -> None:
     systems = SYSTEMS[name]
     simulator = random_simulator(systems).double()
     windows = simulator.windows(systems)
@@ -52,7 +52,7 @@ def test_loss_and_gradient_are_those_of_our_batches(name: str, perturbation: Per
     theirs = Batch.from_data_list([windows[row] for row in rows])
     slopes = []
     for batch in (windows[rows], theirs):
-        found = losses(simulator, batch, perturbation)
+        found = losses(simulator, batch, augmentation)
         total = torch.stack(list(found.values()))
         slopes.append(
             (total.detach(), torch.autograd.grad(total.sum(), list(simulator.parameters())))
@@ -71,7 +71,7 @@ def test_every_window_comes_once_an_epoch(n_workers: int) -> None:
     seen = []
     for batch in loader:
         assert batch.num_graphs == int(batch.batch[-1]) + 1 <= 8
-        assert losses(simulator, batch, UNPERTURBED)["nll"].isfinite()
+        assert losses(simulator, batch, NO_AUGMENTATION)["nll"].isfinite()
         seen += [own.next_pos for own in batch.to_data_list()]
     assert len(seen) == len(windows)
 
@@ -153,7 +153,7 @@ def test_cut_outs_and_replayed_windows_can_be_loaded_too() -> None:
         batch = next(iter(DataLoader(dataset, batch_size=4)))
         expected = dataset[[0, 1, 2, 3]]
         assert torch.equal(batch.next_pos, expected.next_pos)
-        assert losses(simulator, batch, UNPERTURBED)["nll"].isfinite()
+        assert losses(simulator, batch, NO_AUGMENTATION)["nll"].isfinite()
         with pytest.raises(IndexError, match=rf"0\.\.{len(dataset) - 1}"):
             dataset[len(dataset)]
 

@@ -61,7 +61,7 @@ def test_round_trip_is_bit_identical(tmp_path: Path, config: Any, dtype: torch.d
     found = load_simulator(save_simulator(simulator, tmp_path / "a.safetensors"))
     assert found.config == simulator.config
     assert found.atom_types == simulator.atom_types
-    assert found.statistics == simulator.statistics
+    assert found.scales == simulator.scales
     assert found.dtype == dtype
     assert not found.training
     batch = simulator.windows([chain])[[2, 5]]
@@ -156,10 +156,10 @@ def rewritten(path: Path, change: Change) -> Path:
     ("change", "message"),
     [
         (lambda h, w: h.update(format_version=FORMAT_VERSION + 1), r"format version .*upgrade"),
-        (lambda h, w: h.pop("statistics"), r"its header has no 'statistics'"),
+        (lambda h, w: h.pop("scales"), r"its header has no 'scales'"),
         (lambda h, w: h["model"].update(depth=3), r"model: unknown key 'depth'"),
         (lambda h, w: h["model"]["graph"].update(cutoff="x"), r"model\.graph\.cutoff: expected"),
-        (lambda h, w: h["statistics"].pop("step_scale"), r"statistics: missing key 'step_scale'"),
+        (lambda h, w: h["scales"].pop("step_scale"), r"scales: missing key 'step_scale'"),
         (lambda h, w: h["model"].update(score=None), r"do not fit .*first at 'score"),
         (lambda h, w: h["model"].update(history=3), r"do not fit the configuration"),
         (lambda h, w: w.pop("embedding.types.weight"), r"first at 'embedding\.types\.weight'"),

@@ -39,7 +39,7 @@ def test_exactly_equivariant_with_handedness(
     config = replace(TINY, dynamics=replace(TINY.dynamics, lmax=lmax, noise=noise))
     chain = chiral_chain()
     simulator = random_simulator([chain], config).double()
-    assert simulator.statistics.chiral
+    assert simulator.scales.chiral
     assert_equivariant(simulator, chain)
 
 
@@ -72,7 +72,7 @@ def test_achiral_training_data_cost_nothing() -> None:
     """No weight more, and no handedness is looked at."""
     plain, chiral = random_chain(), chiral_chain()
     simulator = random_simulator([plain])
-    assert not simulator.statistics.chiral
+    assert not simulator.scales.chiral
     n_weights = sum(p.numel() for p in simulator.parameters())
     assert n_weights < sum(p.numel() for p in random_simulator([chiral]).parameters())
     residual = torch.zeros(6, 3)
@@ -114,7 +114,7 @@ def test_kept_in_folders_and_checkpoints(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.chirality, CHIRALITY)
     assert load_mapped(save_mapped(random_chain(), tmp_path / "other.cg")).chirality is None
     path = save_simulator(random_simulator([chain]), tmp_path / "chiral.safetensors")
-    assert load_simulator(path).statistics.chiral
+    assert load_simulator(path).scales.chiral
 
 
 @pytest.mark.parametrize("bad", [[1, 1], [0, 0, 0, 0, 0, 2]])
@@ -130,7 +130,7 @@ def test_damaged_handedness(tmp_path: Path, bad: list[int]) -> None:
 def test_the_plain_network_is_told_as_well() -> None:
     chain = chiral_chain()
     model = with_networks(replace(TINY, score=None), PlainDynamics)
-    simulator = Simulator(model, atom_types=ATOM_TYPES, statistics=measure([chain], stride=1))
+    simulator = Simulator(model, atom_types=ATOM_TYPES, scales=measure([chain], stride=1))
     torch.nn.init.normal_(simulator.dynamics.displacement[-1].weight)
     batch = simulator.windows([chain])[4]
     twin = batch.clone()
@@ -179,7 +179,7 @@ def learned_drift(trajectories: list[MappedTrajectory]) -> list[float]:
     """Predicted mean displacement of the ends, nm, of each molecule after a short training."""
     config: ModelConfig = replace(TINY, history=1, score=None)
     torch.manual_seed(0)
-    simulator = Simulator(config, atom_types=ATOM_TYPES, statistics=measure(trajectories, stride=1))
+    simulator = Simulator(config, atom_types=ATOM_TYPES, scales=measure(trajectories, stride=1))
     dataset = simulator.windows(trajectories)
     optimiser = torch.optim.Adam(simulator.parameters(), lr=0.02)
     random = np.random.default_rng(0)
@@ -191,7 +191,7 @@ def learned_drift(trajectories: list[MappedTrajectory]) -> list[float]:
     for trajectory in trajectories:
         batch = simulator.windows([trajectory])[list(range(0, 400, 10))]
         with torch.no_grad():
-            moved = simulator.predict(batch).displacement * simulator.statistics.step_scale
+            moved = simulator.predict(batch).displacement * simulator.scales.step_scale
         normals = [normal(pos) for pos in batch.pos[:, -1].numpy().reshape(-1, 3, 3)]
         along = (moved.numpy().reshape(-1, 3, 3) * np.array(normals)[:, None]).sum(axis=2)
         drifts.append(float((along * SIDES).sum(axis=1).mean() / 2))

@@ -18,7 +18,7 @@ from benchmarks.publish import MAX_BYTES, machine_paths, publish
 from cgsim.cli.main import main
 from cgsim.cli.quickstart_config import PretrainedConfig
 from cgsim.cli.quickstart_run import quickstart_pretrained
-from cgsim.data.scales import Statistics
+from cgsim.data.scales import Scales
 from cgsim.md import (
     BEADS_PER_CHAIN,
     PolymerRun,
@@ -49,10 +49,10 @@ DATA = {"trajectories": [{"name": "a", "n_frames": 10, "frame_interval": 1.0}]}
 
 
 def untrained() -> Simulator:
-    scales = Statistics(
+    scales = Scales(
         timestep=2.0, frame_interval=1.0, length_scale=2.8, step_scale=0.1, mass_scale=10.0
     )
-    return Simulator(TINY, atom_types=("B1", "B2", "S1", "S2"), statistics=scales)
+    return Simulator(TINY, atom_types=("B1", "B2", "S1", "S2"), scales=scales)
 
 
 def saved(folder: Path, **provenance: Any) -> Path:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cgsim.config import DynamicsConfig, ModelConfig, SamplerConfig
-from cgsim.data.augmentation import UNPERTURBED, Perturbation, count_graphs
+from cgsim.data.augmentation import NO_AUGMENTATION, Augmentation, count_graphs
 from cgsim.data.graphs import CGData
 from cgsim.data.scales import measure
 from cgsim.mapping.trajectory import MappedTrajectory
@@ -56,8 +56,8 @@ def branched_molecule() -> MappedTrajectory:
 def untrained(
     trajectories: list[MappedTrajectory], config: ModelConfig = TINY, *, stride: int = 1
 ) -> Simulator:
-    statistics = measure(trajectories, stride=stride)
-    return Simulator(config, atom_types=ATOM_TYPES, statistics=statistics)
+    scales = measure(trajectories, stride=stride)
+    return Simulator(config, atom_types=ATOM_TYPES, scales=scales)
 
 
 # -------------------------------------------------------------------- symmetries
@@ -210,7 +210,7 @@ def test_untrained_steps_have_the_size_of_the_data() -> None:
     batch = simulator.windows([chain])[[0] * 2000]
     before = simulator.start(batch, torch.Generator().manual_seed(0))
     step = simulator.step(before).pos[:, -1] - before.pos[:, -1]
-    size = simulator.statistics.step_scale
+    size = simulator.scales.step_scale
     assert step.square().mean().sqrt().item() == pytest.approx(size, rel=0.02)
     assert step.mean(dim=0).abs().max().item() < 0.05 * size
 
@@ -226,7 +226,7 @@ def test_score_loss_of_an_untrained_network_is_one() -> None:
         prediction = simulator.predict(batch)
         assert prediction.displacement.abs().mean() > 0.04
         residual = prediction.displacement + prediction.acceleration.deviation(generator)
-        size = simulator.statistics.step_scale
+        size = simulator.scales.step_scale
         batch.next_pos = batch.pos[:, -1].double() + size * residual.detach()
         loss = simulator.loss(batch, generator=generator)["score"].item()
         assert loss == pytest.approx(1.0, abs=0.04)
@@ -240,7 +240,7 @@ def test_nll_is_the_likelihood_of_the_next_frame() -> None:
     molecule = branched_molecule()
     simulator = random_simulator([molecule]).double()
     batch = simulator.windows([molecule])[4]
-    size = simulator.statistics.step_scale
+    size = simulator.scales.step_scale
     prediction = simulator.predict(batch)
     covariance = torch.linalg.inv(outputs(simulator, batch, torch.zeros(6, 3))["precision"])
     mean = batch.pos[:, -1].double() + size * prediction.displacement
@@ -287,9 +287,9 @@ def test_history_noise() -> None:
         simulator,
         batch,
         generator=torch.Generator().manual_seed(0),
-        perturbation=Perturbation(history=0.4),
+        augmentation=Augmentation(history=0.4),
     )
-    noise = ((windows.pos - pos) / simulator.statistics.step_scale).view(1000, 4, 3, 3)
+    noise = ((windows.pos - pos) / simulator.scales.step_scale).view(1000, 4, 3, 3)
     level = windows.noise_level.view(1000, 4)
     assert (level == level[:, :1]).all()
     clean = level[:, 0] == 0
@@ -301,7 +301,7 @@ def test_history_noise() -> None:
     torch.testing.assert_close(
         relative.std(dim=(0, 1, 3)), torch.ones(3, dtype=EXACT), rtol=0.05, atol=0
     )
-    same, *_ = draw(simulator, batch, generator=None, perturbation=UNPERTURBED)
+    same, *_ = draw(simulator, batch, generator=None, augmentation=NO_AUGMENTATION)
     assert torch.equal(same.pos, pos)
     assert same.noise_level.abs().max() == 0
 
@@ -316,7 +316,7 @@ def test_windows_backwards() -> None:
         simulator,
         batch,
         generator=torch.Generator().manual_seed(0),
-        perturbation=Perturbation(reversal=0.3),
+        augmentation=Augmentation(reversal=0.3),
     )
     shown = torch.cat([windows.pos, windows.target_pos[:, None]], dim=1).view(1000, -1)
     forwards = (shown == frames.view(1000, -1)).all(dim=1)
@@ -334,10 +334,10 @@ def test_reversible_data_cost_the_same_backwards() -> None:
     windows = simulator.windows([palindrome])
     batch = windows[list(range(len(windows)))]
     forwards = simulator.loss(batch)["nll"]
-    backwards = simulator.loss(batch, perturbation=Perturbation(reversal=1.0))["nll"]
+    backwards = simulator.loss(batch, augmentation=Augmentation(reversal=1.0))["nll"]
     torch.testing.assert_close(forwards, backwards)
     one = windows[[3]]
-    other = simulator.loss(one, perturbation=Perturbation(reversal=1.0))["nll"]
+    other = simulator.loss(one, augmentation=Augmentation(reversal=1.0))["nll"]
     assert abs(simulator.loss(one)["nll"] - other) > 1e-3
 
 
@@ -351,7 +351,7 @@ def test_losses_are_reproducible() -> None:
         return [
             loss.item()
             for loss in simulator.loss(
-                batch, generator=generator, perturbation=Perturbation(history=0.3)
+                batch, generator=generator, augmentation=Augmentation(history=0.3)
             ).values()
         ]
 
@@ -379,7 +379,7 @@ def test_step_samples_the_prediction() -> None:
     drawn = simulator.step(state).pos[:, -1].view(n_samples, 4, 3)
     window = dataset[3]
     said = outputs(simulator, window, torch.zeros(4, 3))
-    size = simulator.statistics.step_scale
+    size = simulator.scales.step_scale
     mean = window.pos[:, -1].double() + size * said["displacement"]
     covariance = size**2 * torch.linalg.inv(said["precision"])
     error = covariance.diagonal().sqrt().view(4, 3) / math.sqrt(n_samples)

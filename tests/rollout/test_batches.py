@@ -31,9 +31,7 @@ OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.
 @pytest.fixture(scope="module")
 def simulator() -> Simulator:
     torch.manual_seed(0)
-    simulator = Simulator(
-        TINY, atom_types=ATOM_TYPES, statistics=measure([*CHAINS, LONG], stride=1)
-    )
+    simulator = Simulator(TINY, atom_types=ATOM_TYPES, scales=measure([*CHAINS, LONG], stride=1))
     perturb_parameters(simulator, scale=0.1)
     return simulator.eval()
 
@@ -295,7 +293,7 @@ def test_a_compiled_step_serves_other_molecules(
     small = Simulator(
         replace(TINY, dynamics=replace(TINY.dynamics, n_layers=1), score=None),
         atom_types=ATOM_TYPES,
-        statistics=simulator.statistics,
+        scales=simulator.scales,
     ).eval()
     perturb_parameters(small, scale=0.3)
     eager, compiled = (batches_of(small, most_edges=72, n_replicas=2) for _ in range(2))

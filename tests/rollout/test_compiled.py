@@ -46,7 +46,7 @@ def simulator() -> Simulator:
         score=ScoreConfig(n_channels=4, n_layers=1, current_distances=True),
         sampler=SamplerConfig(n_evaluations=3, churn=0.5),
     )
-    simulator = Simulator(config, atom_types=ATOM_TYPES, statistics=measure([CHAIN], stride=1))
+    simulator = Simulator(config, atom_types=ATOM_TYPES, scales=measure([CHAIN], stride=1))
     perturb_parameters(simulator, scale=0.1)
     return simulator.eval()
 

@@ -12,12 +12,12 @@ from torch import Tensor
 
 import cgsim.rollout.guidance
 from cgsim.config import SamplerConfig, ScoreConfig
-from cgsim.data.augmentation import UNPERTURBED
+from cgsim.data.augmentation import NO_AUGMENTATION
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import load_simulator, save_simulator
 from cgsim.model.loss import draw
 from cgsim.model.simulator import Simulator
-from cgsim.rollout.guidance import GuidanceReading, read_guidance
+from cgsim.rollout.guidance import GuidanceScan, tune_guidance
 from cgsim.testing.systems import TINY, perturb_parameters, random_chain, random_simulator
 
 CHAIN = random_chain(4, n_frames=12)
@@ -145,7 +145,7 @@ def test_share_of_windows_that_is_not_told() -> None:
     simulator = guidable()
     batch = simulator.windows([CHAIN])[[3] * 2000]
     generator = torch.Generator().manual_seed(0)
-    windows, *_ = draw(simulator, batch, generator=generator, perturbation=UNPERTURBED)
+    windows, *_ = draw(simulator, batch, generator=generator, augmentation=NO_AUGMENTATION)
     assert windows.conditional is not None
     per_window = windows.conditional.view(2000, 4)
     assert (per_window == per_window[:, :1]).all()
@@ -171,7 +171,7 @@ def test_reading(expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(cgsim.rollout.guidance, "simulate", rolled)
     lag_time = 4 * md[0].frame_interval
-    reading = read_guidance(simulator, md, lag_time=lag_time, guidances=(1.0, 2.0, 4.0))
+    reading = tune_guidance(simulator, md, lag_time=lag_time, guidances=(1.0, 2.0, 4.0))
     assert reading.names == ("a", "b")
     np.testing.assert_array_equal(reading.guidances, [1, 2, 4])
     assert reading.best == expected
@@ -179,10 +179,10 @@ def test_reading(expected: float, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_best_is_by_factors() -> None:
     """0.5 is farther from 1 than 1.6."""
-    reading = GuidanceReading(("a",), np.array([1.0, 2.0]), np.array([[0.5], [1.6]]))
+    reading = GuidanceScan(("a",), np.array([1.0, 2.0]), np.array([[0.5], [1.6]]))
     assert reading.best == 2.0
     ratios = np.array([[0.9, np.nan], [1.6, 0.1]])
-    assert GuidanceReading(("a", "b"), np.array([1.0, 2.0]), ratios).best == 1.0
+    assert GuidanceScan(("a", "b"), np.array([1.0, 2.0]), ratios).best == 1.0
 
 
 @pytest.mark.parametrize(
@@ -195,10 +195,10 @@ def test_best_is_by_factors() -> None:
 )
 def test_guidance_that_is_no_better_is_not_taken(guided: list[float], expected: float) -> None:
     ratios = np.array([[0.60, 0.61, 0.61, 0.64], guided])
-    assert GuidanceReading(tuple("abcd"), np.array([1.0, 2.0]), ratios).best == expected
+    assert GuidanceScan(tuple("abcd"), np.array([1.0, 2.0]), ratios).best == expected
 
 
 def test_lag_must_be_a_multiple() -> None:
     simulator = random_simulator([CHAIN], CONFIG)
     with pytest.raises(ValueError, match="multiple of the time step"):
-        read_guidance(simulator, [CHAIN], lag_time=1.5 * simulator.timestep)
+        tune_guidance(simulator, [CHAIN], lag_time=1.5 * simulator.timestep)

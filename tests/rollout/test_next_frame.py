@@ -72,7 +72,7 @@ def test_samples_have_the_predicted_mean_and_variance() -> None:
         windows = simulator.windows(CHAINS[:1])
         acceleration = simulator.predict(windows[[0, len(windows) - 1]]).acceleration
         drawn = torch.stack([acceleration.deviation() for _ in range(1500)])
-    scale = simulator.statistics.step_scale
+    scale = simulator.scales.step_scale
     velocity = step.history[:, :, 1] - step.history[:, :, 0]
     mean = acceleration.mean.reshape(2, -1, 3).numpy() * scale
     spread = drawn.std(dim=0).reshape(2, -1, 3).numpy() * scale

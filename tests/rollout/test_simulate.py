@@ -39,8 +39,8 @@ def make_simulator(*, seed: int = 0, history: int = 2, stride: int = 1) -> Simul
     """A simulator as it is before training: already sensible."""
     torch.manual_seed(seed)
     config = replace(TINY, history=history)
-    statistics = measure(CHAINS, stride=stride)
-    return Simulator(config, atom_types=ATOM_TYPES, statistics=statistics).eval()
+    scales = measure(CHAINS, stride=stride)
+    return Simulator(config, atom_types=ATOM_TYPES, scales=scales).eval()
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +155,14 @@ def test_files_open_elsewhere_with_times_bonds_and_masses(
     about = json.loads((tmp_path / "c0.json").read_text())
     assert about["frame_interval"] == 2 * simulator.timestep
     assert about["units"]["length"] == "nm"
+
+
+def test_another_sampler_does_not_go_on(simulator: Simulator, tmp_path: Path) -> None:
+    simulate(simulator, CHAINS, 2, output=tmp_path)
+    other = simulator.sampled_by(replace(simulator.sampler, n_evaluations=0))
+    with pytest.raises(ValueError, match=r"other settings \(sampler\)"):
+        simulate(other, CHAINS, 4, output=tmp_path)
+    assert simulate(simulator, CHAINS, 4, output=tmp_path).n_steps == 4
 
 
 def test_a_periodic_system_keeps_its_cell(simulator: Simulator, tmp_path: Path) -> None:

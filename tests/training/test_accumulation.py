@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cgsim.config import TrainingConfig
-from cgsim.data.augmentation import UNPERTURBED, Perturbation, count_graphs
+from cgsim.data.augmentation import NO_AUGMENTATION, Augmentation, count_graphs
 from cgsim.data.graphs import CGData
 from cgsim.data.scales import measure
 from cgsim.model.simulator import Simulator
@@ -33,7 +33,7 @@ def simulator() -> Simulator:
     """Without a score network its loss draws no random numbers that matter."""
     torch.manual_seed(0)
     config = replace(TINY, score=None)
-    simulator = Simulator(config, atom_types=ATOM_TYPES, statistics=measure(CHAINS, stride=1))
+    simulator = Simulator(config, atom_types=ATOM_TYPES, scales=measure(CHAINS, stride=1))
     perturb_parameters(simulator, scale=0.1)
     return simulator
 
@@ -66,13 +66,13 @@ def run_out_above(
         batch: CGData,
         *,
         generator: torch.Generator | None = None,
-        perturbation: Perturbation = UNPERTURBED,
+        augmentation: Augmentation = NO_AUGMENTATION,
     ) -> Losses:
         if count_graphs(batch) > n_windows and torch.is_grad_enabled():
             torch.randn(5, generator=generator)  # it had begun
             raise OUT_OF_MEMORY
         sizes.append(count_graphs(batch))
-        return original(self, batch, generator=generator, perturbation=perturbation)
+        return original(self, batch, generator=generator, augmentation=augmentation)
 
     monkeypatch.setattr(Simulator, "loss", loss)
     return sizes
@@ -119,7 +119,7 @@ def test_loss_and_gradient_are_those_of_the_whole_batch(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         total, losses = accumulated(
-            simulator.loss, batch, generator=torch.Generator(), perturbation=UNPERTURBED
+            simulator.loss, batch, generator=torch.Generator(), augmentation=NO_AUGMENTATION
         )
     (3 * total).backward()
     torch.testing.assert_close(total.detach(), expected.detach())
@@ -131,12 +131,12 @@ def test_loss_and_gradient_are_those_of_the_whole_batch(
 
 
 def test_a_batch_that_fits_is_left_alone(simulator: Simulator, batch: CGData) -> None:
-    simulator.loss(batch, generator=torch.Generator(), perturbation=Perturbation(history=0.1))[
+    simulator.loss(batch, generator=torch.Generator(), augmentation=Augmentation(history=0.1))[
         "nll"
     ].backward()
     slopes = gradients(simulator)
     total, _ = AccumulatedLoss(simulator, nll)(
-        simulator.loss, batch, generator=torch.Generator(), perturbation=Perturbation(history=0.1)
+        simulator.loss, batch, generator=torch.Generator(), augmentation=Augmentation(history=0.1)
     )
     total.backward()
     for found, slope in zip(gradients(simulator), slopes, strict=True):
@@ -156,7 +156,7 @@ def test_halves_from_then_on_and_says_so(
             simulator.loss,
             batch,
             generator=torch.Generator(),
-            perturbation=Perturbation(history=0.1),
+            augmentation=Augmentation(history=0.1),
         )
     said = [str(warning.message) for warning in seen]
     assert ["4 windows instead of 7" in said[0], "2 windows instead of 4" in said[1]] == [True] * 2
@@ -166,7 +166,7 @@ def test_halves_from_then_on_and_says_so(
             simulator.loss,
             batch,
             generator=torch.Generator(),
-            perturbation=Perturbation(history=0.1),
+            augmentation=Augmentation(history=0.1),
         )
     assert sorted(sizes) == [1] * 2 + [2] * 6
     assert accumulated.n_parts == 4
@@ -187,7 +187,7 @@ def test_in_the_backward_pass_too(
     monkeypatch.setattr(torch.autograd, "grad", grad)
     with pytest.warns(UserWarning, match="4 windows instead of 7"):
         total, _ = AccumulatedLoss(simulator, nll)(
-            simulator.loss, batch, generator=torch.Generator(), perturbation=UNPERTURBED
+            simulator.loss, batch, generator=torch.Generator(), augmentation=NO_AUGMENTATION
         )
     torch.testing.assert_close(total.detach(), expected)
     assert len(sizes) == 3
@@ -203,17 +203,17 @@ def test_a_window_that_does_not_fit_is_named(
         pytest.raises(MemoryError, match=r"loss of one window .* memory of cpu"),
     ):
         AccumulatedLoss(simulator, nll)(
-            simulator.loss, batch, generator=torch.Generator(), perturbation=UNPERTURBED
+            simulator.loss, batch, generator=torch.Generator(), augmentation=NO_AUGMENTATION
         )
 
 
 def test_other_errors_are_not_taken_for_it(simulator: Simulator, batch: CGData) -> None:
-    def broken(batch: CGData, *, generator: torch.Generator, perturbation: Perturbation) -> Losses:
+    def broken(batch: CGData, *, generator: torch.Generator, augmentation: Augmentation) -> Losses:
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes do not match"):
         AccumulatedLoss(simulator, nll)(
-            broken, batch, generator=torch.Generator(), perturbation=UNPERTURBED
+            broken, batch, generator=torch.Generator(), augmentation=NO_AUGMENTATION
         )
 
 

@@ -12,7 +12,7 @@ import torch
 import cgsim.training.compiled
 from cgsim.baselines import PlainDynamics
 from cgsim.config import ModelConfig, ScoreConfig, TrainingConfig
-from cgsim.data.augmentation import UNPERTURBED, Perturbation
+from cgsim.data.augmentation import NO_AUGMENTATION, Augmentation
 from cgsim.data.sampling import EqualSizes, ReplayDataset
 from cgsim.data.scales import measure
 from cgsim.hardware.compile import has_compiler
@@ -47,7 +47,7 @@ def model(noise: Literal["correlated", "elastic"] = "correlated") -> ModelConfig
 
 def simulator_of(config: ModelConfig) -> Simulator:
     torch.manual_seed(0)
-    simulator = Simulator(config, atom_types=ATOM_TYPES, statistics=measure(CHAINS, stride=1))
+    simulator = Simulator(config, atom_types=ATOM_TYPES, scales=measure(CHAINS, stride=1))
     perturb_parameters(simulator, scale=0.1)
     return simulator
 
@@ -70,7 +70,7 @@ def test_losses_and_gradients_are_those_of_the_simulator(
             losses = function(
                 batch,
                 generator=torch.Generator().manual_seed(4),
-                perturbation=Perturbation(history=0.3),
+                augmentation=Augmentation(history=0.3),
             )
             (losses["nll"] + losses["score"]).backward()
             gradient = {
@@ -136,10 +136,10 @@ def test_what_cannot_be_compiled_is_computed_as_it_is(monkeypatch: pytest.Monkey
         found = loss(
             batch,
             generator=torch.Generator().manual_seed(2),
-            perturbation=Perturbation(history=0.1),
+            augmentation=Augmentation(history=0.1),
         )
     expected = simulator.loss(
-        batch, generator=torch.Generator().manual_seed(2), perturbation=Perturbation(history=0.1)
+        batch, generator=torch.Generator().manual_seed(2), augmentation=Augmentation(history=0.1)
     )
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     assert not loss.compiled_sizes
@@ -154,7 +154,11 @@ def test_a_function_that_differs_is_not_taken(monkeypatch: pytest.MonkeyPatch) -
     simulator = simulator_of(model())
     loss = CompiledLoss(simulator, {4})
     with pytest.warns(UserWarning, match="gradient differs"):
-        loss(simulator.windows(CHAINS)[[0]], generator=torch.Generator(), perturbation=UNPERTURBED)
+        loss(
+            simulator.windows(CHAINS)[[0]],
+            generator=torch.Generator(),
+            augmentation=NO_AUGMENTATION,
+        )
     assert not loss.compiled_sizes
 
 

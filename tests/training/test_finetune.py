@@ -104,7 +104,7 @@ def test_it_learns_the_new_system(checkpoint: Path, tuned: Path) -> None:
     before = load_simulator(checkpoint)
     after = load_simulator(tuned / "simulator.safetensors")
     assert nll(after, TEST) < nll(before, TEST) - 0.05
-    assert after.statistics == before.statistics
+    assert after.scales == before.scales
     assert after.recipe == NEW.recipe
     report = load_report(tuned)
     assert report.new.difference < -0.05
@@ -288,8 +288,8 @@ def test_types_that_are_in_no_new_trajectory_stay_unknown(checkpoint: Path, tmp_
 
 def test_a_network_without_rows_of_types_says_so() -> None:
     model = with_networks(MODEL, CompositionEmbedding)
-    scales = random_simulator([OLD]).statistics
-    simulator = Simulator(model, atom_types=("A", "B"), statistics=scales)
+    scales = random_simulator([OLD]).scales
+    simulator = Simulator(model, atom_types=("A", "B"), scales=scales)
     with pytest.raises(ValueError, match="CompositionEmbedding cannot learn new atom types"):
         with_atom_types(simulator, ["C"])
     assert_same_weights(with_atom_types(simulator, ["A"]), simulator)

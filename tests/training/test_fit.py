@@ -22,7 +22,7 @@ from lightning.pytorch.callbacks import Callback
 import cgsim
 from cgsim.baselines import CompositionEmbedding
 from cgsim.config import Hardware, ModelConfig, TrainingConfig
-from cgsim.data.augmentation import UNPERTURBED, Perturbation
+from cgsim.data.augmentation import NO_AUGMENTATION, Augmentation
 from cgsim.data.cutouts import CutoutDataset
 from cgsim.data.graphs import CGData
 from cgsim.data.windows import WindowDataset
@@ -111,9 +111,7 @@ def test_the_loss_falls_on_a_system_that_can_be_learnt(tmp_path: Path) -> None:
     ballistic = replace(CHAINS[0], pos=(start + drift + noise).astype(np.float32))
     training = replace(SHORT, n_steps=80, steps_per_epoch=40, batch_size=16, learning_rate=0.02)
     simulator = train(tmp_path, [ballistic], training)
-    untrained = Simulator(
-        TINY, atom_types=simulator.atom_types, statistics=simulator.statistics
-    ).eval()
+    untrained = Simulator(TINY, atom_types=simulator.atom_types, scales=simulator.scales).eval()
 
     def loss(model: Simulator) -> float:
         batch = model.windows([ballistic])[list(range(50))]
@@ -146,14 +144,16 @@ def test_training_perturbs_and_validation_does_not(
     original = Simulator.loss
     seen: dict[bool, set[Any]] = {True: set(), False: set()}
 
-    def noting(self: Simulator, batch: Any, *, generator: Any, perturbation: Any = None) -> Any:
-        seen[self.training].add(perturbation)
-        return original(self, batch, generator=generator, perturbation=perturbation or UNPERTURBED)
+    def noting(self: Simulator, batch: Any, *, generator: Any, augmentation: Any = None) -> Any:
+        seen[self.training].add(augmentation)
+        return original(
+            self, batch, generator=generator, augmentation=augmentation or NO_AUGMENTATION
+        )
 
     monkeypatch.setattr(Simulator, "loss", noting)
     config = replace(SHORT, history_noise=0.2, embedding_dropout=0.3, time_reversal=0.4)
     train(tmp_path / "run", training=config)
-    assert seen == {True: {Perturbation(0.2, 0.3, 0.4)}, False: {None}}
+    assert seen == {True: {Augmentation(0.2, 0.3, 0.4)}, False: {None}}
 
 
 @pytest.mark.parametrize(("keep", "kept", "other"), [("best", 1, 2), ("last", 2, 1)])

@@ -43,7 +43,7 @@ def test_the_likelihood_of_a_model_does_not_move(
 ) -> None:
     torch.manual_seed(0)
     config = replace(TINY, dynamics=replace(TINY.dynamics, noise=noise))
-    simulator = Simulator(config, atom_types=ATOM_TYPES, statistics=measure(CHAINS, stride=1))
+    simulator = Simulator(config, atom_types=ATOM_TYPES, scales=measure(CHAINS, stride=1))
     perturb_parameters(simulator, scale=0.1)
     batch = simulator.windows(CHAINS)[list(range(0, 200, 2))]
     full, slopes = losses_and_gradient(simulator, batch)
@@ -80,7 +80,7 @@ def test_a_training_ends_where_it_does_without(tmp_path: Path) -> None:
         ends.append(held_nll(simulator, chain))
     torch.manual_seed(0)
     start = held_nll(
-        Simulator(TINY, atom_types=simulator.atom_types, statistics=simulator.statistics), chain
+        Simulator(TINY, atom_types=simulator.atom_types, scales=simulator.scales), chain
     )
     assert start - ends[0] > 0.02
     assert ends[1] == pytest.approx(ends[0], abs=0.005)

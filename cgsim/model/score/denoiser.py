@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cgsim.data.augmentation import Windows
-from cgsim.data.scales import Statistics
+from cgsim.data.scales import Scales
 from cgsim.model.dynamics import Prediction
 from cgsim.model.integrators.steps import Steps
 from cgsim.model.noise.gaussian import GaussianField
@@ -47,7 +47,7 @@ class Denoiser:
         The current frame, nm.
     prediction, graph, steps, whitening
         Of the current frame.
-    statistics
+    scales
         Of the simulator.
     """
 
@@ -58,7 +58,7 @@ class Denoiser:
     graph: BeadGraph
     steps: Steps
     whitening: Whitening
-    statistics: Statistics
+    scales: Scales
 
     @property
     def field(self) -> GaussianField:
@@ -129,8 +129,8 @@ class Denoiser:
 
     def _noisy(self, residual: Tensor) -> _Noisy:
         displacement = self.prediction.displacement.detach() + residual
-        end = self.steps.exp_map(self.pos + displacement * self.statistics.step_scale)
-        vector = self.graph.displacement(end) / self.statistics.length_scale
+        end = self.steps.exp_map(self.pos + displacement * self.scales.step_scale)
+        vector = self.graph.displacement(end) / self.scales.length_scale
         return _Noisy(end, vector, self.steps.transport(self.whitening.encode(residual), end))
 
     def _decoded(self, answer: Tensor, noisy: _Noisy) -> Tensor:
@@ -143,7 +143,7 @@ class Denoiser:
     def loss(self, windows: Windows) -> Tensor:
         """``|G(y_theta, theta) - dy/dtheta|^2_P / 3n`` at the angle of each window."""
         moved = windows.target_pos - self.pos
-        residual = moved / self.statistics.step_scale - self.prediction.displacement.detach()
+        residual = moved / self.scales.step_scale - self.prediction.displacement.detach()
         with torch.no_grad():
             noise = self.field.deviation_of(windows.noise)
         cos, sin = windows.angle.cos()[:, None], windows.angle.sin()[:, None]

@@ -280,7 +280,7 @@ def test_the_published_network_has_its_size() -> None:
     own = md("a")
     scales = measure([own], stride=1)
     model = with_networks(PUBLISHED, PlainDynamics)
-    simulator = Simulator(model, atom_types=sorted({*own.atom_type}), statistics=scales)
+    simulator = Simulator(model, atom_types=sorted({*own.atom_type}), scales=scales)
     n_parameters = sum(weights.numel() for weights in simulator.parameters())
     assert n_parameters == pytest.approx(1.57e6, rel=0.1)
 

@@ -84,7 +84,7 @@ def test_few_frames_are_shared_more_evenly(n_frames: int, expected: float) -> No
 
 def test_pieces_too_short_for_a_window_are_refused(data: Data) -> None:
     simulator = Simulator(
-        TINY, atom_types=("A", "B", "C"), statistics=measure(data.reference, stride=1)
+        TINY, atom_types=("A", "B", "C"), scales=measure(data.reference, stride=1)
     )
     check_long_enough([chain("a", n_frames=600, seed=0)], simulator)  # 1 % are two windows of 3
     with pytest.raises(SystemExit, match="are 5 frames, fewer than the 6"):

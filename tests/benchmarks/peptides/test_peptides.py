@@ -278,7 +278,7 @@ def test_frames_that_the_json_does_not_know_do_not_count(tmp_path: Path) -> None
 
 def untrained(trajectories: Sequence[MappedTrajectory]) -> Simulator:
     return Simulator(
-        TINY, atom_types=("A", "B", "C"), statistics=measure(trajectories, stride=1)
+        TINY, atom_types=("A", "B", "C"), scales=measure(trajectories, stride=1)
     ).eval()
 
 

@@ -37,7 +37,7 @@ from benchmarks.polymers.scores import (
     targets,
 )
 from cgsim.config import TrainingConfig
-from cgsim.data.scales import Statistics, measure
+from cgsim.data.scales import Scales, measure
 from cgsim.evaluate import Comparison, Estimate, MoleculeScore
 from cgsim.evaluate.judge import Rows, score
 from cgsim.evaluate.observables.table import metrics as all_metrics
@@ -103,7 +103,7 @@ def test_md_of_equal_wall_clock_is_what_all_chains_together_got(
     """12,000 chain-steps of 0.01 ps in 10 s at 1,200 chain-steps/s: 120 ps, shared by three."""
     scales = measure(data.reference, stride=1)
     names = sorted({name for own in data.reference for name in own.atom_type})
-    simulator = Simulator(TINY, atom_types=names, statistics=scales)
+    simulator = Simulator(TINY, atom_types=names, scales=scales)
     judged: list[Rows] = []
 
     def judge(rows: Rows, *_arguments: object, **_more: object) -> Comparison:
@@ -237,14 +237,14 @@ def test_seeds_are_summarised(comparison: Comparison) -> None:
 def test_the_nll_counts_nm_and_not_the_scale_of_the_network(data: Data) -> None:
     """An untrained simulator is a Gaussian of its scale: the exact density is known."""
     trajectory = data.reference[0]
-    scales = Statistics(
+    scales = Scales(
         timestep=trajectory.frame_interval,
         frame_interval=trajectory.frame_interval,
         length_scale=1.0,
         step_scale=0.3,
         mass_scale=1.0,
     )
-    simulator = Simulator(TINY, atom_types=sorted(set(trajectory.atom_type)), statistics=scales)
+    simulator = Simulator(TINY, atom_types=sorted(set(trajectory.atom_type)), scales=scales)
     batch = simulator.windows([trajectory])[list(range(len(simulator.windows([trajectory]))))]
     field = simulator.predict(batch).acceleration
     target = reduced_acceleration(simulator, batch.pos, batch.next_pos)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cgsim.config import DynamicsConfig, ModelConfig, SamplerConfig, ScoreConfig
-from cgsim.data.augmentation import UNPERTURBED
+from cgsim.data.augmentation import NO_AUGMENTATION
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.integrators.bonds import Turning
 from cgsim.model.integrators.steps import Straight
@@ -263,7 +263,7 @@ def test_the_target_is_what_the_step_undoes() -> None:
     chain = random_chain(6)
     simulator = random_simulator([chain], turning("elastic")).double()
     batch = simulator.windows([chain])[[2, 5]]
-    windows, _, graph = draw(simulator, batch, generator=None, perturbation=UNPERTURBED)
+    windows, _, graph = draw(simulator, batch, generator=None, augmentation=NO_AUGMENTATION)
     end = Turning.at(windows.pos[:, -1], graph).exp_map(windows.target_pos)
     torch.testing.assert_close(end, batch.next_pos.double())
     assert (windows.target_pos - end).abs().max() > 1e-3

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cgsim.config import GraphConfig, SamplerConfig, ScoreConfig
-from cgsim.data.augmentation import UNPERTURBED
+from cgsim.data.augmentation import NO_AUGMENTATION
 from cgsim.data.graphs import CGData
 from cgsim.model.dynamics import Prediction
 from cgsim.model.loss import draw
@@ -135,10 +135,10 @@ def test_exact_velocity_has_the_least_loss(spread: float) -> None:
     batch = simulator.windows([chain])[[4] * 1500]
     prediction = simulator.predict(batch)
     windows, _, graph = draw(
-        simulator, batch, generator=torch.Generator().manual_seed(0), perturbation=UNPERTURBED
+        simulator, batch, generator=torch.Generator().manual_seed(0), augmentation=NO_AUGMENTATION
     )
     drawn = spread * prediction.acceleration.deviation(torch.Generator().manual_seed(1))
-    shown = (prediction.displacement + drawn) * simulator.statistics.step_scale
+    shown = (prediction.displacement + drawn) * simulator.scales.step_scale
     windows = windows._replace(target_pos=windows.pos[:, -1] + shown)
 
     def loss(assumed: float) -> float:

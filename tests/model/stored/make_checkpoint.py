@@ -20,7 +20,7 @@ from cgsim.config import (
     TrainingConfig,
 )
 from cgsim.data.graphs import CGData
-from cgsim.data.scales import Statistics
+from cgsim.data.scales import Scales
 from cgsim.data.windows import WindowDataset
 from cgsim.io.records import to_dict
 from cgsim.mapping.trajectory import MappedTrajectory
@@ -40,7 +40,7 @@ CONFIG = ModelConfig(
     score=ScoreConfig(n_channels=4, n_layers=1),
     sampler=SamplerConfig(n_evaluations=2, sigma_max=1.5, reject_beyond=6.0),
 )
-STATISTICS = Statistics(
+STATISTICS = Scales(
     timestep=10.0,
     frame_interval=5.0,
     length_scale=0.3,
@@ -88,7 +88,7 @@ def answers(simulator: Simulator) -> dict[str, list[float]]:
 
 def main() -> None:
     """Write ``checkpoint-v<version>.safetensors`` and ``.json``."""
-    simulator = Simulator(CONFIG, atom_types=("C", "H", "O"), statistics=STATISTICS)
+    simulator = Simulator(CONFIG, atom_types=("C", "H", "O"), scales=STATISTICS)
     with torch.no_grad():
         for parameter in simulator.parameters():
             parameter.zero_()

@@ -135,11 +135,11 @@ def periodic(trajectory: MappedTrajectory) -> MappedTrajectory:
 
 def cautious(simulator: Simulator) -> Simulator:
     """One of small steps, for which a skin pays."""
-    small = 0.04 * simulator.statistics.length_scale
+    small = 0.04 * simulator.scales.length_scale
     return Simulator(
         simulator.config,
         atom_types=simulator.atom_types,
-        statistics=replace(simulator.statistics, step_scale=small),
+        scales=replace(simulator.scales, step_scale=small),
     ).eval()
 
 
@@ -182,5 +182,5 @@ def test_roll_outs_are_those_without_a_skin(
 def test_no_list_where_steps_are_large() -> None:
     starts = [random_chain(20)]
     simulator = random_simulator(starts)
-    assert skin_width(simulator.statistics.step_scale, cutoff=simulator.cutoff) == 0
+    assert skin_width(simulator.scales.step_scale, cutoff=simulator.cutoff) == 0
     assert all(state.skin_list is None for state in states(simulator, starts, 2))
