@@ -20,7 +20,7 @@ class LinearPropagator(Propagator):
     """A linear map of the last frames plus Gaussian noise, the same for x, y and z.
 
     ``x_{t+1} = Σ_l A_l x_{t-l} + e``, ``e ~ N(0, C)``; positions count from the centre of the
-    present frame.
+    current frame.
 
     Parameters
     ----------

@@ -126,7 +126,7 @@ def _windows(
         rows = window_rows(trajectory.n_frames, n_history=n_history, stride=stride)
     except ValueError as error:
         raise ValueError(f"{trajectory.name}: {error}") from error
-    return parted(trajectory.at(rows[::stride], present=-2))
+    return parted(trajectory.at(rows[::stride], current=-2))
 
 
 def _linear(regression: Regression) -> Fit:

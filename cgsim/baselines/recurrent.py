@@ -91,7 +91,7 @@ class RecurrentPropagator(Propagator):
         return seen[:, :, -1] + mean.reshape(*shape, 3) + spread.reshape(*shape, 1) * noise
 
     def series(self, history: Tensor) -> Tensor:
-        """Scaled series [n_windows * n_beads, n_frames, 3] about the present centre."""
+        """Scaled series [n_windows * n_beads, n_frames, 3] about the current centre."""
         centre = history[:, :, -1].mean(dim=1)[:, None, None]
         return ((history - centre) / self.position_scale).flatten(0, 1)
 
@@ -201,7 +201,7 @@ def _batch(
     n_windows = max(1, min(config.batch_size, CHUNK) // trajectory.n_beads)
     first = random.integers(trajectory.n_frames - config.history * stride, size=n_windows)
     rows = first[:, None] + stride * np.arange(config.history + 1)
-    pos = torch.as_tensor(trajectory.at(rows, present=-2), dtype=torch.float32)
+    pos = torch.as_tensor(trajectory.at(rows, current=-2), dtype=torch.float32)
     frames = pos.transpose(1, 2)
     return frames[:, :, :-1], frames[:, :, -1] - frames[:, :, -2]
 

@@ -15,7 +15,7 @@ def cut_windows(
     pos
         [n_frames, n_beads, 3], nm, unwrapped.
     n_history
-        Past frames of a window, the present one included.
+        Past frames of a window, the current one included.
     stride
         Frames per step.
 
@@ -108,18 +108,18 @@ def vector_autoregression(
 ) -> LinearPropagator:
     """Least-squares VAR(k) over the beads, with the covariance of its residuals (unbiased).
 
-    Regresses displacements on the centred present frame and the k − 1 steps before it, without
+    Regresses displacements on the centred current frame and the k − 1 steps before it, without
     intercept: the general linear map that commutes with rotations and shifts (Lütkepohl, New
     Introduction to Multiple Time Series Analysis, 2005, section 3.2).
 
     Parameters
     ----------
     history
-        [n_windows, n_beads, k, 3], nm, the present frame last.
+        [n_windows, n_beads, k, 3], nm, the current frame last.
     next_pos
         [n_windows, n_beads, 3], nm.
     timestep
-        From the present frame to the next, ps.
+        From the current frame to the next, ps.
 
     Raises
     ------
@@ -133,13 +133,13 @@ def vector_autoregression(
             f"{n_windows} windows cannot determine {n_frames} × {n_beads} coefficients per bead; "
             f"give more than {n_frames * n_beads // 3}"
         )
-    present = history[:, :, -1]
+    current = history[:, :, -1]
     steps = np.diff(history, axis=2)[:, :, ::-1]
-    centred = present - present.mean(axis=1, keepdims=True)
+    centred = current - current.mean(axis=1, keepdims=True)
     features = np.concatenate(
         [_rows(centred), *(_rows(steps[:, :, lag]) for lag in range(n_frames - 1))], axis=1
     )
-    target = _rows(next_pos - present)
+    target = _rows(next_pos - current)
     solution, _, rank, _ = np.linalg.lstsq(features, target)
     residual = target - features @ solution
     drift, *of_steps = solution.T.reshape(n_beads, n_frames, n_beads).swapaxes(0, 1)

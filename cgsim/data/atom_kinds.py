@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Environments(NamedTuple):
+class AtomKinds(NamedTuple):
     """The atom graph with all atoms of one kind made one.
 
     After ``n_bonds`` rounds of message passing every atom has the value of its kind, as its kind
@@ -27,7 +27,7 @@ class Environments(NamedTuple):
     edge_index: np.ndarray
 
 
-def environments(atom_type: np.ndarray, bonds: np.ndarray, *, n_bonds: int) -> Environments:
+def atom_kinds(atom_type: np.ndarray, bonds: np.ndarray, *, n_bonds: int) -> AtomKinds:
     """Tell atoms apart by their types and bonds, up to ``n_bonds`` bonds away.
 
     Parameters
@@ -51,4 +51,4 @@ def environments(atom_type: np.ndarray, bonds: np.ndarray, *, n_bonds: int) -> E
     is_first[first] = True
     into = is_first[destination]
     edges = kind[np.stack([source[into], destination[into]])]
-    return Environments(kind, first, edges[:, np.lexsort(edges)])
+    return AtomKinds(kind, first, edges[:, np.lexsort(edges)])

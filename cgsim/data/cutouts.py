@@ -86,10 +86,10 @@ class CutoutDataset(torch.utils.data.Dataset):
     def _cut(self, picked: Picked, middle: int) -> Picked:
         """One window of a whole system, cut out around a bead."""
         (graph,), _, ((frames, cell),) = picked
-        present = frames[0, -2].double().numpy()
+        current = frames[0, -2].double().numpy()
         box = None if cell is None else cell[0].double().numpy()
         beads, core = surroundings(
-            present, box, middle=middle, n_beads=self.n_beads, shell=self.shell
+            current, box, middle=middle, n_beads=self.n_beads, shell=self.shell
         )
         part = frames[:, :, beads]
         part = part - part[:, -2:-1].mean(dim=2, keepdim=True)

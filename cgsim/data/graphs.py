@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from cgsim.data.atom_kinds import environments
+from cgsim.data.atom_kinds import atom_kinds
 from cgsim.mapping import ideal_distances
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.nn.graph.neighbours import COMPLETE_LIMIT, Topology, complete_pairs, topological_pairs
@@ -27,7 +27,7 @@ class CGData(Data):
     Attributes
     ----------
     pos : [n, k, 3]
-        The k past frames, the present one last, nm.
+        The k past frames, the current one last, nm.
     next_pos : [n, 3]
         The frame to predict, nm.
     mass : [n]
@@ -119,7 +119,7 @@ class SystemGraph:
         bonded = hop > 0
         reach[bonded] = ideal_distances(system.atom_bonds, system.bead_index, pairs[:, bonded])
         codes = np.array([code[name] for name in system.atom_type])
-        kinds = environments(codes, system.atom_bonds, n_bonds=n_bonds)
+        kinds = atom_kinds(codes, system.atom_bonds, n_bonds=n_bonds)
         return cls(
             mass=torch.as_tensor(system.bead_mass, dtype=torch.float32),
             chirality=torch.as_tensor(

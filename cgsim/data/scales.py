@@ -86,7 +86,7 @@ def measure(
             )
         n_frames = min(n_samples, n_starts, max(2, LARGEST_SAMPLE // trajectory.n_beads))
         rows = np.unique(np.linspace(0, n_starts - 1, n_frames).astype(int))
-        pairs = trajectory.at(rows[:, None] + [0, stride], present=0)
+        pairs = trajectory.at(rows[:, None] + [0, stride], current=0)
         now, later = pairs[:, 0], pairs[:, 1]
         first, second = trajectory.edge_index
         bonds.append(np.linalg.norm(now[:, first] - now[:, second], axis=2).mean(axis=0))

@@ -106,20 +106,20 @@ class WindowDataset(torch.utils.data.Dataset):
         order = np.sort(indices)
         owner = np.searchsorted(self.starts, order, side="right") - 1
         owners, first = np.unique(owner, return_index=True)
-        present = np.split(order - self.starts[owner] + self.first, first[1:])
-        windows = [self._windows(*own) for own in zip(owners, present, strict=True)]
-        return [self.graphs[k] for k in owners], [len(rows) for rows in present], windows
+        current = np.split(order - self.starts[owner] + self.first, first[1:])
+        windows = [self._windows(*own) for own in zip(owners, current, strict=True)]
+        return [self.graphs[k] for k in owners], [len(rows) for rows in current], windows
 
     def draw(self, random: np.random.Generator, n_windows: int) -> np.ndarray:
         """Indices of random windows, with replacement."""
         return random.integers(len(self), size=n_windows)
 
-    def _windows(self, which: int, present: np.ndarray) -> tuple[Tensor, Tensor | None]:
-        """Positions [w, k + 1, n, 3] centred on the present frame, and cells [w, 3, 3]."""
-        pos = self.trajectories[which].at(present[:, None] + self.offsets, present=-2)
+    def _windows(self, which: int, current: np.ndarray) -> tuple[Tensor, Tensor | None]:
+        """Positions [w, k + 1, n, 3] centred on the current frame, and cells [w, 3, 3]."""
+        pos = self.trajectories[which].at(current[:, None] + self.offsets, current=-2)
         pos = pos - pos[:, -2:-1].sum(axis=2, keepdims=True) / pos.shape[2]
         cell = self.trajectories[which].cell
-        cells = None if cell is None else torch.as_tensor(cell[present]).float()
+        cells = None if cell is None else torch.as_tensor(cell[current]).float()
         return torch.from_numpy(pos.astype(np.float32)), cells
 
 

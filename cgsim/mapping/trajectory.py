@@ -69,12 +69,12 @@ class MappedTrajectory:
         """Number of frames."""
         return len(self.pos)
 
-    def at(self, rows: np.ndarray, *, present: int = -1) -> np.ndarray:
+    def at(self, rows: np.ndarray, *, current: int = -1) -> np.ndarray:
         """Windows [..., k, n_beads, 3] of k frames; without rigid motion superposed on one, nm."""
         pos = np.asarray(self.pos[rows], dtype=np.float64)
         if self.recipe.get("rigid_motion", True):
             return pos
-        return superposed(pos, pos[..., present, :, :][..., None, :, :], self.bead_mass)
+        return superposed(pos, pos[..., current, :, :][..., None, :, :], self.bead_mass)
 
     def frames(self, start: int, stop: int) -> "MappedTrajectory":
         """The same system, frames ``start`` to ``stop`` (exclusive), without copying."""

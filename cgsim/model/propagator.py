@@ -19,7 +19,7 @@ class Propagator(ABC):
     timestep
         Of a step, ps.
     history
-        Frames that a step sees, the present one included.
+        Frames that a step sees, the current one included.
     length_scale
         Mean length of the bead bonds, nm: a bond ten times as long is an explosion. Infinite where
         it is not known; then only beads that are not finite or far out stop a roll-out.
@@ -39,7 +39,7 @@ class Propagator(ABC):
         Parameters
         ----------
         history
-            [n_systems, n_beads, n_frames, 3], nm, unwrapped, the present frame last.
+            [n_systems, n_beads, n_frames, 3], nm, unwrapped, the current frame last.
         random
             Source of all randomness: what a step draws may depend on nothing else, so that a
             roll-out can be repeated and continued.
@@ -67,7 +67,7 @@ class Propagator(ABC):
         Parameters
         ----------
         history
-            [n_windows, n_beads, n_frames, 3], nm, the present frame last.
+            [n_windows, n_beads, n_frames, 3], nm, the current frame last.
 
         Returns
         -------

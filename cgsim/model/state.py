@@ -17,7 +17,7 @@ class State:
     Attributes
     ----------
     pos : [n, k, 3]
-        The k last frames, the present one last, nm (float64: systems may diffuse far from the
+        The k last frames, the current one last, nm (float64: systems may diffuse far from the
         origin).
     embedding : [n, n_channels]
         Bead embedding, constant in time.
@@ -82,7 +82,7 @@ class State:
 
 
 def centred(pos: Tensor, layout: Layout) -> Tensor:
-    """History [n, k, 3] with every system's present centre at the origin."""
+    """History [n, k, 3] with every system's current centre at the origin."""
     total = layout.padded(pos[:, -1]).sum(dim=1)
     centre = total / layout.counts[:, None]
     return pos - centre[layout.batch][:, None]

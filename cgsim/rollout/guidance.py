@@ -1,10 +1,10 @@
-"""GUIDANCE: how strongly steps are bound to the present, told by molecules whose MD is known.
+"""GUIDANCE: how strongly steps follow the current frame, tuned on molecules whose MD is known.
 
-A network that has not learnt all that the present says of the future forgets too fast, and so all
-slow motions of its roll-outs are too fast; `cgsim.model.score.denoiser.Denoiser` says what guidance
-does about it. How much it takes is a property of the network: it is measured on molecules whose
-slowest implied timescale is known of MD, long enough to tell it, best such as the network was not
-trained with: guidance cannot make up for what it has not learnt of others.
+A network that has not learnt all that the current frame says of the next forgets too fast, and so
+all slow motions of its roll-outs are too fast; `cgsim.model.score.denoiser.Denoiser` says what
+guidance does about it. How much it takes is a property of the network: it is measured on molecules
+whose slowest implied timescale is known of MD, long enough to tell it, best such as the network was
+not trained with: guidance cannot make up for what it has not learnt of others.
 """
 
 from collections.abc import Sequence

@@ -25,7 +25,7 @@ class OneStep:
     name
         Of the molecule.
     history : [n_windows, n_beads, k, 3]
-        The present frame last.
+        The current frame last.
     observed : [n_windows, n_beads, 3]
         The frame that followed.
     samples : [n_samples, n_windows, n_beads, 3]
@@ -111,7 +111,7 @@ def _sample(
     bar: tqdm,
 ) -> OneStep:
     """All windows of a trajectory in one batch, stepped anew from the same state."""
-    frames = trajectory.at(rows, present=-2)
+    frames = trajectory.at(rows, current=-2)
     windows = [_window(simulator, trajectory, own) for own in rows[:, :-1]]
     device = next(simulator.parameters()).device
     state = simulator.start(start_batch(simulator, windows).to(device), generator)

@@ -60,7 +60,7 @@ def map_structure(
 
 
 def history_of(simulator: Simulator | Propagator) -> int:
-    """Frames that a step sees, the present one included."""
+    """Frames that a step sees, the current one included."""
     return simulator.history if isinstance(simulator, Propagator) else simulator.config.history
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cgsim.config import EmbeddingConfig
-from cgsim.data.atom_kinds import environments
+from cgsim.data.atom_kinds import atom_kinds
 from cgsim.model.embedding import GraphEmbedding
 
 CHAIN = np.stack([np.arange(11), np.arange(1, 12)])
@@ -29,7 +29,7 @@ def test_every_atom_is_embedded_as_its_kind(seed: int, n_layers: int) -> None:
     bead = np.arange(60) // 4
     torch.manual_seed(0)
     network = GraphEmbedding(2, EmbeddingConfig(n_channels=8, n_layers=n_layers)).double()
-    found = environments(types, bonds, n_bonds=n_layers)
+    found = atom_kinds(types, bonds, n_bonds=n_layers)
     assert len(found.first) < 60
     both = np.concatenate([bonds, bonds[::-1]], axis=1)
     inputs = [
@@ -50,7 +50,7 @@ def test_every_atom_is_embedded_as_its_kind(seed: int, n_layers: int) -> None:
 
 def test_kinds_of_a_chain_are_distances_from_its_ends() -> None:
     types = np.zeros(12, dtype=np.int64)
-    kinds = [environments(types, CHAIN, n_bonds=n).atom_kind for n in range(4)]
+    kinds = [atom_kinds(types, CHAIN, n_bonds=n).atom_kind for n in range(4)]
     distance = np.minimum(np.arange(12), np.arange(12)[::-1])
     for n_bonds, kind in enumerate(kinds):
         expected = np.minimum(distance, n_bonds)
@@ -60,7 +60,7 @@ def test_kinds_of_a_chain_are_distances_from_its_ends() -> None:
 
 def test_each_kind_receives_what_its_first_atom_does() -> None:
     types, bonds = random_atoms(7)
-    found = environments(types, bonds, n_bonds=2)
+    found = atom_kinds(types, bonds, n_bonds=2)
     source, destination = np.concatenate([bonds, bonds[::-1]], axis=1)
     assert (np.diff(found.edge_index[1]) >= 0).all()
     for kind, atom in enumerate(found.first):
@@ -70,7 +70,7 @@ def test_each_kind_receives_what_its_first_atom_does() -> None:
 
 
 def test_atoms_without_bonds() -> None:
-    found = environments(np.array([1, 0, 1]), np.zeros((2, 0), dtype=np.int64), n_bonds=3)
+    found = atom_kinds(np.array([1, 0, 1]), np.zeros((2, 0), dtype=np.int64), n_bonds=3)
     assert found.atom_kind.tolist() == [1, 0, 1]
     assert found.first.tolist() == [1, 0]
     assert found.edge_index.shape == (2, 0)

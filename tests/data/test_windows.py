@@ -50,7 +50,7 @@ def test_frames_of_every_window(history: int, stride: int) -> None:
         window = dataset[index]
         assert window.pos.shape == (3, history, 3)
         assert window.next_pos.shape == (3, 3)
-        past = stride * torch.arange(-(history - 1), 1.0)  # relative to the present frame
+        past = stride * torch.arange(-(history - 1), 1.0)  # relative to the current frame
         torch.testing.assert_close(window.pos[:, :, 0], past.expand(3, -1))
         torch.testing.assert_close(window.next_pos[:, 0], torch.full((3,), float(stride)))
 
@@ -241,7 +241,7 @@ def test_windows_without_rigid_motion_are_superposed_on_their_present() -> None:
     rows = np.array([[0, 3, 6], [2, 5, 8]])
     np.testing.assert_array_equal(chain.at(rows), chain.pos[rows])
     still = replace(chain, recipe=chain.recipe | {"rigid_motion": False})
-    found = still.at(rows, present=1)
+    found = still.at(rows, current=1)
     for frames, before in zip(found, chain.pos[rows].astype(float), strict=True):
         assert np.abs(np.einsum("n,knc->kc", chain.bead_mass, frames)).max() < 1e-9
         for frame, original in zip(frames, before, strict=True):
@@ -251,6 +251,6 @@ def test_windows_without_rigid_motion_are_superposed_on_their_present() -> None:
     dataset = random_simulator([still]).windows([still])
     batch = dataset[4]
     pos = torch.cat([batch.pos, batch.next_pos[:, None]], dim=1).numpy().swapaxes(0, 1)
-    expected = still.at(4 + dataset.first + dataset.offsets, present=-2)
+    expected = still.at(4 + dataset.first + dataset.offsets, current=-2)
     expected = expected - expected[-2].mean(axis=0)
     np.testing.assert_allclose(pos, expected, atol=1e-6)

@@ -17,7 +17,7 @@ def velocity_from_history(history: Tensor, timestep: float | Tensor) -> Tensor:
     Parameters
     ----------
     history : [n, k, 3]
-        The k past frames, the present one last, nm.
+        The k past frames, the current one last, nm.
     timestep
         Delta, ps.
 

@@ -191,16 +191,16 @@ class Noise(nn.Module, ABC):
         """
 
 
-def is_plausible(field: GaussianField, deviation: Tensor, farthest: float) -> Tensor:
+def is_plausible(field: GaussianField, deviation: Tensor, reject_beyond: float) -> Tensor:
     """Whether a deviation from the mean [n, 3] may come from such a Gaussian [n_graphs].
 
     ``d^T P d`` of 3 n degrees of freedom has the mean 3 n and the variance 6 n; farther out than
-    ``farthest`` standard deviations, or not a number, is implausible. Half the mean is not
+    ``reject_beyond`` standard deviations, or not a number, is implausible. Half the mean is not
     far, however: of 10^5 beads six standard deviations are 1.5 % of it, and what a refinement is
     for is to differ from the Gaussian.
     """
     n_degrees = 3 * field.counts.to(deviation)
-    excess = farthest * (2 * n_degrees).sqrt()
+    excess = reject_beyond * (2 * n_degrees).sqrt()
     return field.squared_norm(deviation) <= n_degrees + excess.clamp(
         min=SMALLEST_EXCESS * n_degrees
     )

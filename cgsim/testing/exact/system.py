@@ -48,7 +48,7 @@ class ExactSystem(ABC):
         Parameters
         ----------
         history : [..., k, n_beads, 3]
-            Positions, nm, the present ones last.
+            Positions, nm, the current ones last.
         next_pos : [..., n_beads, 3]
             Positions one step later, nm.
         timestep
