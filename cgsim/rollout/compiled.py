@@ -183,16 +183,8 @@ def compiled_step(simulator: Simulator, state: State) -> CompiledStep:
 
 
 def fastest_options(device: torch.device) -> dict[str, Any]:
-    """What the compiler does beyond the usual: a CUDA graph, or large products by oneDNN."""
-    if device.type == "cuda":
-        return {"triton.cudagraphs": True}
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
-        return {}
-    try:
-        from cgsim.hardware.onednn import ByOneDNN  # loads the compiler, which takes a second
-    except ImportError:  # a PyTorch whose compiler has other insides
-        return {}
-    return {"post_grad_custom_post_pass": ByOneDNN()}
+    """What the compiler does beyond the usual: on a GPU, one CUDA graph for the whole step."""
+    return {"triton.cudagraphs": True} if device.type == "cuda" else {}
 
 
 @torch.no_grad()

@@ -13,7 +13,6 @@ import pytest
 import torch
 from safetensors import safe_open
 
-import cgsim.hardware.onednn
 import cgsim.rollout.compiled
 from cgsim.config import SamplerConfig, ScoreConfig
 from cgsim.data.scales import measure
@@ -78,7 +77,6 @@ def frames(file: Path) -> np.ndarray:
 def test_a_compiled_roll_out_is_the_eager_one_and_restarts_exactly(
     simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cgsim.hardware.onednn, "SMALLEST", 0)  # products as of many large systems
     with monkeypatch.context() as patch:
         patch.setattr(cgsim.rollout.compiled, "WORTH", 0.0)
         whole = simulate(simulator, CHAIN, 9, n_replicas=2, output=tmp_path / "whole/*.dcd")
