@@ -10,12 +10,12 @@ import mdtraj
 import numpy as np
 from mdtraj.core.element import virtual
 
+from cgsim.io.errors import missing_package
 from cgsim.io.files import (
     existing_file,
     file_extension,
     file_stem,
     is_positive,
-    missing_package,
     read_sidecar,
 )
 from cgsim.io.psf import VIRTUAL_TYPE, read_psf_atoms
@@ -40,6 +40,9 @@ class Molecule:
         ``[2, n_bonds]`` int64, each bond once with ``i < j``, sorted.
     topology
         The MDTraj topology, for names, residues and chains.
+    cell_angles
+        Degrees; of the periodic cell that the topology file tells, for trajectories that store
+        lengths of cells alone (AMBER mdcrd).
     """
 
     name: str
@@ -47,6 +50,7 @@ class Molecule:
     atom_mass: np.ndarray
     bond_index: np.ndarray
     topology: mdtraj.Topology
+    cell_angles: tuple[float, float, float] | None = None
 
     @property
     def n_atoms(self) -> int:

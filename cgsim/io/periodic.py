@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+from cgsim.io.frames import standard_vectors
 from cgsim.io.molecule import Molecule
 
 MAX_CELLS = 1e8
@@ -105,16 +106,7 @@ def cell_vectors(trajectory: mdtraj.Trajectory) -> np.ndarray:
 
     (Those of MDTraj are float32.)
     """
-    lengths = trajectory.unitcell_lengths.astype(np.float64)
-    cosine = np.cos(np.radians(trajectory.unitcell_angles.astype(np.float64)))
-    cosine[np.abs(cosine) < 1e-8] = 0  # right angles
-    bc, ac, ab = cosine.T
-    unit = np.zeros((len(lengths), 3, 3))
-    unit[:, 0, 0] = 1
-    unit[:, 1, 0], unit[:, 1, 1] = ab, np.sqrt(1 - ab**2)
-    unit[:, 2, 0], unit[:, 2, 1] = ac, (bc - ab * ac) / unit[:, 1, 1]
-    unit[:, 2, 2] = np.sqrt(1 - (unit[:, 2, :2] ** 2).sum(axis=1))
-    return unit * lengths[:, :, None]
+    return standard_vectors(trajectory.unitcell_lengths, trajectory.unitcell_angles)
 
 
 def unwrap(trajectory: mdtraj.Trajectory, molecule: Molecule) -> np.ndarray:
