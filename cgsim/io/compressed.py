@@ -51,7 +51,7 @@ def plain(path: Path) -> Iterator[Path]:
 def _decompress(path: Path, copy: Path) -> None:
     with _OPENERS[path.suffix.lower()](path, "rb") as packed, open(copy, "wb") as file:
         try:
-            while block := packed.read(_BLOCK):
+            while block := packed.read1(_BLOCK):  # read() loses what came before the cut
                 file.write(cast(bytes, block))
         except EOFError:
             pass  # cut off: said by the reader of the copy

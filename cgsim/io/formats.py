@@ -99,12 +99,17 @@ def read_frames(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
 
 
 def stored_times(path: Path) -> np.ndarray | None:
-    """Return the times in ps of all frames or of the first two, None where they are not known."""
+    """Return the times in ps of all frames or of the first two; None where they are not known.
+
+    Times that are all the same are not known: programs write zeros for want of better.
+    """
     row = format_of(path)
     if row.unpacks:
-        return row.times(path)
-    with plain(path) as unpacked:
-        return row.times(unpacked)
+        time = row.times(path)
+    else:
+        with plain(path) as unpacked:
+            time = row.times(unpacked)
+    return None if time is None or (len(time) > 1 and np.ptp(time) == 0) else time
 
 
 def n_atoms_of(path: Path) -> int | None:

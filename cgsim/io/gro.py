@@ -11,6 +11,7 @@ from cgsim.io.text import TextFile, TextFrame, first_times, read_fixed
 
 _NAMES = 20  # columns before the positions
 _TIME = re.compile(r"\bt=\s*([-+.\deE]+)")
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d{5}(?=[-+\d])|\.\d*)?")  # large boxes have no blanks between
 _BOX_ORDER = [0, 3, 4, 5, 1, 6, 7, 8, 2]  # xx yy zz xy xz yx yz zx zy, as a matrix
 
 
@@ -33,18 +34,17 @@ def read_gro_frame(file: TextFile, n_atoms: int) -> TextFrame | None:
 
 
 def gro_times(path: Path) -> np.ndarray | None:
-    """Return the times in ps of the first two frames; None if titles have none, or all one."""
+    """Return the times in ps of the first two frames; None if titles have none."""
     with reader_errors(path), open_text(path) as file:
         next(file, "")
         words = next(file, "").split()
     if not words or not words[0].isdigit():
         return None  # said when the frames are read
-    times = first_times(path, read_gro_frame, int(words[0]))
-    return None if times is None or len(times) == 2 and times[0] == times[1] else times
+    return first_times(path, read_gro_frame, int(words[0]))
 
 
 def _box(line: str) -> np.ndarray:
-    numbers = [float(word) for word in line.split()]
+    numbers = [float(word) for word in _NUMBER.findall(line)]
     if len(numbers) not in (3, 9):
         raise ValueError(f"the box must have three or nine numbers, not {line.strip()!r}")
     return np.array(numbers + [0.0] * (9 - len(numbers)))[_BOX_ORDER].reshape(3, 3)

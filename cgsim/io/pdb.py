@@ -29,6 +29,20 @@ class _Models:
     cells: list[np.ndarray | None] = field(default_factory=list)
     start: list[int] = field(default_factory=list)  # first line of each
     is_closed: bool = True
+    is_readable: bool = True  # to its end; a compressed file may not be
+
+    def add(self, n_atoms: int, cell: np.ndarray | None, start: int) -> None:
+        """Note one more model."""
+        self.n_atoms.append(n_atoms)
+        self.cells.append(cell)
+        self.start.append(start)
+
+    @property
+    def n_whole(self) -> int:
+        """Models that are complete: a last one without an end, and with fewer atoms, is not."""
+        n = len(self.n_atoms)
+        has_fewer = n > 1 and self.n_atoms[-1] < self.n_atoms[0]
+        return n - int(not self.is_closed and (has_fewer or not self.is_readable))
 
 
 def read_pdb(path: Path, topology: mdtraj.Topology, chunk: int) -> Iterator[Frames]:
@@ -41,9 +55,10 @@ def read_pdb(path: Path, topology: mdtraj.Topology, chunk: int) -> Iterator[Fram
     """
     with reader_errors(path):
         models = _scan(path)
-    is_cut = not models.is_closed and len(models.n_atoms) > 1
-    is_cut = is_cut and models.n_atoms[-1] < models.n_atoms[0]
-    n_models = len(models.n_atoms) - is_cut
+    n_models = models.n_whole
+    is_cut = n_models < len(models.n_atoms)
+    if n_models == 0:
+        raise TruncatedError(path, 0) if is_cut else ValueError(f"{path}: there are no atoms")
     trajectory = _load_first(path, models.start[n_models]) if is_cut else _load(path)
     cells = [*models.cells, *models.cells[-1:] * trajectory.n_frames][: trajectory.n_frames]
     for start in range(0, trajectory.n_frames, chunk):
@@ -73,25 +88,28 @@ def _scan(path: Path) -> _Models:
     models = _Models()
     cell: np.ndarray | None = None
     n_atoms = start = 0
-    with open_text(path) as file:
-        for number, line in enumerate(file):
-            if line.startswith(("ATOM  ", "HETATM")):
-                n_atoms += 1
-            elif line.startswith("CRYST1"):
-                cell = _cell(line)
-            elif line.startswith("MODEL ") and n_atoms == 0:
-                start = number
-            elif line.startswith("END") and n_atoms:  # ENDMDL, or END of one frame of VMD
-                models.n_atoms.append(n_atoms)
-                models.cells.append(cell)
-                models.start.append(start)
-                n_atoms, start = 0, number + 1
+    for number, line in enumerate(_lines(path, models)):
+        if line.startswith(("ATOM  ", "HETATM")):
+            n_atoms += 1
+        elif line.startswith("CRYST1"):
+            cell = _cell(line)
+        elif line.startswith("MODEL ") and n_atoms == 0:
+            start = number
+        elif line.startswith("END") and n_atoms:  # ENDMDL, or END of one frame of VMD
+            models.add(n_atoms, cell, start)
+            n_atoms, start = 0, number + 1
     if n_atoms:
         models.is_closed = False
-        models.n_atoms.append(n_atoms)
-        models.cells.append(cell)
-        models.start.append(start)
+        models.add(n_atoms, cell, start)
     return models
+
+
+def _lines(path: Path, models: _Models) -> Iterator[str]:
+    with open_text(path) as file:
+        try:
+            yield from file
+        except EOFError:  # a compressed file that is cut off
+            models.is_readable = False
 
 
 def _cell(line: str) -> np.ndarray:

@@ -19,6 +19,7 @@ class TextFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.is_first = True  # no frame was read yet
         self._file = open_text(path)
         self._waiting: str | None = None  # a line that was looked at
 
@@ -48,11 +49,16 @@ class TextFile:
         return line
 
     def lines(self, n: int) -> list[str]:
-        """Take the next `n` lines; the last of the file must not end inside a number."""
+        """Take the next `n` lines; the last of the file must not end inside a number.
+
+        A last line without an end is whole if it has as many decimals as all others. Where these
+        differ it cannot be told: then it counts as whole in the first frame, which may be all.
+        """
         lines = [self.line() for _ in range(n)]
-        if len(lines) > 1 and not lines[-1].endswith("\n"):
-            cut, whole = (_n_decimals(line) for line in (lines[-1], lines[-2]))
-            if cut < whole:
+        if lines and not lines[-1].endswith("\n"):
+            others = {_n_decimals(line) for line in lines[:-1]}
+            is_whole = _n_decimals(lines[-1]) in others if len(others) == 1 else self.is_first
+            if not is_whole:
                 raise EOFError
         return lines
 
@@ -127,6 +133,7 @@ def read_text(path: Path, read_frame: ReadFrame, n_atoms: int, chunk: int) -> It
             if frame is None:
                 break
             n_read += 1
+            file.is_first = False
             if frames and not _are_alike(frames[-1], frame):
                 yield from _joined(frames)
                 frames = []

@@ -265,8 +265,12 @@ def test_mistakes_in_the_trajectory_are_named(
     with pytest.raises(FileNotFoundError, match=r"none\.xtc"):
         map_to_folder(tmp_path / "none.xtc", molecule, mapping, folder=tmp_path / "x.cg")
     file = write_xtc(tmp_path / "run.xtc", molecule)
-    file.write_bytes(file.read_bytes()[:-30])
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace((1995).to_bytes(4, "big"), bytes(4)))
     with pytest.raises(ValueError, match=r"run\.xtc"):
+        map_to_folder(file, molecule, mapping, folder=tmp_path / "x.cg")
+    file.write_bytes(whole[:30])
+    with pytest.raises(ValueError, match=r"run\.xtc: frame 0 is cut off"):
         map_to_folder(file, molecule, mapping, folder=tmp_path / "x.cg")
     assert [path.name for path in tmp_path.iterdir()] == ["run.xtc"]
 
