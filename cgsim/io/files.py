@@ -164,7 +164,19 @@ def read_sidecar(file: str | Path) -> dict[str, Any]:
         if value is not None and not is_positive(value):
             raise ValueError(f"{path}: {key!r} must be a positive number of {unit}: {value!r}")
     _check_masses(path, data.get("masses"))
+    _check_elements(path, data.get("elements"))
+    if data.get("bonds", "standard") not in ("standard", "chain"):
+        raise ValueError(f"{path}: 'bonds' must be 'standard' or 'chain', not {data['bonds']!r}")
     return data
+
+
+def _check_elements(path: Path, elements: object) -> None:
+    if elements is None:
+        return
+    if not isinstance(elements, dict) or not all(isinstance(s, str) for s in elements.values()):
+        raise ValueError(
+            f"{path}: 'elements' must be an object of element symbols by atom name: {elements!r}"
+        )
 
 
 def _check_masses(path: Path, masses: object) -> None:
