@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from cgsim.cli.reading import Reading
+
 
 def map_(
     topology: Path,
@@ -12,8 +14,8 @@ def map_(
     method: Literal["metis", "residues", "calpha", "backbone-sidechain", "atoms", "user"] = "metis",
     atoms_per_bead: float = 10.0,
     assignment: Path | None = None,
-    frame_interval: float | None = None,
     without_rigid_motion: bool = False,
+    reading: Reading = Reading(),  # noqa: B008
 ) -> None:
     """Map atoms to beads: one folder NAME.cg per trajectory.
 
@@ -32,15 +34,14 @@ def map_(
             assignment.
         atoms_per_bead: For metis.
         assignment: For user: a JSON file of the bead of each atom, or of the atoms of each bead.
-        frame_interval: Time between frames, ps; only for formats that store no times (DCD).
         without_rigid_motion: Superpose every frame on the one before, so that diffusion and
             tumbling of one small free molecule are not learnt.
+        reading: What the files leave open.
     """
-    from cgsim.io import load_molecule
     from cgsim.mapping import build_mapping, map_user
     from cgsim.mapping.store import map_to_folder
 
-    molecule = load_molecule(topology)
+    molecule = reading.molecule(topology)
     if method == "user":
         if assignment is None:
             raise ValueError("--method user needs --assignment FILE.json")
@@ -55,7 +56,12 @@ def map_(
     for file in trajectories:
         folder = output / f"{file.stem}.cg"
         mapped = map_to_folder(
-            file, molecule, mapping, folder=folder, frame_interval=frame_interval
+            file,
+            molecule,
+            mapping,
+            folder=folder,
+            frame_interval=reading.frame_interval,
+            allow_long_bonds=reading.allow_long_bonds,
         )
         print(
             f"{folder}: {mapped.n_frames} frames of {mapped.n_beads} beads, "

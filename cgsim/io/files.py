@@ -162,6 +162,9 @@ def read_sidecar(file: str | Path) -> dict[str, Any]:
             raise ValueError(f"{path}: {key!r} must be a positive number of {unit}: {value!r}")
     _check_masses(path, data.get("masses"))
     _check_about_format(path, data)
+    _check_elements(path, data.get("elements"))
+    if data.get("bonds", "standard") not in ("standard", "chain"):
+        raise ValueError(f"{path}: 'bonds' must be 'standard' or 'chain', not {data['bonds']!r}")
     return data
 
 
@@ -180,6 +183,15 @@ def _check_about_format(path: Path, data: Mapping[str, Any]) -> None:
     style = data.get("lammps_units")
     if style is not None and not isinstance(style, str):
         raise ValueError(f"{path}: 'lammps_units' must be a name such as \"real\": {style!r}")
+
+
+def _check_elements(path: Path, elements: object) -> None:
+    if elements is None:
+        return
+    if not isinstance(elements, dict) or not all(isinstance(s, str) for s in elements.values()):
+        raise ValueError(
+            f"{path}: 'elements' must be an object of element symbols by atom name: {elements!r}"
+        )
 
 
 def _check_masses(path: Path, masses: object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import mdtraj
 import numpy as np
-from mdtraj.core.element import Element, virtual
+from mdtraj.core.element import Element
 
 from cgsim.io.errors import reader_errors
 from cgsim.io.frames import Cells, Frames, TruncatedError
@@ -131,11 +131,12 @@ def _add_atoms(topology: mdtraj.Topology, atoms: Any, elements: Any) -> None:
         topology.add_atom(str(names[row]), _element(str(elements[row])), residue)
 
 
-def _element(symbol: str) -> Element:
+def _element(symbol: str) -> Element | None:
+    """Return an element, None where the file states none."""
     try:
         return Element.getBySymbol(symbol.strip().capitalize())
     except KeyError:
-        return virtual
+        return None
 
 
 def _bonds(atoms: Any) -> list[tuple[int, int]]:

@@ -11,14 +11,15 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from cgsim.io import Molecule
 from cgsim.io.files import is_positive
-from cgsim.mapping.bead_mapping import Mapping, mapping_from_index
+from cgsim.mapping.bead_mapping import Mapping, atoms_of_sites, mapping_from_index
 
 
 def map_metis(molecule: Molecule, *, atoms_per_bead: float) -> Mapping:
     """Cluster the bond graph into beads of about `atoms_per_bead` atoms.
 
     Each bonded component is clustered on its own, into at least one bead. Every bead is connected
-    by bonds. Beads are numbered by their first atom, so along a chain. Deterministic.
+    by bonds; virtual sites go with their atom. Beads are numbered by their first atom, so along a
+    chain. Deterministic.
 
     Parameters
     ----------
@@ -47,6 +48,7 @@ def map_metis(molecule: Molecule, *, atoms_per_bead: float) -> Mapping:
         k = min(len(atoms), max(1, int(len(atoms) / atoms_per_bead + 0.5)))
         cluster[atoms] = n_clusters + (0 if k == 1 else partition(graph[atoms][:, atoms], k))
         n_clusters += k
+    cluster = cluster[atoms_of_sites(molecule)]
     recipe = {"method": "metis", "atoms_per_bead": atoms_per_bead}
     return mapping_from_index(molecule, _numbered_by_first(cluster), recipe=recipe)
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import numpy as np
-from mdtraj.core.element import carbon, hydrogen
-from mdtraj.core.topology import Residue
+from mdtraj.core.element import carbon, hydrogen, virtual
+from mdtraj.core.topology import Atom, Residue
 
 from cgsim.io import Molecule
 from cgsim.mapping.bead_mapping import Mapping, mapping_from_index, placed_at_atoms
@@ -73,7 +73,7 @@ def _site(residue: Residue) -> int:
     found = [
         atom.index
         for atom in residue.atoms
-        if atom.name in wanted and (atom.name != "CA" or atom.element is carbon)
+        if atom.name in wanted and (atom.name != "CA" or _is_calpha(atom))
     ]
     if len(found) == 1:
         return int(found[0])
@@ -87,6 +87,11 @@ def _site(residue: Residue) -> int:
         "(for example with PDBFixer), remove it, if it is no amino acid, from topology and "
         "trajectory, or choose another mapping (residues, metis)"
     )
+
+
+def _is_calpha(atom: Atom) -> bool:
+    """Whether an atom called CA is a C-alpha (alone in its residue, a bead at it), no calcium."""
+    return atom.element is carbon or (atom.element is virtual and atom.residue.n_atoms == 1)
 
 
 def _check_backbone(residue: Residue) -> None:

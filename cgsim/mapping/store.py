@@ -20,6 +20,7 @@ from cgsim.io import (
     write_atomic_json,
 )
 from cgsim.mapping import Mapping, bead_chirality, bead_names, write_bead_structure
+from cgsim.mapping.sanity import SaneFrames
 from cgsim.mapping.superposition import Superposition
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.units import UNITS
@@ -35,6 +36,7 @@ def map_trajectory(
     mapping: Mapping,
     *,
     frame_interval: float | None = None,
+    allow_long_bonds: bool = False,
     name: str | None = None,
 ) -> MappedTrajectory:
     """Map a trajectory onto beads, in memory.
@@ -47,16 +49,19 @@ def map_trajectory(
         The atoms and their beads.
     frame_interval
         ps; needed only for formats without times (DCD) that have no JSON beside them.
+    allow_long_bonds
+        Whether bonds may be longer than chemical bonds can be.
     name
         Name of the system; the molecule's by default.
 
     Raises
     ------
     ValueError
-        Naming the file (and frame) that is empty, truncated, does not fit the molecule, or holds
-        NaN.
+        Naming the file (and frame) that is empty, truncated, does not fit the molecule, holds NaN
+        or impossible bonds.
     """
-    parts = list(_mapped_chunks(files, molecule, mapping, frame_interval))
+    sane = SaneFrames(files, molecule, allow_long_bonds=allow_long_bonds)
+    parts = list(_mapped_chunks(mapping, frame_interval, sane))
     return _system(files, molecule, mapping, frame_interval, name)(
         np.concatenate([pos for pos, _, _ in parts]),
         None if parts[0][1] is None else np.concatenate([cell for _, cell, _ in parts]),
@@ -71,6 +76,7 @@ def map_to_folder(
     *,
     folder: str | Path,
     frame_interval: float | None = None,
+    allow_long_bonds: bool = False,
     name: str | None = None,
 ) -> MappedTrajectory:
     """Map a trajectory of any length onto beads, chunk by chunk, into the folder ``NAME.cg``.
@@ -82,7 +88,8 @@ def map_to_folder(
     with _atomic_folder(folder) as partial:
         streams: dict[str, list[int]] = {}
         first, handed = np.empty((0, 3)), None
-        for pos, cell, chirality in _mapped_chunks(files, molecule, mapping, frame_interval):
+        sane = SaneFrames(files, molecule, allow_long_bonds=allow_long_bonds)
+        for pos, cell, chirality in _mapped_chunks(mapping, frame_interval, sane):
             first, handed = (first, handed) if streams else (pos[0], chirality)
             _append(partial, "pos", pos, streams)
             if cell is not None:
@@ -296,17 +303,21 @@ def _system(
 
 
 def _mapped_chunks(
-    files: Files, molecule: Molecule, mapping: Mapping, frame_interval: float | None
+    mapping: Mapping, frame_interval: float | None, sane: SaneFrames
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]:
     """Unwrapped bead positions [f, n, 3] float32 and cells [f, 3, 3], chunk by chunk.
 
     With them the handedness of the beads [n] in the first frame, None where no bead has any.
     """
+    molecule = sane.molecule
     unwrap = Unwrapper(molecule)
     superpose = None if mapping.keeps_rigid_motion else Superposition(mapping.bead_mass)
     chirality = None
-    for number, chunk in enumerate(iter_frames(files, molecule, frame_interval=frame_interval)):
+    for number, chunk in enumerate(
+        iter_frames(sane.files, molecule, frame_interval=frame_interval)
+    ):
         xyz, cell = unwrap(chunk), chunk.unitcell_vectors
+        sane(xyz)
         if number == 0:
             handed = bead_chirality(molecule, mapping, xyz[0])
             chirality = handed if handed.any() else None

@@ -1,0 +1,60 @@
+"""The table of topology formats that MDTraj does not read, or not rightly."""
+
+import re
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import mdtraj
+import numpy as np
+
+from cgsim.io.compressed import open_text
+from cgsim.io.errors import reader_errors
+from cgsim.io.files import file_extension
+from cgsim.io.hoomd import load_gsd
+from cgsim.io.lammps_data import load_lammps_data
+from cgsim.io.mdanalysis import load_mdanalysis
+
+Load = Callable[[Path], tuple[mdtraj.Topology, np.ndarray | None]]
+"""Returns atoms with the bonds of the file, and its masses ``[n_atoms]`` in Da, None without."""
+
+_OF_MDTRAJ = frozenset(
+    ".pdb .prmtop .parm7 .prm7 .psf .mol2 .hoomdxml .xml .gro .arc .cif .mmcif .pdbx .h5 .hdf5 .lh5"
+    " .gz".split()
+)
+_N_ATOMS = re.compile(r"\s*\d+\s+atoms\b")
+_HEADER = 40  # lines of a LAMMPS data file in which the number of atoms must stand
+
+
+TOPOLOGIES: dict[str, Load] = {
+    ".gsd": load_gsd,
+    **dict.fromkeys((".data", ".lmp", ".lammps"), load_lammps_data),
+    **dict.fromkeys((".tpr", ".itp", ".dms", ".mmtf"), load_mdanalysis),
+    **dict.fromkeys((".pqr", ".pdbqt", ".txyz"), load_mdanalysis),
+}
+"""By extension, in lower case."""
+
+
+def loader_of(path: Path) -> Load | None:
+    """Return the function that reads a topology, by extension or content; None for MDTraj."""
+    extension = file_extension(path)
+    if extension in TOPOLOGIES:
+        return TOPOLOGIES[extension]
+    if extension == ".top":
+        return None if is_prmtop(path) else load_mdanalysis
+    if extension not in _OF_MDTRAJ and _is_lammps_data(path):
+        return load_lammps_data
+    return None
+
+
+def is_prmtop(path: Path) -> bool:
+    """Whether a file is a topology of AMBER, whatever its name."""
+    if file_extension(path) in (".prmtop", ".parm7", ".prm7"):
+        return True
+    with reader_errors(path), open_text(path) as file:
+        return file_extension(path) == ".top" and file.read(1) == "%"
+
+
+def _is_lammps_data(path: Path) -> bool:
+    with reader_errors(path), open_text(path) as file:
+        return any(_N_ATOMS.match(line) for line in islice(file, _HEADER))
