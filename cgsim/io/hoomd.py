@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from cgsim.io.errors import reader_errors
 from cgsim.io.files import read_sidecar
 from cgsim.io.frames import Frames, frames_of_vectors
+from cgsim.io.loaded import LoadedTopology, with_elements
 
 
 def read_gsd(path: Path, chunk: int) -> Iterator[Frames]:
@@ -37,8 +38,8 @@ def read_gsd(path: Path, chunk: int) -> Iterator[Frames]:
             )
 
 
-def load_gsd(path: Path) -> tuple[mdtraj.Topology, np.ndarray]:
-    """Return atoms and bonds of the first frame, and the masses ``[n_atoms]`` in Da.
+def load_gsd(path: Path) -> LoadedTopology:
+    """Return atoms, bonds and masses of the first frame.
 
     Atoms are named by their types; each bonded component is a residue and a chain.
     """
@@ -50,7 +51,8 @@ def load_gsd(path: Path) -> tuple[mdtraj.Topology, np.ndarray]:
         particles, bonds = first.particles, first.bonds
         names = [particles.types[kind] for kind in particles.typeid]
         pairs = np.asarray(bonds.group if bonds.N else [], dtype=np.int64).reshape(-1, 2)
-        return bonded_topology(names, pairs), np.asarray(particles.mass, dtype=np.float64)
+        masses = np.asarray(particles.mass, dtype=np.float64)
+        return with_elements(bonded_topology(names, pairs), masses)
 
 
 def bonded_topology(names: list[str], pairs: np.ndarray) -> mdtraj.Topology:

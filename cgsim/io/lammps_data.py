@@ -18,6 +18,7 @@ from cgsim.io.compressed import open_text
 from cgsim.io.errors import reader_errors
 from cgsim.io.files import read_sidecar
 from cgsim.io.lammps import units_of
+from cgsim.io.loaded import LoadedTopology, with_elements
 
 _WITH_MOLECULE = {"full": 7, "molecular": 6, "bond": 6, "angle": 6}  # id molecule type ...
 _WITHOUT = {"atomic": 5, "charge": 6}  # id type ...
@@ -38,8 +39,8 @@ class _Atom:
     kind: str  # number or label of the type
 
 
-def load_lammps_data(path: Path) -> tuple[mdtraj.Topology, np.ndarray]:
-    """Return atoms in the order of their ids with bonds, and the masses ``[n_atoms]`` in Da.
+def load_lammps_data(path: Path) -> LoadedTopology:
+    """Return atoms in the order of their ids, with bonds and masses.
 
     Each molecule (its number in the file, else a bonded component) is a residue and a chain. Atoms
     are elements if all masses are those of elements; else they are named by their types.
@@ -63,7 +64,7 @@ def load_lammps_data(path: Path) -> tuple[mdtraj.Topology, np.ndarray]:
         _check_masses(by_kind)
         kinds = {} if style == "lj" else _elements(by_kind, labels)
         mass = np.array([by_kind[atom.kind] for atom in atoms])
-        return _topology(atoms, pairs, kinds, labels), mass
+        return with_elements(_topology(atoms, pairs, kinds, labels), mass)
 
 
 def _read_sections(path: Path) -> tuple[str, Sections]:
@@ -95,16 +96,15 @@ def _labels(sections: Sections) -> dict[str, str]:
         labels[kind] = word or (f"T{kind}" if kind.isdigit() else kind)
     for line in sections.get("Atom Type Labels", ("", []))[1]:
         kind, label = line.split()[:2]
-        labels[kind] = labels[label] = label
+        labels[kind] = labels[label] = label  # atoms and masses may have either
     return labels
 
 
 def _masses(sections: Sections, labels: dict[str, str]) -> dict[str, float]:
-    masses = {}
-    for line in sections["Masses"][1]:
-        kind, mass = line.partition("#")[0].split()
-        masses[kind] = masses[labels[kind]] = float(mass)
-    return masses
+    rows = [line.partition("#")[0].split() for line in sections["Masses"][1]]
+    masses = {row[0]: float(row[1]) for row in rows}
+    by_label = {labels[kind]: mass for kind, mass in masses.items()}
+    return masses | {kind: by_label[name] for kind, name in labels.items()}
 
 
 def _check_masses(by_kind: dict[str, float]) -> None:

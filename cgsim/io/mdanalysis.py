@@ -10,12 +10,14 @@ from typing import Any
 
 import mdtraj
 import numpy as np
-from mdtraj.core.element import Element
+from mdtraj.core.element import Element, get_by_symbol, virtual
 
 from cgsim.io.errors import reader_errors
 from cgsim.io.frames import Cells, Frames, TruncatedError
+from cgsim.io.loaded import LoadedTopology
 from cgsim.units import NM_PER_ANGSTROM
 
+_GROMACS = (".itp", ".top")  # of which MDAnalysis guesses elements by the types of atoms
 _MEANING = "a, b, c in Å and alpha, beta, gamma in degrees"
 
 
@@ -54,25 +56,21 @@ def first_times(path: Path) -> np.ndarray:
         return np.array([float(frame.time) for frame in islice(reader, 2)])
 
 
-def load_mdanalysis(path: Path) -> tuple[mdtraj.Topology, np.ndarray | None]:
-    """Return the topology of a file, and its masses ``[n_atoms]`` in Da where it has any.
-
-    Names, residues, chains (segments), elements and bonds are those of the file; nothing is
-    guessed.
-    """
+def load_mdanalysis(path: Path) -> LoadedTopology:
+    """Return names, residues, chains (segments), elements, bonds and masses; guess nothing."""
     with reader_errors(path, what="be read as a topology"):
         import MDAnalysis
 
-        universe = MDAnalysis.Universe(str(path), to_guess=())
+        kind = "ITP" if path.suffix.lower() in _GROMACS else None
+        universe = MDAnalysis.Universe(str(path), topology_format=kind, to_guess=())
         atoms = universe.atoms
-        elements = _attribute(atoms, "elements", [""] * len(atoms))
+        elements = [""] * len(atoms) if kind else _elements(atoms)
         topology = mdtraj.Topology()
-        _add_atoms(topology, atoms, elements)
+        _add_atoms(topology, atoms)
         added = list(topology.atoms)
         for i, j in _bonds(atoms):
             topology.add_bond(added[i], added[j])
-        masses = _attribute(atoms, "masses", None)
-        return topology, None if masses is None else np.asarray(masses, dtype=np.float64)
+        return LoadedTopology(topology, _symbols(elements), _masses(atoms))
 
 
 def _open(path: Path, n_atoms: int | None) -> Any:
@@ -105,7 +103,35 @@ def _attribute(atoms: Any, name: str, absent: Any) -> Any:
         return absent
 
 
-def _add_atoms(topology: mdtraj.Topology, atoms: Any, elements: Any) -> None:
+def _elements(atoms: Any) -> list[str]:
+    """Return symbols, blank where none are stated: by name, or by number (Desmond)."""
+    symbols = _attribute(atoms, "elements", None)
+    if symbols is not None:
+        return [str(symbol) for symbol in symbols]
+    numbers = _attribute(atoms, "atomnums", np.zeros(len(atoms), dtype=int))
+    return [Element.getByAtomicNumber(int(n)).symbol if n > 0 else "" for n in numbers]
+
+
+def _symbols(elements: list[str]) -> list[str | None]:
+    """Return symbols of real elements, None for anything else."""
+    known: dict[str, str | None] = {}
+    for name in set(elements):
+        try:
+            known[name] = str(get_by_symbol(name.strip().capitalize()).symbol)
+        except KeyError:
+            known[name] = None
+    return [known[name] for name in elements]
+
+
+def _masses(atoms: Any) -> np.ndarray | None:
+    """Return the masses, None unless the file has that of every atom."""
+    masses = _attribute(atoms, "masses", None)
+    if masses is None or not np.isfinite(masses).all() or not np.any(masses):
+        return None
+    return np.asarray(masses, dtype=np.float64)
+
+
+def _add_atoms(topology: mdtraj.Topology, atoms: Any) -> None:
     n = len(atoms)
     names = _attribute(atoms, "names", None)
     if names is None:
@@ -128,15 +154,7 @@ def _add_atoms(topology: mdtraj.Topology, atoms: Any, elements: Any) -> None:
                 str(residue_names[row]), chain, int(numbers[row]), str(segments[row])
             )
             last_residue = residue_index[row]
-        topology.add_atom(str(names[row]), _element(str(elements[row])), residue)
-
-
-def _element(symbol: str) -> Element | None:
-    """Return an element, None where the file states none."""
-    try:
-        return Element.getBySymbol(symbol.strip().capitalize())
-    except KeyError:
-        return None
+        topology.add_atom(str(names[row]), virtual, residue)
 
 
 def _bonds(atoms: Any) -> list[tuple[int, int]]:

@@ -5,18 +5,15 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-import mdtraj
-import numpy as np
-
 from cgsim.io.compressed import open_text
 from cgsim.io.errors import reader_errors
 from cgsim.io.files import file_extension
 from cgsim.io.hoomd import load_gsd
 from cgsim.io.lammps_data import load_lammps_data
+from cgsim.io.loaded import LoadedTopology
 from cgsim.io.mdanalysis import load_mdanalysis
 
-Load = Callable[[Path], tuple[mdtraj.Topology, np.ndarray | None]]
-"""Returns atoms with the bonds of the file, and its masses ``[n_atoms]`` in Da, None without."""
+Load = Callable[[Path], LoadedTopology]
 
 _OF_MDTRAJ = frozenset(
     ".pdb .prmtop .parm7 .prm7 .psf .mol2 .hoomdxml .xml .gro .arc .cif .mmcif .pdbx .h5 .hdf5 .lh5"

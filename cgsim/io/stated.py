@@ -4,6 +4,7 @@ import gzip
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, cast
 
@@ -17,6 +18,7 @@ from mdtraj.formats.pdbx.PdbxReader import PdbxReader
 from cgsim.io.compressed import plain
 from cgsim.io.errors import missing_package
 from cgsim.io.files import existing_file, file_extension
+from cgsim.io.mdanalysis import load_mdanalysis
 from cgsim.io.other_topologies import is_prmtop, loader_of
 from cgsim.io.prmtop import read_prmtop_angles, read_prmtop_atoms
 from cgsim.io.psf import VIRTUAL_TYPE, read_psf_atoms
@@ -104,12 +106,12 @@ def _read(path: Path) -> StatedTopology | None:
     if extension in (".gro", ".arc"):
         return _read_names(path)
     if (load := loader_of(path)) is not None:
-        topology, masses = load(path)
-        return replace(stated_by(topology), masses=masses)
+        loaded = load(path)
+        return replace(stated_by(loaded.topology), symbols=loaded.symbols, masses=loaded.masses)
     if is_prmtop(path):
         topology = mdtraj.load_prmtop(str(path))
     else:
-        topology = mdtraj.load_topology(str(path))
+        topology = _load_topology(path)
     if topology is None:
         return None
     stated = stated_by(topology)
@@ -123,6 +125,16 @@ def _read(path: Path) -> StatedTopology | None:
     else:
         return stated
     return replace(stated, symbols=symbols, has_all_bonds=True, masses=masses)
+
+
+def _load_topology(path: Path) -> mdtraj.Topology | None:
+    """Read with MDTraj or, where its PSF reader gives up (insertion codes), with MDAnalysis."""
+    try:
+        return mdtraj.load_topology(str(path))
+    except Exception:  # the readers raise a dozen kinds
+        if file_extension(path) != ".psf" or find_spec("MDAnalysis") is None:
+            raise
+        return load_mdanalysis(path).topology
 
 
 def _read_pdb(path: Path) -> StatedTopology:
