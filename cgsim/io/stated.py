@@ -1,24 +1,19 @@
 """What a topology file states, and no more: readers guess elements and bonds where it does not."""
 
-import gzip
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, cast
 
 import mdtraj
 import numpy as np
-from mdtraj.core.element import get_by_symbol
 from mdtraj.formats import GroTrajectoryFile
-from mdtraj.formats.pdb.pdbstructure import PdbStructure
 from mdtraj.formats.pdbx.PdbxReader import PdbxReader
 
 from cgsim.io.files import existing_file, file_extension, missing_package
+from cgsim.io.pdb_columns import Pairs, open_text, read_pdb_columns
 from cgsim.io.prmtop import read_prmtop_atoms
 from cgsim.io.psf import VIRTUAL_TYPE, read_psf_atoms
-
-Pairs = set[tuple[int, int]]
 
 _PRMTOP = (".prmtop", ".parm7", ".prm7")
 _CIF = tuple(kind + zipped for kind in (".cif", ".mmcif", ".pdbx") for zipped in ("", ".gz"))
@@ -114,36 +109,18 @@ def _read(path: Path) -> StatedTopology | None:
 
 def _read_pdb(path: Path) -> StatedTopology:
     frame = mdtraj.load_frame(str(path), 0)
-    with _open(path) as file:
-        structure = PdbStructure(file, load_all_models=True)
-    symbols: list[str | None] = []
-    for atom in structure.iter_atoms():
-        try:
-            symbols.append(str(get_by_symbol(atom.element_symbol).symbol))
-        except KeyError:
-            symbols.append("VS" if atom.element_symbol == "EP" else None)
-    index = {atom.serial: atom.index for atom in frame.topology.atoms}
-    records = structure.models[-1].connects
-    bonds = _pairs(
-        (index[record[0]], index[other])
-        for record in records
-        for other in record[1:]
-        if record[0] in index and other in index
-    )
-    if records and len(index) < len(symbols):
-        raise ValueError(
-            f"{path}: atom serial numbers repeat, so its CONECT records are ambiguous; "
-            "give the bonds in a PSF (or another format without serial numbers) instead"
-        )
+    symbols, bonds = read_pdb_columns(path, frame.topology)
     return _with_coordinates(frame, symbols, bonds)
 
 
 def _read_cif(path: Path) -> StatedTopology:
     frame = mdtraj.load_frame(str(path), 0)
     blocks: list[object] = []
-    with _open(path) as file:
+    with open_text(path) as file:
         PdbxReader(file).read(blocks)
     topology = frame.topology
+    for residue in topology.residues:
+        residue.segment_id = ""  # MDTraj puts insertion codes there
     symbols = [None if a.element is None else str(a.element.symbol) for a in topology.atoms]
     return _with_coordinates(frame, symbols, _cif_bonds(blocks[0], topology))
 
@@ -203,7 +180,7 @@ def _read_names(path: Path) -> StatedTopology:
             frame = mdtraj.Trajectory(xyz, file.topology)
             frame.unitcell_vectors = cell if np.asarray(cell).any() else None
         return _with_coordinates(frame, [None] * frame.n_atoms, set())
-    frame = mdtraj.load_frame(str(path), 0)
+    frame = mdtraj.load(str(path))
     stated = stated_by(frame.topology)
     return replace(stated, symbols=[None] * frame.n_atoms, xyz=frame.xyz[0])
 
@@ -231,12 +208,6 @@ def _sound_cell(frame: mdtraj.Trajectory) -> np.ndarray | None:
     cell = np.asarray(frame.unitcell_vectors[0], dtype=np.float64)
     volume = np.linalg.det(cell) if np.isfinite(cell).all() else 0.0
     return cell if volume > 0 and frame.n_atoms < _MAX_DENSITY * volume else None
-
-
-def _open(path: Path) -> IO[str]:
-    if path.suffix.lower() == ".gz":
-        return cast(IO[str], gzip.open(path, "rt", encoding="latin-1"))
-    return open(path, encoding="latin-1")
 
 
 def _pairs(pairs: Iterator[tuple[int, int]]) -> Pairs:
