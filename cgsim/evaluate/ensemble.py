@@ -161,7 +161,7 @@ def _read_replica(file: str | Path, molecule: Molecule, mapping: BeadMapping | N
     unwrapper = Unwrapper(molecule)
     chunks = []
     for trajectory in iter_frames(file, molecule):
-        xyz = unwrapper(trajectory)
+        xyz = unwrapper.follow(trajectory).path
         chunks.append((xyz if mapping is None else mapping(xyz)).astype(np.float32))
     return np.concatenate(chunks)
 

@@ -1,7 +1,7 @@
 """Bonds that files leave out: those of standard residues, between residues, and of sites."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import mdtraj
@@ -13,6 +13,8 @@ from cgsim.io.elements import VIRTUAL_SITE
 from cgsim.io.periodic import minimum_image
 from cgsim.io.residues import Template, template_of
 from cgsim.io.stated import Pairs
+
+Indices = Sequence[int] | np.ndarray
 
 _HYDROGEN_BONDED = 0.15  # nm: hydrogens are 0.1 from their own heavy atom, 0.2 from the next
 _DISULFIDE = 0.25  # nm: 0.205 in equilibrium
@@ -67,11 +69,12 @@ class StandardBonds:
                 named += [(first + i, None if j is None else first + j) for i, j in hydrogens]
         return pairs | self._of_hydrogens(named)
 
-    def _distances(self, first: Sequence[int], second: Sequence[int]) -> np.ndarray:
+    def _distances(self, first: Indices, second: Indices) -> np.ndarray:
         """Distances in nm ``[n]``, by minimum image."""
         if self.xyz is None:
             raise ValueError("there are no positions to measure distances in")
-        apart = self.xyz[list(second)] - self.xyz[list(first)]
+        first, second = np.asarray(first, dtype=int), np.asarray(second, dtype=int)
+        apart = self.xyz[second] - self.xyz[first]
         if self.cell is not None:
             apart = minimum_image(apart[None], self.cell[None])[0]
         return np.asarray(np.linalg.norm(apart, axis=1))
@@ -87,28 +90,34 @@ class StandardBonds:
             return pairs
         distances = self._distances([i for i, _ in told], [j for _, j in told])
         right = {i for (i, _), d in zip(told, distances, strict=True) if d < _HYDROGEN_BONDED}
-        for hydrogen, parent in named:
-            if hydrogen in right:
-                continue
-            nearest = self._nearest_heavy(hydrogen)
-            if nearest is not None:
-                if parent is not None:
-                    pairs.discard((min(hydrogen, parent), max(hydrogen, parent)))
-                pairs.add((min(hydrogen, nearest), max(hydrogen, nearest)))
+        open_ = {i: j for i, j in named if i not in right}
+        for hydrogen, nearest in self._nearest_heavy(list(open_)):
+            parent = open_[hydrogen]
+            if parent is not None:
+                pairs.discard((min(hydrogen, parent), max(hydrogen, parent)))
+            pairs.add((min(hydrogen, nearest), max(hydrogen, nearest)))
         return pairs
 
-    def _nearest_heavy(self, hydrogen: int) -> int | None:
-        """The atom of its residue that a hydrogen is as near to as bonded ones are."""
-        heavy = [
-            atom.index
-            for atom in self.atoms[hydrogen].residue.atoms
-            if self.symbols[atom.index] not in (*_HYDROGENS, VIRTUAL_SITE)
-        ]
-        if not heavy:
-            return None
-        distances = self._distances([hydrogen] * len(heavy), heavy)
-        nearest = int(np.argmin(distances))
-        return heavy[nearest] if distances[nearest] < _HYDROGEN_BONDED else None
+    def _nearest_heavy(self, hydrogens: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Hydrogens with the atom of their residue that they are as near to as bonded ones are."""
+        by_residue: dict[int, list[int]] = {}
+        for hydrogen in hydrogens:
+            by_residue.setdefault(self.atoms[hydrogen].residue.index, []).append(hydrogen)
+        for ours in by_residue.values():
+            heavy = [
+                atom.index
+                for atom in self.atoms[ours[0]].residue.atoms
+                if self.symbols[atom.index] not in (*_HYDROGENS, VIRTUAL_SITE)
+            ]
+            if heavy:
+                first, second = np.repeat(ours, len(heavy)), np.tile(heavy, len(ours))
+                distances = self._distances(first, second).reshape(len(ours), -1)
+                nearest = distances.argmin(axis=1)
+                for hydrogen, at, distance in zip(
+                    ours, nearest, distances.min(axis=1), strict=True
+                ):
+                    if distance < _HYDROGEN_BONDED:
+                        yield hydrogen, heavy[at]
 
     # ------------------------------------------------------------------ between residues
 

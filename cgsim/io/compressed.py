@@ -6,22 +6,28 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, cast
 
-_OPENERS = {".gz": gzip.open, ".bz2": bz2.open}
+_FILES: dict[str, type[gzip.GzipFile] | type[bz2.BZ2File]] = {
+    ".gz": gzip.GzipFile,
+    ".bz2": bz2.BZ2File,
+}
 _BLOCK = 1 << 20  # bytes
 
 
 def is_compressed(path: Path) -> bool:
     """Whether the name says that a file is compressed."""
-    return path.suffix.lower() in _OPENERS
+    return path.suffix.lower() in _FILES
 
 
 def open_text(path: Path) -> IO[str]:
     """Open a text file for reading, ``.gz`` and ``.bz2`` decompressed on the way."""
-    opener = _OPENERS.get(path.suffix.lower(), open)
-    return cast(IO[str], opener(path, "rt", encoding="latin-1"))
+    if not is_compressed(path):
+        return open(path, encoding="latin-1")
+    packed = _FILES[path.suffix.lower()](path, "rb")
+    return TextIOWrapper(cast(IO[bytes], packed), encoding="latin-1")
 
 
 @contextmanager
@@ -49,10 +55,10 @@ def plain(path: Path) -> Iterator[Path]:
 
 
 def _decompress(path: Path, copy: Path) -> None:
-    with _OPENERS[path.suffix.lower()](path, "rb") as packed, open(copy, "wb") as file:
+    with _FILES[path.suffix.lower()](path, "rb") as packed, open(copy, "wb") as file:
         try:
             while block := packed.read1(_BLOCK):  # read() loses what came before the cut
-                file.write(cast(bytes, block))
+                file.write(block)
         except EOFError:
             pass  # cut off: said by the reader of the copy
         except (OSError, zlib.error) as error:

@@ -184,9 +184,7 @@ def _frame_bytes(path: Path, layout: DCDLayout) -> tuple[np.ndarray, np.ndarray]
     return data[None, layout.header_size : start], data[start:end].reshape(-1, layout.frame_size)
 
 
-def _cell_records(
-    layout: DCDLayout, first: np.ndarray, others: np.ndarray
-) -> np.ndarray | None:
+def _cell_records(layout: DCDLayout, first: np.ndarray, others: np.ndarray) -> np.ndarray | None:
     """Return the numbers ``[n_frames, 6]`` that stand at the beginning of each frame."""
     if not layout.has_cell:
         return None

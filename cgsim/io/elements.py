@@ -24,7 +24,7 @@ _HEAVIEST_HYDROGEN = 4.2  # Da; hydrogen mass repartitioning goes to 3 or 4
 _SAME_MASS = 0.05  # Da; force fields round
 _COARSE_SPACING = 0.22  # nm to the nearest neighbour, in the median of a residue
 _NEIGHBOUR = (0.6, 1.3)  # distance to it, in sums of covalent radii
-_NEAR = (0.88, 1.12)  # the same, where a name leaves a choice
+_NEAR = (0.84, 1.12)  # the same, where a name leaves a choice
 _ONE_LETTER = frozenset("HBCNOFPSI")
 _TWO_LETTERS = frozenset(
     re.findall(

@@ -214,9 +214,7 @@ _DUMP = TrajectoryFormat(_read_dump, _dump_times, counts_steps=True, unpacks=Tru
 _PDB = TrajectoryFormat(_with_topology(read_pdb), unpacks=True)
 _AT_ONCE = TrajectoryFormat(_with_topology(mdtraj_formats.read_at_once))
 _STREAMED = TrajectoryFormat(_with_topology(mdtraj_formats.read_streamed))
-_TIMED = TrajectoryFormat(
-    _with_topology(mdtraj_formats.read_streamed), mdtraj_formats.first_times
-)
+_TIMED = TrajectoryFormat(_with_topology(mdtraj_formats.read_streamed), mdtraj_formats.first_times)
 _NETCDF = TrajectoryFormat(_read_netcdf, mdtraj_formats.first_times)
 _MDANALYSIS = TrajectoryFormat(_read_mdanalysis)
 _MDANALYSIS_TIMED = TrajectoryFormat(_read_mdanalysis, mdanalysis.first_times)

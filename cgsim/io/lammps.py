@@ -114,7 +114,7 @@ def dump_times(path: Path, *, style: str | None, timestep: float | None) -> np.n
     timestep
         In units of time of the style, for files without ``ITEM: TIME``.
     """
-    times = []
+    times: list[float] = []
     with TextFile(path) as file:
         try:
             while len(times) < 2 and file.skip_blank():

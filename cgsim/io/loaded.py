@@ -28,6 +28,4 @@ class LoadedTopology:
 
 def with_elements(topology: mdtraj.Topology, masses: np.ndarray | None) -> LoadedTopology:
     """Take the elements of a topology for what is stated."""
-    return LoadedTopology(
-        topology, [str(atom.element.symbol) for atom in topology.atoms], masses
-    )
+    return LoadedTopology(topology, [str(atom.element.symbol) for atom in topology.atoms], masses)

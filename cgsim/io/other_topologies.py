@@ -15,9 +15,9 @@ from cgsim.io.mdanalysis import load_mdanalysis
 
 Load = Callable[[Path], LoadedTopology]
 
-_OF_MDTRAJ = frozenset(
-    ".pdb .prmtop .parm7 .prm7 .psf .mol2 .hoomdxml .xml .gro .arc .cif .mmcif .pdbx .h5 .hdf5 .lh5"
-    " .gz".split()
+_OF_MDTRAJ = (
+    *(".pdb", ".pdb.gz", ".prmtop", ".parm7", ".prm7", ".psf", ".mol2", ".gro", ".arc", ".h5"),
+    *(".hdf5", ".lh5", ".cif", ".mmcif", ".pdbx", ".xml", ".hoomdxml"),
 )
 _N_ATOMS = re.compile(r"\s*\d+\s+atoms\b")
 _HEADER = 40  # lines of a LAMMPS data file in which the number of atoms must stand

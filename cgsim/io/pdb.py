@@ -63,9 +63,7 @@ def read_pdb(path: Path, topology: mdtraj.Topology, chunk: int) -> Iterator[Fram
     cells = [*models.cells, *models.cells[-1:] * trajectory.n_frames][: trajectory.n_frames]
     for start in range(0, trajectory.n_frames, chunk):
         rows = slice(start, start + chunk)
-        yield Frames(
-            trajectory.xyz[rows], cells=_cells(cells[rows]), topology=trajectory.topology
-        )
+        yield Frames(trajectory.xyz[rows], cells=_cells(cells[rows]), topology=trajectory.topology)
     if is_cut:
         raise TruncatedError(path, n_models)
 

@@ -13,6 +13,7 @@ from cgsim.io.molecule import Molecule
 from cgsim.io.stream import SAME_INTERVAL, FrameStream, check_even
 
 Files = str | Path | Sequence[str | Path]
+_MAX_POSITIONS = 5_000_000  # atoms times frames of one chunk, 120 MB in double precision
 
 
 def iter_frames(
@@ -27,7 +28,7 @@ def iter_frames(
     molecule
         What is in them.
     chunk
-        Most frames in memory at a time.
+        Most frames in memory at a time; of large systems there are fewer.
     frame_interval
         ps; replaces the times stored in the files. Needed for evenly spaced times only: without
         it, and without stored times or a JSON beside the file, ``time`` counts the frames.
@@ -54,6 +55,7 @@ def iter_frames(
     paths = trajectory_files(files)
     for path in paths:
         _check_atoms(path, molecule)
+    chunk = min(chunk, max(1, _MAX_POSITIONS // molecule.n_atoms))
     stream = FrameStream(molecule, _stamp(paths[0], frame_interval))
     for path in paths:
         counts_steps = format_of(path).counts_steps

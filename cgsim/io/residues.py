@@ -17,7 +17,7 @@ _LENGTH_WITH_PREFIX = 4
 _VIRTUAL_SITE = re.compile(r"(MW|EPW|EP|M|L|OM|OD|IW|DO|DOH2|DOW)[0-9]*")
 _LONE_PAIR = re.compile(r"LP[A-Z0-9]*")
 _RANGE = re.compile(r"(\w+)\[(\d+)\.\.(\d+)\]")
-_NO_IONS = frozenset(("H", "D", "VS", "B", "C", "N", "O", "Si", "P", "S", "Se", "He", "Ne", "Ar"))
+_NO_IONS = frozenset(("H", "D", "VS", "B", "C", "N", "O", "Si", "P", "S", "Se"))
 _COARSE_NAMES = frozenset(("W", "WF", "PW"))  # water of Martini: no tungsten
 
 POLYMERS = frozenset(("amino", "cap", "nucleic"))
@@ -79,7 +79,7 @@ class Template:
             Names of all atoms of the residue.
         """
         heavy = {plain(name): name for name in names if self.symbol(name) not in ("H", "VS", None)}
-        if len(heavy) == 1:
+        if len(heavy) == 1 and self.kind == "water":
             return next(iter(heavy.values()))
         hydrogen = plain(hydrogen)
         for first, second in self.bonds:

@@ -1,29 +1,24 @@
 """What a topology file states, and no more: readers guess elements and bonds where it does not."""
 
-import gzip
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, cast
 
 import mdtraj
 import numpy as np
-from mdtraj.core.element import get_by_symbol
 from mdtraj.formats import GroTrajectoryFile
-from mdtraj.formats.pdb.pdbstructure import PdbStructure
 from mdtraj.formats.pdbx.PdbxReader import PdbxReader
 
-from cgsim.io.compressed import plain
+from cgsim.io.compressed import open_text, plain
 from cgsim.io.errors import missing_package
 from cgsim.io.files import existing_file, file_extension
 from cgsim.io.mdanalysis import load_mdanalysis
 from cgsim.io.other_topologies import is_prmtop, loader_of
+from cgsim.io.pdb_columns import Pairs, read_pdb_columns
 from cgsim.io.prmtop import read_prmtop_angles, read_prmtop_atoms
 from cgsim.io.psf import VIRTUAL_TYPE, read_psf_atoms
-
-Pairs = set[tuple[int, int]]
 
 _CIF = tuple(kind + zipped for kind in (".cif", ".mmcif", ".pdbx") for zipped in ("", ".gz"))
 _MAX_DENSITY = 1000.0  # atoms per nm^3; ten times that of water: the cell is a placeholder
@@ -108,10 +103,7 @@ def _read(path: Path) -> StatedTopology | None:
     if (load := loader_of(path)) is not None:
         loaded = load(path)
         return replace(stated_by(loaded.topology), symbols=loaded.symbols, masses=loaded.masses)
-    if is_prmtop(path):
-        topology = mdtraj.load_prmtop(str(path))
-    else:
-        topology = _load_topology(path)
+    topology = mdtraj.load_prmtop(str(path)) if is_prmtop(path) else _load_topology(path)
     if topology is None:
         return None
     stated = stated_by(topology)
@@ -139,36 +131,18 @@ def _load_topology(path: Path) -> mdtraj.Topology | None:
 
 def _read_pdb(path: Path) -> StatedTopology:
     frame = mdtraj.load_frame(str(path), 0)
-    with _open(path) as file:
-        structure = PdbStructure(file, load_all_models=True)
-    symbols: list[str | None] = []
-    for atom in structure.iter_atoms():
-        try:
-            symbols.append(str(get_by_symbol(atom.element_symbol).symbol))
-        except KeyError:
-            symbols.append("VS" if atom.element_symbol == "EP" else None)
-    index = {atom.serial: atom.index for atom in frame.topology.atoms}
-    records = structure.models[-1].connects
-    bonds = _pairs(
-        (index[record[0]], index[other])
-        for record in records
-        for other in record[1:]
-        if record[0] in index and other in index
-    )
-    if records and len(index) < len(symbols):
-        raise ValueError(
-            f"{path}: atom serial numbers repeat, so its CONECT records are ambiguous; "
-            "give the bonds in a PSF (or another format without serial numbers) instead"
-        )
+    symbols, bonds = read_pdb_columns(path, frame.topology)
     return _with_coordinates(frame, symbols, bonds)
 
 
 def _read_cif(path: Path) -> StatedTopology:
     frame = mdtraj.load_frame(str(path), 0)
     blocks: list[object] = []
-    with _open(path) as file:
+    with open_text(path) as file:
         PdbxReader(file).read(blocks)
     topology = frame.topology
+    for residue in topology.residues:
+        residue.segment_id = ""  # MDTraj puts insertion codes there
     symbols = [None if a.element is None else str(a.element.symbol) for a in topology.atoms]
     return _with_coordinates(frame, symbols, _cif_bonds(blocks[0], topology))
 
@@ -228,7 +202,7 @@ def _read_names(path: Path) -> StatedTopology:
             frame = mdtraj.Trajectory(xyz, file.topology)
             frame.unitcell_vectors = cell if np.asarray(cell).any() else None
         return _with_coordinates(frame, [None] * frame.n_atoms, set())
-    frame = mdtraj.load_frame(str(path), 0)
+    frame = mdtraj.load(str(path))
     stated = stated_by(frame.topology)
     return replace(stated, symbols=[None] * frame.n_atoms, xyz=frame.xyz[0])
 
@@ -259,12 +233,6 @@ def _sound_cell(frame: mdtraj.Trajectory) -> np.ndarray | None:
     cell = np.asarray(frame.unitcell_vectors[0], dtype=np.float64)
     volume = np.linalg.det(cell) if np.isfinite(cell).all() else 0.0
     return cell if volume > 0 and frame.n_atoms < _MAX_DENSITY * volume else None
-
-
-def _open(path: Path) -> IO[str]:
-    if path.suffix.lower() == ".gz":
-        return cast(IO[str], gzip.open(path, "rt", encoding="latin-1"))
-    return open(path, encoding="latin-1")
 
 
 def _pairs(pairs: Iterator[tuple[int, int]]) -> Pairs:

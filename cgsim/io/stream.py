@@ -116,7 +116,9 @@ def _check_cells(path: Path, frames: Frames, cells: Cells, first: int) -> None:
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         vectors = standard_vectors(cells.lengths, cells.angles)
         volume = np.linalg.det(vectors)
-        sound = np.isfinite(vectors).all(axis=(1, 2)) & (volume > 0) & (cells.lengths > 0).all(axis=1)
+        sound = (
+            np.isfinite(vectors).all(axis=(1, 2)) & (volume > 0) & (cells.lengths > 0).all(axis=1)
+        )
     vectors[~sound] = np.eye(3)
     cells_per_nm = np.abs(np.linalg.inv(vectors)).max(axis=(1, 2))
     sound &= np.abs(frames.xyz).max(axis=(1, 2)) * cells_per_nm < MAX_CELLS
@@ -130,9 +132,7 @@ def _check_cells(path: Path, frames: Frames, cells: Cells, first: int) -> None:
         )
 
 
-def check_even(
-    path: Path, time: np.ndarray, first: int, *, counts_steps: bool = False
-) -> None:
+def check_even(path: Path, time: np.ndarray, first: int, *, counts_steps: bool = False) -> None:
     """Check that `time`, of the frames from `first` on, has equal and positive steps."""
     step = np.diff(time)
     rounding = 0.0 if counts_steps else 2 * np.finfo(np.float32).eps * np.abs(time).max()

@@ -163,21 +163,20 @@ def _with_beads(stated: StatedTopology, sites: Container[int]) -> StatedTopology
 def _copy(topology: mdtraj.Topology, symbols: Sequence[str]) -> mdtraj.Topology:
     """Copy a topology without its bonds, with these elements.
 
-    A standard residue that holds an atom twice is two of one number: it is parted.
+    A standard residue that begins again with its first atom is two of one number: it is parted.
     """
     copy = mdtraj.Topology()
     for chain in topology.chains:
         new_chain = copy.add_chain(chain.chain_id)
         for residue in chain.residues:
             is_standard = template_of(residue.name) is not None
-            names: set[str] = set()
+            first = ""
             for number, atom in enumerate(residue.atoms):
-                if number == 0 or (is_standard and atom.name in names):
-                    names.clear()
+                if number == 0 or (is_standard and atom.name == first):
+                    first = atom.name
                     new_residue = copy.add_residue(
                         residue.name, new_chain, residue.resSeq, residue.segment_id
                     )
-                names.add(atom.name)
                 symbol = symbols[atom.index]
                 is_real = symbol not in (BEAD, VIRTUAL_SITE)
                 element = get_by_symbol(symbol) if is_real else virtual

@@ -85,6 +85,9 @@ def _loose(atoms: Sequence[Atom]) -> str:
             "they are bonded to is missing: complete it (PDBFixer) or correct the names; as to "
             f"bonds, {_WAYS}"
         )
+    names = [atom.name for atom in first.residue.atoms]
+    if names.count(first.name) > 1:
+        text += f". {first.residue} holds {first.name} more than once: keep one"
     return text
 
 

@@ -109,6 +109,7 @@ def _history(
         trajectory,
         pos=trajectory.at(rows),
         cell=cell,
+        drift=None,
         frame_interval=timestep,
     )
 

@@ -150,13 +150,13 @@ def test_interrupted_mapping_leaves_what_was_there(
     folder = tmp_path / "chain.cg"
     if exists:
         save_mapped(random_chain(), folder)
-    original = store._mapped_chunks
+    original = store.mapped_chunks
 
     def interrupted(*arguments: Any) -> Iterator[Any]:
         yield next(original(*arguments))
         raise error("stop")
 
-    monkeypatch.setattr(store, "_mapped_chunks", interrupted)
+    monkeypatch.setattr(store, "mapped_chunks", interrupted)
     with pytest.raises(error, match="stop"):
         map_to_folder(file, molecule, mapping, folder=folder)
     names = sorted(path.name for path in tmp_path.iterdir())
