@@ -24,6 +24,7 @@ from cgsim.io.hoomd import read_gsd
 from cgsim.io.lammps import DumpReader, dump_times, has_units
 from cgsim.io.mdcrd import MdcrdReader
 from cgsim.io.molecule import Molecule
+from cgsim.io.netcdf import is_classic, read_netcdf, scan_netcdf
 from cgsim.io.pdb import read_pdb
 from cgsim.io.scan import Scan
 from cgsim.io.text import ReadFrame, read_text
@@ -115,7 +116,7 @@ def stored_times(path: Path) -> np.ndarray | None:
 def n_atoms_of(path: Path) -> int | None:
     """Return the number of atoms of a file whose format tells it at once and is not compressed."""
     scan = _SCANNERS.get(_plain_extension(path))
-    if scan is None or is_compressed(path):
+    if scan is None or is_compressed(path) or _is_netcdf4(path):
         return None
     found = _scanned(path)
     return found.n_atoms if found.n_frames else None
@@ -130,7 +131,13 @@ def _begins_with(path: Path, start: str) -> bool:
         return file.read(len(start)) == start
 
 
-_SCANNERS = {".xtc": scan_xtc, ".trr": scan_trr, ".dcd": scan_dcd}
+_NETCDF_NAMES = (".nc", ".ncdf", ".netcdf")
+_SCANNERS = {
+    ".xtc": scan_xtc,
+    ".trr": scan_trr,
+    ".dcd": scan_dcd,
+    **dict.fromkeys(_NETCDF_NAMES, scan_netcdf),
+}
 
 
 def _scanned(path: Path) -> Scan:
@@ -199,8 +206,17 @@ def _with_topology(
 
 
 def _read_netcdf(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
-    mdtraj_formats.check_netcdf(path)
-    return mdtraj_formats.read_streamed(path, molecule.topology, chunk)
+    if _is_netcdf4(path):
+        return mdtraj_formats.read_streamed(path, molecule.topology, chunk)
+    return read_netcdf(path, _scanned(path), chunk)
+
+
+def _netcdf_times(path: Path) -> np.ndarray | None:
+    return mdtraj_formats.first_times(path) if _is_netcdf4(path) else _scanned_times(path)
+
+
+def _is_netcdf4(path: Path) -> bool:
+    return _plain_extension(path) in _NETCDF_NAMES and not is_classic(path)
 
 
 def _read_mdanalysis(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
@@ -215,7 +231,7 @@ _PDB = TrajectoryFormat(_with_topology(read_pdb), unpacks=True)
 _AT_ONCE = TrajectoryFormat(_with_topology(mdtraj_formats.read_at_once))
 _STREAMED = TrajectoryFormat(_with_topology(mdtraj_formats.read_streamed))
 _TIMED = TrajectoryFormat(_with_topology(mdtraj_formats.read_streamed), mdtraj_formats.first_times)
-_NETCDF = TrajectoryFormat(_read_netcdf, mdtraj_formats.first_times)
+_NETCDF = TrajectoryFormat(_read_netcdf, _netcdf_times)
 _MDANALYSIS = TrajectoryFormat(_read_mdanalysis)
 _MDANALYSIS_TIMED = TrajectoryFormat(_read_mdanalysis, mdanalysis.first_times)
 
@@ -235,7 +251,7 @@ FORMATS = {
     ".dump": _DUMP,
     ".pdb": _PDB,
     ".ent": _PDB,
-    **dict.fromkeys((".nc", ".ncdf", ".netcdf"), _NETCDF),
+    **dict.fromkeys(_NETCDF_NAMES, _NETCDF),
     **dict.fromkeys((".h5", ".hdf5", ".dtr", ".stk"), _TIMED),
     **dict.fromkeys((".lh5", ".arc"), _STREAMED),
     **dict.fromkeys((".rst7", ".restrt", ".inpcrd", ".ncrst"), _AT_ONCE),

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import mdtraj
 import numpy as np
-from scipy.io import netcdf_file
 
 from cgsim.io.errors import reader_errors
 from cgsim.io.frames import Cells, Frames
@@ -53,12 +52,3 @@ def first_times(path: Path) -> np.ndarray | None:
     if time is None or np.shape(time) == ():
         return None
     return np.asarray(time, dtype=np.float64)
-
-
-def check_netcdf(path: Path) -> None:
-    """Map a classic NetCDF file: SciPy checks its size, the C library fills in what is missing."""
-    with open(path, "rb") as file:
-        classic = file.read(3) == b"CDF"
-    if classic:
-        with reader_errors(path), netcdf_file(path, mmap=True) as content:
-            content.variables.clear()  # lets go of the map

@@ -76,7 +76,7 @@ def test_every_format_is_read_in_chunks(
         np.testing.assert_allclose(lengths, 5.0, atol=1e-3)
 
 
-WHOLE_ONLY = {"nc", "cif", "h5"}  # of these a part cannot be read
+WHOLE_ONLY = {"cif", "h5"}  # of these a part cannot be read
 
 
 @pytest.mark.parametrize("extension", sorted(FORMATS.keys() - {"pdb.gz"}))
