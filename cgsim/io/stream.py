@@ -12,6 +12,8 @@ from cgsim.io.periodic import MAX_CELLS
 SAME_INTERVAL = 1e-3
 """Relative difference of two frame intervals that still passes for rounding."""
 
+_SAME_STEPS = 1e-6  # relative; they are counted, not measured
+
 _DUMMY_LENGTH = 0.1  # nm; programs write 1 Å x 1 Å x 1 Å where there is no cell
 _MAX_DENSITY = 1000.0  # atoms per nm³; condensed matter has up to 200
 
@@ -116,9 +118,8 @@ def _check_cells(path: Path, frames: Frames, cells: Cells, first: int) -> None:
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         vectors = standard_vectors(cells.lengths, cells.angles)
         volume = np.linalg.det(vectors)
-        sound = (
-            np.isfinite(vectors).all(axis=(1, 2)) & (volume > 0) & (cells.lengths > 0).all(axis=1)
-        )
+        sound = np.isfinite(vectors).all(axis=(1, 2)) & (volume > 0)
+    sound &= ((cells.lengths > 0) & (cells.angles > 0) & (cells.angles < 180)).all(axis=1)
     vectors[~sound] = np.eye(3)
     cells_per_nm = np.abs(np.linalg.inv(vectors)).max(axis=(1, 2))
     sound &= np.abs(frames.xyz).max(axis=(1, 2)) * cells_per_nm < MAX_CELLS
@@ -135,8 +136,11 @@ def _check_cells(path: Path, frames: Frames, cells: Cells, first: int) -> None:
 def check_even(path: Path, time: np.ndarray, first: int, *, counts_steps: bool = False) -> None:
     """Check that `time`, of the frames from `first` on, has equal and positive steps."""
     step = np.diff(time)
-    rounding = 0.0 if counts_steps else 2 * np.finfo(np.float32).eps * np.abs(time).max()
-    uneven = (step <= 0) | (np.abs(step - np.median(step)) > SAME_INTERVAL * step[0] + rounding)
+    if counts_steps:
+        allowed = _SAME_STEPS * step[0]
+    else:
+        allowed = SAME_INTERVAL * step[0] + 2 * np.finfo(np.float32).eps * np.abs(time).max()
+    uneven = (step <= 0) | (np.abs(step - np.median(step)) > allowed)
     if uneven.any():
         at = int(np.argmax(uneven))
         what, unit, way_on = (

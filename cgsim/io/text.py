@@ -21,6 +21,7 @@ class TextFile:
         self.path = path
         self.is_first = True  # no frame was read yet
         self._file = open_text(path)
+        self._last = ""
         self._waiting: str | None = None  # a line that was looked at
 
     def __enter__(self) -> "TextFile":
@@ -46,7 +47,12 @@ class TextFile:
         if line is None:
             raise EOFError
         self._waiting = None
+        self._last = line
         return line
+
+    def ends_inside_a_line(self) -> bool:
+        """Whether nothing follows the last line taken, and it has no end."""
+        return not self._last.endswith("\n")
 
     def lines(self, n: int) -> list[str]:
         """Take the next `n` lines; the last of the file must not end inside a number.
@@ -126,7 +132,7 @@ def read_text(path: Path, read_frame: ReadFrame, n_atoms: int, chunk: int) -> It
                 raise TruncatedError(path, n_read) from None
             except (ValueError, IndexError, OverflowError) as error:
                 yield from _joined(frames)
-                if n_read and _is_at_end(file):
+                if n_read and file.ends_inside_a_line():
                     raise TruncatedError(path, n_read) from error
                 said = str(error).removeprefix(f"{path}: ")
                 raise ValueError(f"{path}: frame {n_read} cannot be read: {said}") from error
@@ -227,14 +233,6 @@ def _joined(frames: Sequence[TextFrame]) -> Iterator[Frames]:
 def _are_alike(one: TextFrame, other: TextFrame) -> bool:
     fields = ("vectors", "lengths_and_angles", "time", "raw")
     return all((getattr(one, f) is None) == (getattr(other, f) is None) for f in fields)
-
-
-def _is_at_end(file: TextFile) -> bool:
-    """Whether nothing follows: a line that cannot be read is then one that was cut."""
-    try:
-        return not file.skip_blank()
-    except EOFError:
-        return True
 
 
 def _n_decimals(line: str) -> int:
