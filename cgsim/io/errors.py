@@ -7,8 +7,11 @@ from pathlib import Path
 
 from cgsim.io.frames import TruncatedError
 
-_EXTRA_OF = {"tables": "formats"}
-"""The extra of this package that holds another one, where it is not ``mdanalysis``."""
+_EXTRA_OF = {
+    "tables": "formats",
+    **dict.fromkeys(("MDAnalysis", "gsd", "h5py", "pytng"), "mdanalysis"),
+}
+"""The extra of this package that holds another one."""
 
 
 @contextmanager
@@ -30,8 +33,8 @@ def reader_errors(path: Path, *, what: str = "be read") -> Iterator[None]:
 
 def missing_package(path: Path, error: ImportError) -> str:
     """Say which extra holds the package that a format needs, where one does."""
-    package = (error.name or "").partition(".")[0]
-    extra = _EXTRA_OF.get(package, "mdanalysis")
-    known = package in _EXTRA_OF or package in ("MDAnalysis", "gsd", "h5py", "pytng")
-    install = f"pip install 'cgsim[{extra}]'" if known else f"pip install {package}"
-    return f"{path}: this format needs the package {package or error}: {install}"
+    said = error.name or str(error)
+    package = next((name for name in _EXTRA_OF if name in said), said.strip().partition(".")[0])
+    extra = _EXTRA_OF.get(package)
+    install = f"pip install {package}" if extra is None else f"pip install 'cgsim[{extra}]'"
+    return f"{path}: this format needs the package {package}: {install}"

@@ -101,9 +101,7 @@ def test_all_layouts_of_the_cell_in_a_dcd_file(
 
 
 @pytest.mark.parametrize("name", ["truncated octahedron", "rhombic dodecahedron", "hexagonal"])
-def test_a_matrix_is_seen_by_its_values_too(
-    tmp_path: Path, molecule: Molecule, name: str
-) -> None:
+def test_a_matrix_is_seen_by_its_values_too(tmp_path: Path, molecule: Molecule, name: str) -> None:
     """Programs other than CHARMM pass its numbers on under another version."""
     numbers, vectors = _numbers(name, "matrix")
     walk = random_walk(3, N_ATOMS)
@@ -160,9 +158,7 @@ def test_cells_that_cannot_be(
 
 
 @pytest.mark.parametrize("extension", ["pdb", "dcd", "gro", "xtc", "nc", "lammpstrj", "h5"])
-def test_a_cell_of_one_angstrom_is_none(
-    tmp_path: Path, molecule: Molecule, extension: str
-) -> None:
+def test_a_cell_of_one_angstrom_is_none(tmp_path: Path, molecule: Molecule, extension: str) -> None:
     if extension == "h5":
         pytest.importorskip("tables")
     walk = random_walk(3, N_ATOMS)

@@ -42,7 +42,7 @@ def _bounds(vectors: np.ndarray, scale: float) -> list[str]:
     return [f"{a * scale} {b * scale}{t}" for a, b, t in zip(low, high, tilts, strict=True)]
 
 
-def _dump(
+def _dump(  # noqa: PLR0913 (each is one thing that dumps differ in)
     path: Path,
     walk: np.ndarray,
     columns: str = "x y z",
@@ -83,9 +83,7 @@ def _shape(xyz: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("box", BOXES)
 @pytest.mark.parametrize("columns", ["x y z", "xs ys zs", "xu yu zu", "xsu ysu zsu"])
-def test_all_kinds_of_positions(
-    tmp_path: Path, molecule: Molecule, columns: str, box: str
-) -> None:
+def test_all_kinds_of_positions(tmp_path: Path, molecule: Molecule, columns: str, box: str) -> None:
     walk, ids = random_walk(N_FRAMES, N_ATOMS), 7 + 5 * np.arange(N_ATOMS)
     path = _dump(tmp_path / "run.lammpstrj", walk, columns, vectors=BOXES[box], ids=ids)
     chunks = list(iter_frames(path, molecule, chunk=2))
@@ -129,7 +127,7 @@ def test_uneven_steps_are_never_taken_for_even(
     for steps in ([0, 1, 10, 100, 1000], [0, 1000, 2000, 3001, 4001], [0, 5, 10, 10, 15]):
         path = _dump(tmp_path / "run.lammpstrj", walk, steps=steps)
         for chunk in (1, 2, 500):
-            with pytest.raises(ValueError, match=r"run.lammpstrj: from frame \d to \d the timestep"):
+            with pytest.raises(ValueError, match=r"run.lammpstrj: from frame \d to \d the time"):
                 list(iter_frames(path, molecule, frame_interval=interval, chunk=chunk))
 
 
@@ -198,7 +196,7 @@ def test_dumps_that_cannot_be_read(tmp_path: Path, molecule: Molecule) -> None:
         whole.replace("\n12 ", "\n11 "): "frame 0.* the id 11 is there twice",
         other_atoms: "frame 1.* other atoms",
         whole.replace("NUMBER OF ATOMS\n12", "NUMBER OF ATOMS\n13"): "frame 0.*13 atoms.* 12",
-        whole.replace("ITEM: TIMESTEP", "ITEM: TIMESTAMP", 1): "frame 0.*TIMESTAMP",
+        whole.replace("ITEM: TIMESTEP", "ITEM: TIMESTAMP", 1): ".*TIMESTAMP",
     }.items():
         path.write_text(content)
         with pytest.raises(ValueError, match=f"run.lammpstrj: {said}"):
