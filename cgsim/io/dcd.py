@@ -71,11 +71,10 @@ def read_dcd_layout(path: Path) -> DCDLayout:
             raise ValueError(f"{path}: this is no DCD file, or one with 64-bit record lengths")
         file.seek(0)
         control = np.frombuffer(_record(file, path, order)[4:], dtype=f"{order}i4")
-        title = _record(file, path, order)
+        _skip_titles(file, path, order)
         n_atoms_record = _record(file, path, order)
         n_fixed = int(control[8])
-        n_titles = int(np.frombuffer(title[:4], f"{order}i4")[0]) if len(title) >= 4 else -1
-        if len(n_atoms_record) != 4 or len(title) != 4 + _TITLE * n_titles:
+        if len(n_atoms_record) != 4:
             raise ValueError(f"{path}: the header is corrupt")
         n_atoms = int(np.frombuffer(n_atoms_record, f"{order}i4")[0])
         if n_atoms < 1 or not 0 <= n_fixed < n_atoms:
@@ -105,6 +104,21 @@ def read_dcd_layout(path: Path) -> DCDLayout:
 
 def _are_indices(values: np.ndarray, n: int) -> bool:
     return bool(values.min() >= 0 and values.max() < n)
+
+
+def _skip_titles(file: BinaryIO, path: Path, order: str) -> None:
+    """Go past the titles: their number counts, the length of their record may be of another one.
+
+    (MDAnalysis writes three titles in a record that it says is of two.)
+    """
+    start = file.read(8)
+    length, n_titles = struct.unpack(f"{order}ii", start) if len(start) == 8 else (-1, -1)
+    n_left = path.stat().st_size - file.tell() - 4
+    if not 0 <= n_titles * _TITLE <= n_left:
+        raise ValueError(f"{path}: the header is cut off or corrupt")
+    file.seek(n_titles * _TITLE, 1)
+    if struct.unpack(f"{order}i", file.read(4))[0] != length:
+        raise ValueError(f"{path}: the header is corrupt (unequal record lengths)")
 
 
 def _record(file: BinaryIO, path: Path, order: str) -> bytes:

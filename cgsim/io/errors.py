@@ -1,5 +1,6 @@
 """What other libraries raise, as one kind of error that names the file and the way on."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from cgsim.io.frames import TruncatedError
 
+_NAMED = re.compile(r"requires the (?:python module )?\"?(\w+)")  # what MDTraj says
 _EXTRA_OF = {
     "tables": "formats",
     **dict.fromkeys(("MDAnalysis", "gsd", "h5py", "pytng"), "mdanalysis"),
@@ -34,7 +36,9 @@ def reader_errors(path: Path, *, what: str = "be read") -> Iterator[None]:
 def missing_package(path: Path, error: ImportError) -> str:
     """Say which extra holds the package that a format needs, where one does."""
     said = error.name or str(error)
-    package = next((name for name in _EXTRA_OF if name in said), said.strip().partition(".")[0])
+    named = _NAMED.search(said)
+    package = named.group(1) if named else said.partition(".")[0]
+    package = next((name for name in _EXTRA_OF if name in said), package)
     extra = _EXTRA_OF.get(package)
     install = f"pip install {package}" if extra is None else f"pip install 'cgsim[{extra}]'"
     return f"{path}: this format needs the package {package}: {install}"

@@ -253,12 +253,12 @@ FORMATS = {
     ".ent": _PDB,
     **dict.fromkeys(_NETCDF_NAMES, _NETCDF),
     **dict.fromkeys((".h5", ".hdf5", ".dtr", ".stk"), _TIMED),
-    **dict.fromkeys((".lh5", ".arc"), _STREAMED),
-    **dict.fromkeys((".rst7", ".restrt", ".inpcrd", ".ncrst"), _AT_ONCE),
-    **dict.fromkeys((".cif", ".mmcif", ".pdbx", ".mol2", ".xml", ".hoomdxml"), _AT_ONCE),
+    ".lh5": _STREAMED,
+    **dict.fromkeys((".rst7", ".restrt", ".inpcrd", ".ncrst", ".arc"), _AT_ONCE),
+    **dict.fromkeys((".cif", ".mmcif", ".pdbx", ".xml", ".hoomdxml"), _AT_ONCE),
     ".gsd": TrajectoryFormat(lambda path, _, chunk: read_gsd(path, chunk), counts_steps=True),
     **dict.fromkeys((".tng", ".h5md"), _MDANALYSIS_TIMED),
     **dict.fromkeys((".trz", ".coor", ".namdbin", ".trc", ".dms", ".txyz"), _MDANALYSIS),
-    **dict.fromkeys((".mmtf", ".pqr", ".pdbqt", ".history", ".config"), _MDANALYSIS),
+    **dict.fromkeys((".mmtf", ".pqr", ".pdbqt", ".mol2", ".history", ".config"), _MDANALYSIS),
 }
 """By extension, in lower case and without ``.gz`` or ``.bz2``."""

@@ -16,7 +16,7 @@ from cgsim.io.mdanalysis import load_mdanalysis
 Load = Callable[[Path], LoadedTopology]
 
 _OF_MDTRAJ = (
-    *(".pdb", ".pdb.gz", ".prmtop", ".parm7", ".prm7", ".psf", ".mol2", ".gro", ".arc", ".h5"),
+    *(".pdb", ".pdb.gz", ".prmtop", ".parm7", ".prm7", ".psf", ".gro", ".arc", ".h5"),
     *(".hdf5", ".lh5", ".cif", ".mmcif", ".pdbx", ".xml", ".hoomdxml"),
 )
 _N_ATOMS = re.compile(r"\s*\d+\s+atoms\b")
@@ -27,7 +27,7 @@ TOPOLOGIES: dict[str, Load] = {
     ".gsd": load_gsd,
     **dict.fromkeys((".data", ".lmp", ".lammps"), load_lammps_data),
     **dict.fromkeys((".tpr", ".itp", ".dms", ".mmtf"), load_mdanalysis),
-    **dict.fromkeys((".pqr", ".pdbqt", ".txyz"), load_mdanalysis),
+    **dict.fromkeys((".pqr", ".pdbqt", ".txyz", ".mol2"), load_mdanalysis),
 }
 """By extension, in lower case."""
 

@@ -226,3 +226,15 @@ def test_a_gro_file_of_a_large_box(tmp_path: Path) -> None:
     (frames,) = iter_frames(path, molecule)
     np.testing.assert_allclose(frames.unitcell_lengths, [[40000, 40000, 50000]])
     assert frames.time.tolist() == [3.5]
+
+
+def test_a_dcd_file_of_more_titles_than_its_record_says(tmp_path: Path, molecule: Molecule) -> None:
+    """As MDAnalysis writes them."""
+    numbers, vectors = _numbers("cube", "cosines")
+    walk = random_walk(3, N_ATOMS)
+    path = _write_dcd(tmp_path / "run.dcd", walk, np.tile(numbers, (3, 1)), version=24)
+    content = path.read_bytes()
+    path.write_bytes(content[:96] + struct.pack("<i", 3) + b" " * 240 + content[180:])
+    (frames,) = iter_frames(path, molecule)
+    np.testing.assert_allclose(frames.xyz, walk, atol=1e-6)
+    np.testing.assert_allclose(frames.unitcell_vectors[0], vectors, atol=1e-6)
