@@ -3,6 +3,7 @@
 The cell's angles are rarely in the file: they come from the topology or the JSON beside it.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,8 @@ from cgsim.io.text import TextFile, TextFrame, read_fixed
 from cgsim.units import NM_PER_ANGSTROM
 
 _WIDTH, _PER_LINE = 8, 10
+_SAME_LENGTH = 2e-3  # Å; lengths have three decimals
+_UNITS = np.array([NM_PER_ANGSTROM] * 3 + [1.0] * 3)
 _EXCHANGE = ("REMD", "HREMD", "RXSGLD")  # lines before the frames of replica exchange
 
 
@@ -24,7 +27,7 @@ class MdcrdReader:
     """
 
     def __init__(self, angles: Sequence[float] | None = None) -> None:
-        self.angles = (90.0, 90.0, 90.0) if angles is None else tuple(angles)
+        self.angles = angles
         self._has_cell: bool | None = None  # not known before the first frame
 
     def __call__(self, file: TextFile, n_atoms: int) -> TextFrame | None:
@@ -42,7 +45,23 @@ class MdcrdReader:
             self._has_cell = _is_cell(file.peek(), n)
         if not self._has_cell:
             return TextFrame(xyz)
-        return TextFrame(xyz, lengths_and_angles=_cell(file.line(), self.angles))
+        numbers = _cell(file.line())
+        if len(numbers) == 3:
+            numbers = np.concatenate([numbers, self._angles_of(numbers, file)])
+        return TextFrame(xyz, lengths_and_angles=numbers * _UNITS)
+
+    def _angles_of(self, lengths: np.ndarray, file: TextFile) -> Sequence[float]:
+        """The angles that are known, else 90; of equal sides they may be those of an octahedron."""
+        if self.angles is None:
+            self.angles = (90.0, 90.0, 90.0)
+            if np.ptp(lengths) < _SAME_LENGTH:
+                warnings.warn(
+                    f"{file.path}: the angles of the cell are not stored and taken for 90°; for a "
+                    'truncated octahedron put "cell_angles": [109.471, 109.471, 109.471] into a '
+                    "JSON file of the same stem, or give the PRMTOP as topology",
+                    stacklevel=2,
+                )
+        return self.angles
 
 
 def _numbers(lines: Sequence[str], n: int) -> np.ndarray:
@@ -62,10 +81,9 @@ def _is_cell(line: str | None, n: int) -> bool:
     return len(line.split()) in (3, 6) and len(line.rstrip()) != _WIDTH * min(n, _PER_LINE)
 
 
-def _cell(line: str, angles: Sequence[float]) -> np.ndarray:
+def _cell(line: str) -> np.ndarray:
     """Read three lengths, or six numbers with the angles."""
     numbers = np.array([float(word) for word in line.split()])
     if len(numbers) not in (3, 6):
         raise ValueError(f"the cell must have three or six numbers, not {line.strip()!r}")
-    lengths = numbers[:3] * NM_PER_ANGSTROM
-    return np.concatenate([lengths, angles if len(numbers) == 3 else numbers[3:]])
+    return numbers

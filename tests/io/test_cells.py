@@ -10,11 +10,11 @@ from mdtraj.formats import XTCTrajectoryFile
 
 from cgsim.io import Molecule, iter_frames, unwrap
 from cgsim.io.frames import standard_vectors
-from tests.io.systems import chain_bonds, molecule_of, random_walk
+from tests.io.systems import chain_bonds, molecule_of, random_walk, shape_of, wrapped
 
 N_ATOMS = 12
 SIDE = 2.0  # nm; the chain is longer than half a cell
-LATTICES = {  # lengths in units of the side, and angles
+LATTICES: dict[str, tuple[list[float], list[float]]] = {  # lengths in units of the side, and angles
     "cube": ([1, 1, 1], [90, 90, 90]),
     "truncated octahedron": ([1, 1, 1], [109.4712206] * 3),
     "rhombic dodecahedron": ([1, 1, 1], [60, 90, 60]),
@@ -39,16 +39,6 @@ def _symmetric(vectors: np.ndarray) -> np.ndarray:
     """The same lattice turned until its matrix is symmetric, as CHARMM keeps it."""
     values, axes = np.linalg.eigh(vectors @ vectors.T)
     return np.asarray(axes @ np.diag(np.sqrt(values)) @ axes.T)
-
-
-def _wrapped(walk: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    fraction = walk @ np.linalg.inv(vectors)
-    return np.asarray((fraction - np.floor(fraction)) @ vectors)
-
-
-def _shape(xyz: np.ndarray) -> np.ndarray:
-    """All distances within a molecule, whatever its place and orientation."""
-    return np.asarray(np.linalg.norm(xyz[:, :, None] - xyz[:, None], axis=3))
 
 
 def _write_dcd(path: Path, xyz: np.ndarray, cells: np.ndarray, *, version: int) -> Path:
@@ -91,13 +81,13 @@ def test_all_layouts_of_the_cell_in_a_dcd_file(
 ) -> None:
     numbers, vectors = _numbers(name, layout)
     walk = random_walk(6, N_ATOMS)
-    wrapped = _wrapped(walk, vectors)
-    path = _write_dcd(tmp_path / "run.dcd", wrapped, np.tile(numbers, (6, 1)), version=version)
+    inside = wrapped(walk, vectors)
+    path = _write_dcd(tmp_path / "run.dcd", inside, np.tile(numbers, (6, 1)), version=version)
     (frames,) = iter_frames(path, molecule)
     lengths, angles = LATTICES[name]
     np.testing.assert_allclose(frames.unitcell_lengths, SIDE * np.tile(lengths, (6, 1)), rtol=1e-5)
     np.testing.assert_allclose(frames.unitcell_angles, np.tile(angles, (6, 1)), rtol=1e-5)
-    np.testing.assert_allclose(_shape(unwrap(frames, molecule)), _shape(walk), atol=1e-5)
+    np.testing.assert_allclose(shape_of(unwrap(frames, molecule)), shape_of(walk), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["truncated octahedron", "rhombic dodecahedron", "hexagonal"])
@@ -106,11 +96,11 @@ def test_a_matrix_is_seen_by_its_values_too(tmp_path: Path, molecule: Molecule, 
     numbers, vectors = _numbers(name, "matrix")
     walk = random_walk(3, N_ATOMS)
     path = _write_dcd(
-        tmp_path / "run.dcd", _wrapped(walk, vectors), np.tile(numbers, (3, 1)), version=24
+        tmp_path / "run.dcd", wrapped(walk, vectors), np.tile(numbers, (3, 1)), version=24
     )
     (frames,) = iter_frames(path, molecule)
     np.testing.assert_allclose(frames.unitcell_angles[0], LATTICES[name][1], rtol=1e-5)
-    np.testing.assert_allclose(_shape(unwrap(frames, molecule)), _shape(walk), atol=1e-5)
+    np.testing.assert_allclose(shape_of(unwrap(frames, molecule)), shape_of(walk), atol=1e-5)
 
 
 def test_a_matrix_that_fluctuates_about_a_right_angle(tmp_path: Path, molecule: Molecule) -> None:
@@ -119,11 +109,11 @@ def test_a_matrix_that_fluctuates_about_a_right_angle(tmp_path: Path, molecule: 
     vectors[:, 1, 0] = vectors[:, 0, 1] = 0.05 * np.linspace(-3, 3, 8)
     numbers = 10 * vectors[:, [0, 1, 1, 2, 2, 2], [0, 0, 1, 0, 1, 2]]
     walk = random_walk(8, N_ATOMS)
-    wrapped = np.concatenate([_wrapped(walk[k : k + 1], vectors[k]) for k in range(8)])
-    path = _write_dcd(tmp_path / "run.dcd", wrapped, numbers, version=24)
+    inside = np.concatenate([wrapped(walk[k : k + 1], vectors[k]) for k in range(8)])
+    path = _write_dcd(tmp_path / "run.dcd", inside, numbers, version=24)
     (frames,) = iter_frames(path, molecule)
     assert np.abs(frames.unitcell_angles - 90).max() < 10
-    np.testing.assert_allclose(_shape(unwrap(frames, molecule)), _shape(walk), atol=1e-5)
+    np.testing.assert_allclose(shape_of(unwrap(frames, molecule)), shape_of(walk), atol=1e-5)
 
 
 def test_an_impossible_cell_is_shown_as_it_stands_in_the_file(
@@ -179,12 +169,12 @@ def test_cells_in_any_orientation(tmp_path: Path, molecule: Molecule, extension:
     rotation *= np.sign(np.linalg.det(rotation))
     vectors = _lattice("triclinic") @ rotation
     walk = random_walk(6, N_ATOMS)
-    wrapped = _wrapped(walk, vectors).astype(np.float32)
+    inside = wrapped(walk, vectors).astype(np.float32)
     path, box = tmp_path / f"run.{extension}", np.tile(vectors, (6, 1, 1)).astype(np.float32)
     with mdtraj.open(str(path), "w") as file:
-        file.write(wrapped, time=np.arange(6.0), step=np.arange(6), box=box)
+        file.write(inside, time=np.arange(6.0), step=np.arange(6), box=box)
     (frames,) = iter_frames(path, molecule)
-    np.testing.assert_allclose(_shape(unwrap(frames, molecule)), _shape(walk), atol=3e-3)
+    np.testing.assert_allclose(shape_of(unwrap(frames, molecule)), shape_of(walk), atol=3e-3)
 
 
 def _write_pdb(path: Path, walk: np.ndarray, cells: list[str], *, end: str = "ENDMDL") -> Path:
@@ -204,14 +194,14 @@ def _write_pdb(path: Path, walk: np.ndarray, cells: list[str], *, end: str = "EN
 def test_each_model_of_a_pdb_file_has_its_own_cell(tmp_path: Path, molecule: Molecule) -> None:
     walk, sides = random_walk(4, N_ATOMS), np.array([2.0, 2.01, 1.98, 2.03])
     cells = [f"CRYST1{10 * s:9.3f}{10 * s:9.3f}{10 * s:9.3f}  90.00  90.00  90.00" for s in sides]
-    wrapped = np.concatenate(
-        [_wrapped(walk[k : k + 1], side * np.eye(3)) for k, side in enumerate(sides)]
+    inside = np.concatenate(
+        [wrapped(walk[k : k + 1], side * np.eye(3)) for k, side in enumerate(sides)]
     )
-    path = _write_pdb(tmp_path / "run.pdb", wrapped, cells)
+    path = _write_pdb(tmp_path / "run.pdb", inside, cells)
     (frames,) = iter_frames(path, molecule)
     np.testing.assert_allclose(frames.unitcell_lengths[:, 0], sides, rtol=1e-5)
-    np.testing.assert_allclose(_shape(unwrap(frames, molecule)), _shape(walk), atol=1e-3)
-    one = _write_pdb(tmp_path / "one.pdb", _wrapped(walk, 2 * np.eye(3)), [cells[0], "", "", ""])
+    np.testing.assert_allclose(shape_of(unwrap(frames, molecule)), shape_of(walk), atol=1e-3)
+    one = _write_pdb(tmp_path / "one.pdb", wrapped(walk, 2 * np.eye(3)), [cells[0], "", "", ""])
     (frames,) = iter_frames(one, molecule)
     np.testing.assert_allclose(frames.unitcell_lengths, 2.0, rtol=1e-5)
 

@@ -14,7 +14,7 @@ from cgsim.io import (
     unwrap,
     write_atomic_json,
 )
-from tests.io.systems import chain_bonds, molecule_of, random_walk
+from tests.io.systems import chain_bonds, molecule_of, random_walk, shape_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lengths are taken for Å")
 
@@ -77,10 +77,6 @@ def _dump(  # noqa: PLR0913 (each is one thing that dumps differ in)
     return path
 
 
-def _shape(xyz: np.ndarray) -> np.ndarray:
-    return np.asarray(np.linalg.norm(xyz[:, :, None] - xyz[:, None], axis=3))
-
-
 @pytest.mark.parametrize("box", BOXES)
 @pytest.mark.parametrize("columns", ["x y z", "xs ys zs", "xu yu zu", "xsu ysu zsu"])
 def test_all_kinds_of_positions(tmp_path: Path, molecule: Molecule, columns: str, box: str) -> None:
@@ -88,7 +84,7 @@ def test_all_kinds_of_positions(tmp_path: Path, molecule: Molecule, columns: str
     path = _dump(tmp_path / "run.lammpstrj", walk, columns, vectors=BOXES[box], ids=ids)
     chunks = list(iter_frames(path, molecule, chunk=2))
     found = np.concatenate([unwrap(chunk, molecule) for chunk in chunks])
-    np.testing.assert_allclose(_shape(found), _shape(walk), atol=1e-5)
+    np.testing.assert_allclose(shape_of(found), shape_of(walk), atol=1e-5)
     if "u" in columns:
         np.testing.assert_allclose(np.concatenate([c.xyz for c in chunks]), walk, atol=1e-5)
     vectors = np.concatenate([chunk.unitcell_vectors for chunk in chunks])
@@ -109,7 +105,7 @@ def test_a_box_in_any_orientation(tmp_path: Path, molecule: Molecule) -> None:
     path = tmp_path / "run.dump"
     path.write_text("\n".join([*lines, ""]))
     (frames,) = iter_frames(path, molecule)
-    np.testing.assert_allclose(_shape(unwrap(frames, molecule)), _shape(walk[None]), atol=1e-5)
+    np.testing.assert_allclose(shape_of(unwrap(frames, molecule)), shape_of(walk[None]), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["run.lammpsdump", "dump.melt", "run.anything"])
@@ -183,7 +179,7 @@ def test_boundaries_that_are_not_periodic(tmp_path: Path, molecule: Molecule) ->
     thin = np.diag([2.0, 2.0, 0.1])
     path = _dump(tmp_path / "slab.lammpstrj", flat, "xu yu zu", vectors=thin, edges="pp pp ff")
     (frames,) = iter_frames(path, molecule)
-    np.testing.assert_allclose(_shape(unwrap(frames, molecule)), _shape(flat), atol=1e-5)
+    np.testing.assert_allclose(shape_of(unwrap(frames, molecule)), shape_of(flat), atol=1e-5)
 
 
 def test_dumps_that_cannot_be_read(tmp_path: Path, molecule: Molecule) -> None:
