@@ -25,7 +25,7 @@ def map_(
     Example: cgsim map protein.pdb run1.xtc run2.xtc --output mapped --method residues
 
     Args:
-        topology: Any topology that MDTraj reads (PDB, PSF, PRMTOP, GRO, ...), with bonds or
+        topology: A topology (PDB, PSF, PRMTOP, GRO, TPR, LAMMPS data, ...), with bonds or
             standard residues.
         trajectories: Trajectory files of this molecule, each an independent run.
         output: Folder for the NAME.cg folders.

@@ -131,7 +131,7 @@ class Ensemble:
         Parameters
         ----------
         files
-            Trajectories in any format MDTraj reads; each is one replica.
+            Trajectories in any known format; each is one replica.
         structure
             Topology of what the files hold: atoms if `mapping` is given, else beads.
         mapping
