@@ -22,6 +22,7 @@ _HYDROGEN_MASS = 1.008
 _MAX_HYDROGENS = 4
 _HEAVIEST_HYDROGEN = 4.2  # Da; hydrogen mass repartitioning goes to 3 or 4
 _SAME_MASS = 0.05  # Da; force fields round
+_N_NEIGHBOURS = 4
 _COARSE_SPACING = 0.22  # nm to the nearest neighbour, in the median of a residue
 _NEIGHBOUR = (0.6, 1.3)  # distance to it, in sums of covalent radii
 _NEAR = (0.84, 1.12)  # the same, where a name leaves a choice
@@ -84,12 +85,10 @@ class _Assignment:
         self.stated = stated
         self.names = [atom.name for atom in stated.topology.atoms]
         self.mass_rule = None if stated.masses is None else _MassRule(stated, self.names)
-        self.spacing, self.nearest = np.zeros(0), np.zeros(0, dtype=int)
+        self.distances, self.neighbours = np.zeros((0, 0)), np.zeros((0, 0), dtype=int)
         if stated.xyz is not None and len(stated.xyz) > 1:
-            distances, neighbours = cKDTree(stated.xyz).query(stated.xyz, k=2)
-            first_is_other = neighbours[:, 0] != np.arange(len(neighbours))  # two at one place
-            self.spacing = distances[:, 1]
-            self.nearest = np.where(first_is_other, neighbours[:, 0], neighbours[:, 1])
+            k = min(_N_NEIGHBOURS + 1, len(stated.xyz))
+            self.distances, self.neighbours = cKDTree(stated.xyz).query(stated.xyz, k=k)
 
     def symbols(self) -> list[str | None]:
         """Symbols of all atoms, None where they are doubtful."""
@@ -119,9 +118,10 @@ class _Assignment:
         """Whether particles are called beads, or are further apart than atoms are."""
         if any(is_coarse_name(atom.name) for atom in atoms):
             return True
-        if len(atoms) < 2 or not len(self.spacing):
+        if len(atoms) < 2 or not len(self.distances):
             return False
-        return float(np.median(self.spacing[[a.index for a in atoms]])) > _COARSE_SPACING
+        spacing = self.distances[[atom.index for atom in atoms], 1]
+        return float(np.median(spacing)) > _COARSE_SPACING
 
     def _by_template(self, template: Template | None, atom: Atom, *, is_whole: bool) -> str | None:
         """The element by residue and name; where only a site or two are there mass must agree."""
@@ -159,23 +159,36 @@ class _Assignment:
         return masses is not None and masses[atom.index] == 0
 
     def _by_name(self, atom: Atom, *, is_amino: bool) -> str | None:
-        """The one reading of a name that fits to the distance of the nearest atom."""
+        """The one reading of a name that fits to the distance of a neighbour."""
         readings = _readings(atom.name, is_amino=is_amino)
         if is_amino and len(readings) == 1:
             return readings[0]
-        if not len(self.spacing):
+        if not len(self.distances):
             return None
-        neighbour = _readings(self.names[self.nearest[atom.index]], is_amino=is_amino)
-        low, high = _NEIGHBOUR if len(readings) == 1 else _NEAR
+        is_sole = len(readings) == 1
         possible = [
-            symbol
-            for symbol in readings
-            for other in neighbour[:1]
-            if low
-            < self.spacing[atom.index] / (covalent_radius(symbol) + covalent_radius(other))
-            < high
+            symbol for symbol in readings if self._is_bonded(atom.index, symbol, is_sole=is_sole)
         ]
         return possible[0] if len(possible) == 1 else None
+
+    def _is_bonded(self, atom: int, symbol: str, *, is_sole: bool) -> bool:
+        """Whether an atom of this element would be bonded to a neighbour.
+
+        The sole reading of a name needs one of several neighbours (the nearest may be that of a
+        hydrogen bond), a choice of readings the nearest.
+        """
+        bounds = _NEIGHBOUR if is_sole else _NEAR
+        n = len(self.distances[atom]) if is_sole else 2
+        for distance, other in zip(
+            self.distances[atom][:n], self.neighbours[atom][:n], strict=True
+        ):
+            for reading in (
+                _readings(self.names[other], is_amino=False)[:1] if other != atom else ()
+            ):
+                ratio = distance / (covalent_radius(symbol) + covalent_radius(reading))
+                if bounds[0] < ratio < bounds[1]:
+                    return True
+        return False
 
 
 class _MassRule:
