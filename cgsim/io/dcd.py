@@ -14,7 +14,7 @@ import numpy as np
 
 from cgsim.io.dcd_cells import find_layout, frames_with_cells
 from cgsim.io.frames import Frames, TruncatedError
-from cgsim.io.scan import Scan
+from cgsim.io.scan import Scan, is_blank
 from cgsim.units import NM_PER_ANGSTROM
 
 _CONTROL = 84  # bytes of the first record: "CORD" and 20 integers
@@ -151,28 +151,30 @@ def scan_dcd(path: Path) -> Scan:
     bad.append(_bad_frames(others, layout.record, layout.byte_order))
     where = np.flatnonzero(np.concatenate(bad))
     if where.size:
-        raise ValueError(f"{path}: frame {where[0]} is corrupt (unexpected record lengths)")
+        n_frames, is_cut = int(where[0]), True
+        if n_frames == 0 or not is_blank(others[n_frames - 1 :]):
+            raise ValueError(f"{path}: frame {n_frames} is corrupt (unexpected record lengths)")
     return Scan(layout.n_atoms, n_frames, None, is_cut=is_cut)
 
 
-def read_dcd(path: Path, chunk: int) -> Iterator[Frames]:
-    """Yield the frames of a DCD file without corrupt ones (see `scan_dcd`), `chunk` at a time.
+def read_dcd(path: Path, scan: Scan, chunk: int) -> Iterator[Frames]:
+    """Yield the whole frames that a scan has found, at most `chunk` at a time.
 
     Raises
     ------
     TruncatedError
         After the last whole frame, if the file ends inside one or its header promises more.
     """
+    if scan.n_frames:
+        yield from _read_whole(path, scan.n_frames, chunk)
+    if scan.is_cut:
+        raise TruncatedError(path, scan.n_frames)
+
+
+def _read_whole(path: Path, n_frames: int, chunk: int) -> Iterator[Frames]:
     layout = read_dcd_layout(path)
-    n_frames = int(layout.n_frames)
-    if n_frames:
-        yield from _read_whole(path, layout, chunk)
-    if n_frames != layout.n_frames or n_frames < layout.n_frames_in_header:
-        raise TruncatedError(path, n_frames)
-
-
-def _read_whole(path: Path, layout: DCDLayout, chunk: int) -> Iterator[Frames]:
     first, others = _frame_bytes(path, layout)
+    others = others[: n_frames - 1]
     record = _cell_records(layout, first, others)
     cells = None if record is None else find_layout(record, version=layout.version)
     first_xyz = _positions(layout, first, layout.first_record)

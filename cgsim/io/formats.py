@@ -167,8 +167,7 @@ def _read_trr(path: Path, _: Molecule, chunk: int) -> Iterator[Frames]:
 
 
 def _read_dcd(path: Path, _: Molecule, chunk: int) -> Iterator[Frames]:
-    _scanned(path)
-    return read_dcd(path, chunk)
+    return read_dcd(path, _scanned(path), chunk)
 
 
 def _read_text_with(read_frame: ReadFrame) -> Read:
@@ -184,7 +183,7 @@ def _read_mdcrd(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
 
 
 def _read_dump(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
-    style = read_sidecar(path).get("lammps_units")
+    style = read_sidecar(path).get("lammps_units", molecule.lammps_units)
     if style is None and not has_units(path):
         warnings.warn(
             f"{path}: lengths are taken for Å, as in LAMMPS units real and metal; for others put "

@@ -4,7 +4,7 @@ Layout: LAMMPS manual, "read_data command".
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mdtraj
@@ -64,7 +64,8 @@ def load_lammps_data(path: Path) -> LoadedTopology:
         _check_masses(by_kind)
         kinds = {} if style == "lj" else _elements(by_kind, labels)
         mass = np.array([by_kind[atom.kind] for atom in atoms])
-        return with_elements(_topology(atoms, pairs, kinds, labels), mass)
+        loaded = with_elements(_topology(atoms, pairs, kinds, labels), mass)
+        return replace(loaded, lammps_units=style)
 
 
 def _read_sections(path: Path) -> tuple[str, Sections]:

@@ -19,11 +19,14 @@ class LoadedTopology:
         is stated.
     masses
         ``[n_atoms]`` Da, None where the file has none.
+    lammps_units
+        Those that a LAMMPS data file or the JSON beside it says.
     """
 
     topology: mdtraj.Topology
     symbols: list[str | None]
     masses: np.ndarray | None
+    lammps_units: str | None = None
 
 
 def with_elements(topology: mdtraj.Topology, masses: np.ndarray | None) -> LoadedTopology:

@@ -27,6 +27,8 @@ class Molecule:
     cell_angles
         Degrees; of the periodic cell that the topology file tells, for trajectories that store
         lengths of cells alone (AMBER mdcrd).
+    lammps_units
+        Units that a LAMMPS data file says it has, for dump files that do not say theirs.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Molecule:
     bond_index: np.ndarray
     topology: mdtraj.Topology
     cell_angles: tuple[float, float, float] | None = None
+    lammps_units: str | None = None
 
     @property
     def n_atoms(self) -> int:

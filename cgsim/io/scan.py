@@ -18,3 +18,8 @@ class Scan:
     """Whether the file ends inside a further frame."""
     offsets: np.ndarray | None = None
     """``[n_frames]`` where the frames begin, in bytes; None where their sizes are equal."""
+
+
+def is_blank(data: np.ndarray) -> bool:
+    """Whether there are zeros only: what a file system leaves of blocks that were not written."""
+    return not data.any()

@@ -45,6 +45,8 @@ class StatedTopology:
         ``[n_atoms, 3]`` and ``[3, 3]`` nm, or None.
     cell_angles
         Degrees, or None where no cell is stated.
+    lammps_units
+        Those of a LAMMPS data file, if it says them.
     """
 
     topology: mdtraj.Topology
@@ -55,6 +57,7 @@ class StatedTopology:
     xyz: np.ndarray | None = None
     cell: np.ndarray | None = None
     cell_angles: tuple[float, float, float] | None = None
+    lammps_units: str | None = None
 
 
 def read_stated_topology(path: Path) -> StatedTopology:
@@ -102,7 +105,12 @@ def _read(path: Path) -> StatedTopology | None:
         return _read_names(path)
     if (load := loader_of(path)) is not None:
         loaded = load(path)
-        return replace(stated_by(loaded.topology), symbols=loaded.symbols, masses=loaded.masses)
+        return replace(
+            stated_by(loaded.topology),
+            symbols=loaded.symbols,
+            masses=loaded.masses,
+            lammps_units=loaded.lammps_units,
+        )
     topology = mdtraj.load_prmtop(str(path)) if is_prmtop(path) else _load_topology(path)
     if topology is None:
         return None

@@ -89,7 +89,7 @@ def load_molecule(
             BondLengths(molecule).check(stated.xyz[None], cell=cell)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return replace(molecule, cell_angles=stated.cell_angles)
+    return replace(molecule, cell_angles=stated.cell_angles, lammps_units=stated.lammps_units)
 
 
 def molecule_from_topology(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cgsim.io.frames import Frames, TruncatedError, frames_of_vectors
-from cgsim.io.scan import Scan
+from cgsim.io.scan import Scan, is_blank
 
 _START = struct.pack(">iii", 1993, 13, 12) + b"GMX_trn_file"
 _HEADER = struct.Struct(f">{len(_START)}s10iiii")  # start, sizes, n_atoms, step, n_energies
@@ -46,6 +46,8 @@ def scan_trr(path: Path) -> Scan:
     time: list[float] = []
     offsets: list[int] = []
     while start + _HEADER.size <= len(data):
+        if is_blank(data[start : start + _HEADER.size]) and is_blank(data[start:]):
+            break
         header = _read_header(data, start, f"{path}: frame {number}")
         if number and header.n_atoms != n_atoms:
             raise ValueError(

@@ -15,7 +15,7 @@ from mdtraj.formats import XTCTrajectoryFile
 
 from cgsim.io.errors import reader_errors
 from cgsim.io.frames import Frames, TruncatedError, frames_of_vectors
-from cgsim.io.scan import Scan
+from cgsim.io.scan import Scan, is_blank
 
 _MAGIC = 1995
 _HEADER = struct.Struct(">iiif9fi")  # magic, n_atoms, step, time, cell, n_atoms
@@ -100,6 +100,8 @@ def _walk(path: Path, data: np.ndarray) -> tuple[Scan, list[_Packed]]:
         where = f"{path}: frame {len(time)}"
         header = _HEADER.unpack(data[start : start + _HEADER.size].tobytes())
         if header[0] != _MAGIC or header[1] < 1 or header[1] != header[-1]:
+            if is_blank(data[start:]):
+                break
             raise ValueError(f"{where} is corrupt or this is no XTC file (bad header)")
         if time and header[1] != n_atoms:
             raise ValueError(f"{where} has {header[1]} atoms, the frames before {n_atoms}")

@@ -303,6 +303,17 @@ def test_masses_in_other_units(tmp_path: Path) -> None:
         load_molecule(path)
 
 
+def test_a_dump_has_the_units_of_its_data_file(tmp_path: Path) -> None:
+    lines = ["ITEM: TIMESTEP", "0", "ITEM: NUMBER OF ATOMS", "5", "ITEM: BOX BOUNDS pp pp pp"]
+    lines += ["0 20"] * 3 + ["ITEM: ATOMS id x y z"] + [f"{k} {k / 4} 1 1" for k, _, _ in ATOMS]
+    (tmp_path / "a.dump").write_text("\n".join([*lines, ""]))
+    for style, nm in {"lj": 1.0, "real": 0.1, "nano": 1.0}.items():
+        masses = ("1e-4", "1e-5") if style == "nano" else ("12.0", "1.0")
+        path = _data(tmp_path / "a.data", masses=masses, units=f", units = {style}")
+        (frames,) = iter_frames(tmp_path / "a.dump", load_molecule(path))
+        np.testing.assert_allclose(frames.xyz[0, 0, 0], 11 / 4 * nm, rtol=1e-6)
+
+
 def test_data_files_that_cannot_be_read(tmp_path: Path) -> None:
     whole = _data(tmp_path / "a.data").read_text()
     for content, said in {

@@ -99,6 +99,23 @@ def test_whole_frames_of_a_truncated_file_are_read(
     np.testing.assert_allclose(xyz, walk[:n_whole], atol=FORMATS[extension])
 
 
+@pytest.mark.parametrize("extension", ["xtc", "trr", "dcd"])
+def test_blocks_that_were_not_written(
+    tmp_path: Path, molecule: Molecule, walk: np.ndarray, extension: str
+) -> None:
+    """After a crash a file system may fill up a file with zeros."""
+    path = _save(tmp_path / f"walk.{extension}", molecule, walk)
+    content = path.read_bytes()
+    n_whole = N_FRAMES - 4
+    frame = (len(content) - 276 * (extension == "dcd")) // N_FRAMES
+    end = content.rindex(b"\x00\x00\x07\xcb") if extension == "xtc" else len(content) - 4 * frame
+    n_whole = N_FRAMES - 1 if extension == "xtc" else n_whole
+    path.write_bytes(content[:end] + bytes(len(content) - end))
+    with pytest.warns(UserWarning, match=rf"walk.{extension}: .*its {n_whole} whole frames"):
+        xyz = _positions(path, molecule)
+    np.testing.assert_allclose(xyz, walk[:n_whole], atol=FORMATS[extension])
+
+
 @pytest.mark.parametrize("extension", ["pdb.gz", "gro.bz2"])
 def test_whole_frames_of_a_compressed_file_that_is_cut_off(
     tmp_path: Path, molecule: Molecule, extension: str
