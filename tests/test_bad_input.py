@@ -76,6 +76,10 @@ def truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-7])
 
 
+def without_a_whole_frame(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:40])
+
+
 def corrupt(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 80] = b"\xff" * 80
@@ -117,7 +121,7 @@ TRAJECTORIES: dict[Callable[[Path], object], str] = {
     Path.unlink: "no such file",
     lambda path: path.write_bytes(b""): "empty",
     lambda path: path.write_bytes(b"not a trajectory"): "truncated|no XTC|corrupt",
-    truncated: "truncated|cut off",
+    without_a_whole_frame: "frame 0 is cut off: the file is truncated",
     corrupt: "corrupt|cut off|truncated",
     not_a_number: "frame 3|not finite",
     one_frame: "time between frames is unknown",
@@ -144,12 +148,20 @@ def test_a_bad_second_trajectory_leaves_the_first_mapped(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_frames(files / "a-r1.xtc", random_walk(5, N_ATOMS))
-    truncated(files / "a-r1.xtc")
+    corrupt(files / "a-r1.xtc")
     data = (files / "a-r0.xtc", files / "a-r1.xtc")
     line = says(capsys, files, "map", files / "a.pdb", *data, "--output", files / "out")
     assert "a-r1.xtc" in line
     assert [folder.name for folder in (files / "out").iterdir()] == ["a-r0.cg"]
     assert load_mapped(files / "out" / "a-r0.cg").n_frames == 20
+
+
+def test_a_trajectory_of_a_killed_run_is_mapped_up_to_its_last_whole_frame(files: Path) -> None:
+    truncated(files / "a-r0.xtc")
+    command = ("map", files / "a.pdb", files / "a-r0.xtc", "--output", files / "out")
+    with pytest.warns(UserWarning, match=r"a-r0.xtc: frame 19 is cut off.* 19 whole frames"):
+        assert cli.main([str(part) for part in command]) == 0
+    assert load_mapped(files / "out" / "a-r0.cg").n_frames == 19
 
 
 @pytest.mark.parametrize(

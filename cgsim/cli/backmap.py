@@ -31,7 +31,7 @@ def command(
 
     Args:
         beads: Trajectory of beads, for example of `cgsim rollout`.
-        topology: All atoms with their bonds, in any format that MDTraj reads.
+        topology: All atoms with their bonds, in any known format.
         mapping: How atoms became beads: a stored simulator, a folder NAME.cg, or a JSON file with
             a recipe or with the bead of each atom.
         output: File to write, .xtc or .dcd.

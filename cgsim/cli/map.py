@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from docstring_parser import parse
 
+from cgsim.cli.reading import Reading
 from cgsim.config import POLYMERS
 from cgsim.mapping.recipe import MAPPERS, add_mapper, parameters_of
 
@@ -22,8 +23,8 @@ def command(
     method: str = DEFAULT["method"],
     mapper: str | None = None,
     parameters: dict[str, Any] | None = None,
-    frame_interval: float | None = None,
     without_rigid_motion: bool = False,
+    reading: Reading = Reading(),  # noqa: B008
     **options: Any,
 ) -> None:
     """Map atoms to beads: one folder NAME.cg per trajectory.
@@ -34,20 +35,19 @@ def command(
     Example: cgsim map protein.pdb run1.xtc run2.xtc --output mapped --method residues
 
     Args:
-        topology: Any topology that MDTraj reads (PDB, PSF, PRMTOP, GRO, ...), with bonds or
+        topology: A topology (PDB, PSF, PRMTOP, GRO, TPR, LAMMPS data, ...), with bonds or
             standard residues.
         trajectories: Trajectory files of this molecule, each an independent run.
         output: Folder for the NAME.cg folders.
         mapper: A mapper of your own in place of a method, as package.module:function.
         parameters: Of your own mapper, for example --parameters.size 4.
-        frame_interval: Time between frames, ps; only for formats that store no times (DCD).
         without_rigid_motion: Superpose every frame on the one before, so that diffusion and
             tumbling of one small free molecule are not learnt.
+        reading: What the files leave open.
     """
-    from cgsim.io import load_molecule
     from cgsim.mapping.store import map_to_folder
 
-    molecule = load_molecule(topology)
+    molecule = reading.molecule(topology)
     given = {name: value for name, value in options.items() if value is not None}
     if mapper is not None:
         method, given = add_mapper(mapper), given | (parameters or {})
@@ -59,7 +59,12 @@ def command(
     for file in trajectories:
         folder = output / f"{file.stem}.cg"
         mapped = map_to_folder(
-            file, molecule, mapping, folder=folder, frame_interval=frame_interval
+            file,
+            molecule,
+            mapping,
+            folder=folder,
+            frame_interval=reading.frame_interval,
+            allow_long_bonds=reading.allow_long_bonds,
         )
         print(
             f"{folder}: {mapped.n_frames} frames of {mapped.n_beads} beads, "

@@ -13,7 +13,7 @@ from cgsim.cli.named import add_named
 
 #: Lists that are several words, with what each word is.
 LISTS: dict[Any, type] = {list[Path]: Path, list[Path] | None: Path, list[str] | None: str}
-SHORT = "cluster"  # --workers stands for --cluster.workers
+SHORT = ("cluster.", "reading.")  # --workers stands for --cluster.workers
 CHOICES = re.compile(r"type: Literal\[[^]]*\], ")  # which stand beside the option already
 
 
@@ -28,7 +28,7 @@ class Parser(ArgumentParser):
     """Arguments as shells write them, and docstrings in full as help.
 
     Lists of paths are several words (``a.cg b.cg``); a bool that is False by default is a flag
-    without a value; the options of ``cluster`` have short names.
+    without a value; the options of ``cluster`` and ``reading`` have short names.
     """
 
     def add_function_arguments(
@@ -52,8 +52,8 @@ class Parser(ArgumentParser):
         for name in flags:
             self.add_argument(f"--{name}", action="store_true", help=_help(about, name))
         for action in self._actions:
-            if action.dest.startswith(f"{SHORT}."):
-                short = f"--{action.dest.removeprefix(f'{SHORT}.')}"
+            if action.dest.startswith(SHORT):
+                short = f"--{action.dest.partition('.')[2]}"
                 action.option_strings = [short, *action.option_strings]
                 self._option_string_actions[short] = action
         add_named(self, function)

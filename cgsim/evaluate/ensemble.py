@@ -132,7 +132,7 @@ class Ensemble:
         Parameters
         ----------
         files
-            Trajectories in any format MDTraj reads; each is one replica.
+            Trajectories in any known format; each is one replica.
         structure
             Topology of what the files hold: atoms if `mapping` is given, else beads.
         mapping
@@ -172,7 +172,7 @@ def _read_replica(file: str | Path, molecule: Molecule, mapping: BeadMapping | N
     unwrapper = Unwrapper(molecule)
     chunks = []
     for trajectory in iter_frames(file, molecule):
-        xyz = unwrapper(trajectory)
+        xyz = unwrapper.follow(trajectory).path
         chunks.append((xyz if mapping is None else mapping(xyz)).astype(np.float32))
     return np.concatenate(chunks)
 

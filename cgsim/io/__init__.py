@@ -11,7 +11,7 @@ from cgsim.io.files import (
     write_atomic_json,
     write_atomic_text,
 )
-from cgsim.io.molecule import Molecule, load_molecule, molecule_from_topology
+from cgsim.io.molecule import Molecule
 from cgsim.io.periodic import Unwrapper, minimum_image, unwrap
 from cgsim.io.psf import write_psf
 from cgsim.io.reading import (
@@ -20,6 +20,7 @@ from cgsim.io.reading import (
     read_frame_interval,
     trajectory_files,
 )
+from cgsim.io.topology import load_molecule, molecule_from_topology
 from cgsim.io.writing import append_frames, trajectory_size, truncate_trajectory
 
 __all__ = [

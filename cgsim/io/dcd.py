@@ -12,7 +12,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cgsim.io.scan import Scan
+from cgsim.io.dcd_cells import find_layout, frames_with_cells
+from cgsim.io.frames import Frames, TruncatedError
+from cgsim.io.scan import Scan, is_blank
 from cgsim.units import NM_PER_ANGSTROM
 
 _CONTROL = 84  # bytes of the first record: "CORD" and 20 integers
@@ -28,17 +30,14 @@ class DCDLayout:
 
     byte_order: str  # "<" or ">"
     n_atoms: int
+    has_cell: bool  # each frame begins with one
     n_frames_in_header: int
+    version: int  # of CHARMM, or what others write for it
     free_atoms: np.ndarray | None  # [n_free] if some atoms are fixed, and stored once only
     first_record: tuple[int, ...]  # lengths of the records of the first frame
     record: tuple[int, ...]  # and of the others (without the fixed atoms)
     header_size: int
     file_size: int
-
-    @property
-    def has_cell(self) -> bool:
-        """Whether each frame begins with a cell."""
-        return self.record[0] == _CELL and len(self.record) > 3
 
     @property
     def first_frame_size(self) -> int:
@@ -72,11 +71,10 @@ def read_dcd_layout(path: Path) -> DCDLayout:
             raise ValueError(f"{path}: this is no DCD file, or one with 64-bit record lengths")
         file.seek(0)
         control = np.frombuffer(_record(file, path, order)[4:], dtype=f"{order}i4")
-        title = _record(file, path, order)
+        _skip_titles(file, path, order)
         n_atoms_record = _record(file, path, order)
         n_fixed = int(control[8])
-        n_titles = int(np.frombuffer(title[:4], f"{order}i4")[0]) if len(title) >= 4 else -1
-        if len(n_atoms_record) != 4 or len(title) != 4 + _TITLE * n_titles:
+        if len(n_atoms_record) != 4:
             raise ValueError(f"{path}: the header is corrupt")
         n_atoms = int(np.frombuffer(n_atoms_record, f"{order}i4")[0])
         if n_atoms < 1 or not 0 <= n_fixed < n_atoms:
@@ -93,7 +91,9 @@ def read_dcd_layout(path: Path) -> DCDLayout:
     return DCDLayout(
         byte_order=order,
         n_atoms=n_atoms,
+        has_cell=bool(cell),
         n_frames_in_header=int(control[0]),
+        version=int(control[19]),
         free_atoms=free_atoms,
         first_record=cell + (4 * n_atoms,) * n_axes,
         record=cell + (4 * (n_atoms - n_fixed),) * n_axes,
@@ -104,6 +104,21 @@ def read_dcd_layout(path: Path) -> DCDLayout:
 
 def _are_indices(values: np.ndarray, n: int) -> bool:
     return bool(values.min() >= 0 and values.max() < n)
+
+
+def _skip_titles(file: BinaryIO, path: Path, order: str) -> None:
+    """Go past the titles: their number counts, the length of their record may be of another one.
+
+    (MDAnalysis writes three titles in a record that it says is of two.)
+    """
+    start = file.read(8)
+    length, n_titles = struct.unpack(f"{order}ii", start) if len(start) == 8 else (-1, -1)
+    n_left = path.stat().st_size - file.tell() - 4
+    if not 0 <= n_titles * _TITLE <= n_left:
+        raise ValueError(f"{path}: the header is cut off or corrupt")
+    file.seek(n_titles * _TITLE, 1)
+    if struct.unpack(f"{order}i", file.read(4))[0] != length:
+        raise ValueError(f"{path}: the header is corrupt (unequal record lengths)")
 
 
 def _record(file: BinaryIO, path: Path, order: str) -> bytes:
@@ -119,87 +134,89 @@ def _record(file: BinaryIO, path: Path, order: str) -> bytes:
 
 
 def scan_dcd(path: Path) -> Scan:
-    """Check that a DCD file holds as many whole frames as it says, and all record lengths.
+    """Count the whole frames of a DCD file, and check all record lengths.
 
     Raises
     ------
     ValueError
-        If the file is truncated or corrupt, naming the frame.
+        If the file is corrupt, naming the frame.
     """
     layout = read_dcd_layout(path)
     n_frames = int(layout.n_frames)
-    if n_frames != layout.n_frames:
-        raise ValueError(f"{path}: frame {n_frames} is cut off: the file is truncated")
-    if n_frames < layout.n_frames_in_header:
-        raise ValueError(
-            f"{path}: the file is truncated: its header says "
-            f"{layout.n_frames_in_header} frames, but there are {n_frames}"
-        )
+    is_cut = n_frames != layout.n_frames or n_frames < layout.n_frames_in_header
     if n_frames == 0:
-        return Scan(layout.n_atoms, 0, None)
+        return Scan(layout.n_atoms, 0, None, is_cut=is_cut)
     first, others = _frame_bytes(path, layout)
     bad = [_bad_frames(first, layout.first_record, layout.byte_order)]
     bad.append(_bad_frames(others, layout.record, layout.byte_order))
     where = np.flatnonzero(np.concatenate(bad))
     if where.size:
-        raise ValueError(f"{path}: frame {where[0]} is corrupt (unexpected record lengths)")
-    return Scan(layout.n_atoms, n_frames, None)
+        n_frames, is_cut = int(where[0]), True
+        if n_frames == 0 or not is_blank(others[n_frames - 1 :]):
+            raise ValueError(f"{path}: frame {n_frames} is corrupt (unexpected record lengths)")
+    return Scan(layout.n_atoms, n_frames, None, is_cut=is_cut)
 
 
-def read_dcd(path: Path, chunk: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Yield the frames of a sound DCD file (see `scan_dcd`), at most `chunk` at a time.
+def read_dcd(path: Path, scan: Scan, chunk: int) -> Iterator[Frames]:
+    """Yield the whole frames that a scan has found, at most `chunk` at a time.
 
-    Yields
+    Raises
     ------
-    xyz, cell
-        ``[n_frames, n_atoms, 3]`` nm and ``[n_frames, 6]`` lengths in nm and angles in degrees.
+    TruncatedError
+        After the last whole frame, if the file ends inside one or its header promises more.
     """
+    if scan.n_frames:
+        yield from _read_whole(path, scan.n_frames, chunk)
+    if scan.is_cut:
+        raise TruncatedError(path, scan.n_frames)
+
+
+def _read_whole(path: Path, n_frames: int, chunk: int) -> Iterator[Frames]:
     layout = read_dcd_layout(path)
-    if layout.n_frames < 1:
-        return
     first, others = _frame_bytes(path, layout)
-    first_xyz, first_cell = _decoded(layout, first, layout.first_record)
+    others = others[: n_frames - 1]
+    record = _cell_records(layout, first, others)
+    cells = None if record is None else find_layout(record, version=layout.version)
+    first_xyz = _positions(layout, first, layout.first_record)
     for start in range(0, 1 + len(others), chunk):
         part = others[max(0, start - 1) : start + chunk - 1]
-        xyz, cell = _decoded(layout, part, layout.record)
+        xyz = _positions(layout, part, layout.record)
         if layout.free_atoms is not None:
             moving, xyz = xyz, np.repeat(first_xyz, len(xyz), axis=0)
             xyz[:, layout.free_atoms] = moving
         if start == 0:
             xyz = np.concatenate([first_xyz, xyz])
-            cell = None if cell is None else np.concatenate([first_cell, cell])
-        yield xyz, cell
+        if record is None or cells is None:
+            yield Frames(xyz)
+        else:
+            yield frames_with_cells(xyz, record[start : start + len(xyz)], cells)
 
 
 def _frame_bytes(path: Path, layout: DCDLayout) -> tuple[np.ndarray, np.ndarray]:
-    """Map the first frame ``[1, size]`` and the others ``[n_frames - 1, size]`` into memory."""
+    """Map the first frame ``[1, size]`` and the other whole ones into memory."""
     data = np.memmap(path, dtype=np.uint8, mode="r")
-    end = layout.header_size + layout.first_frame_size
-    return data[None, layout.header_size : end], data[end:].reshape(-1, layout.frame_size)
+    start = layout.header_size + layout.first_frame_size
+    end = start + (int(layout.n_frames) - 1) * layout.frame_size
+    return data[None, layout.header_size : start], data[start:end].reshape(-1, layout.frame_size)
 
 
-def _decoded(
-    layout: DCDLayout, frames: np.ndarray, records: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Read positions and cells out of the bytes ``[n_frames, size]`` of frames."""
-    parts, start = [], 0
+def _cell_records(layout: DCDLayout, first: np.ndarray, others: np.ndarray) -> np.ndarray | None:
+    """Return the numbers ``[n_frames, 6]`` that stand at the beginning of each frame."""
+    if not layout.has_cell:
+        return None
+    records = np.concatenate([frames[:, 4 : 4 + _CELL] for frames in (first, others)])
+    return records.view(f"{layout.byte_order}f8").astype(np.float64)
+
+
+def _positions(layout: DCDLayout, frames: np.ndarray, records: tuple[int, ...]) -> np.ndarray:
+    """Read positions out of the bytes ``[n_frames, size]`` of frames."""
+    axes, start = [], 0
     for length in records:
-        parts.append(np.ascontiguousarray(frames[:, start + 4 : start + 4 + length]))
+        axes.append(np.ascontiguousarray(frames[:, start + 4 : start + 4 + length]))
         start += length + 8
-    cell = None
-    if layout.has_cell:
-        cell = _cell_parameters(parts.pop(0).view(f"{layout.byte_order}f8"))
-    xyz = np.stack([axis.view(f"{layout.byte_order}f4") for axis in parts[:3]], axis=2)
-    return (xyz * np.float32(NM_PER_ANGSTROM)).astype(np.float32), cell
-
-
-def _cell_parameters(record: np.ndarray) -> np.ndarray:
-    """Order the record ``a, gamma, b, beta, alpha, c``; CHARMM and NAMD write cosines."""
-    a, gamma, b, beta, alpha, c = record.astype(np.float64).T
-    angles = np.stack([alpha, beta, gamma], axis=1)
-    cosines = (np.abs(angles) <= 1).all(axis=1)
-    angles[cosines] = 90 - np.degrees(np.arcsin(angles[cosines]))
-    return np.concatenate([np.stack([a, b, c], axis=1) * NM_PER_ANGSTROM, angles], axis=1)
+    axes = axes[1:4] if layout.has_cell else axes[:3]
+    xyz = np.stack([axis.view(f"{layout.byte_order}f4") for axis in axes], axis=2)
+    return (xyz * np.float32(NM_PER_ANGSTROM)).astype(np.float32)
 
 
 def _bad_frames(frames: np.ndarray, records: tuple[int, ...], order: str) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from cgsim.units import UNITS
 
-_COMPRESSED = (".gz",)
+_COMPRESSED = (".gz", ".bz2")
 _REPLICA = re.compile(r"-r\d+$")
 
 
@@ -65,11 +65,6 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def missing_package(path: Path, error: ImportError) -> str:
-    """Say that a format needs a package that is not installed."""
-    return f"{path}: this format needs the package {error.name}: pip install cgsim[formats]"
 
 
 def flush_to_disk(path: Path) -> None:
@@ -141,7 +136,9 @@ def read_sidecar(file: str | Path) -> dict[str, Any]:
     """Read the JSON beside a trajectory or topology; an empty dict when there is none.
 
     The entries that the library reads are checked: ``units``, ``frame_interval`` (ps),
-    ``temperature`` (K) and ``masses`` (Da: by atom type, or one for each atom).
+    ``temperature`` (K) and ``masses`` (Da: by atom type, or one for each atom); of files that do
+    not tell them also ``cell_angles`` (three, degrees), ``length_unit`` (nm), ``lammps_units``
+    (``real``, ``metal``, ``nano``, ``lj`` or ``electron``) and ``timestep`` (in these units).
 
     Raises
     ------
@@ -164,7 +161,37 @@ def read_sidecar(file: str | Path) -> dict[str, Any]:
         if value is not None and not is_positive(value):
             raise ValueError(f"{path}: {key!r} must be a positive number of {unit}: {value!r}")
     _check_masses(path, data.get("masses"))
+    _check_about_format(path, data)
+    _check_elements(path, data.get("elements"))
+    if data.get("bonds", "standard") not in ("standard", "chain"):
+        raise ValueError(f"{path}: 'bonds' must be 'standard' or 'chain', not {data['bonds']!r}")
     return data
+
+
+def _check_about_format(path: Path, data: Mapping[str, Any]) -> None:
+    """Check what is said of a file that does not say it itself."""
+    for key, unit in (("length_unit", "nm"), ("timestep", "the file's unit of time")):
+        if data.get(key) is not None and not is_positive(data[key]):
+            raise ValueError(f"{path}: {key!r} must be a positive number of {unit}: {data[key]!r}")
+    angles = data.get("cell_angles")
+    if angles is not None and not (
+        isinstance(angles, list)
+        and len(angles) == 3
+        and all(is_positive(angle) and angle < 180 for angle in angles)
+    ):
+        raise ValueError(f"{path}: 'cell_angles' must be three angles in degrees: {angles!r}")
+    style = data.get("lammps_units")
+    if style is not None and not isinstance(style, str):
+        raise ValueError(f"{path}: 'lammps_units' must be a name such as \"real\": {style!r}")
+
+
+def _check_elements(path: Path, elements: object) -> None:
+    if elements is None:
+        return
+    if not isinstance(elements, dict) or not all(isinstance(s, str) for s in elements.values()):
+        raise ValueError(
+            f"{path}: 'elements' must be an object of element symbols by atom name: {elements!r}"
+        )
 
 
 def _check_masses(path: Path, masses: object) -> None:

@@ -3,6 +3,7 @@
 Cells are ``[..., 3, 3]`` matrices whose rows are the cell vectors, orthorhombic or triclinic.
 """
 
+from dataclasses import dataclass
 from itertools import product
 
 import mdtraj
@@ -10,11 +11,13 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
+from cgsim.io.frames import standard_vectors
 from cgsim.io.molecule import Molecule
 
 MAX_CELLS = 1e8
 """Cell lengths beyond which double precision no longer tells images apart well."""
 
+_ROUNDING = 1e-9  # nm
 _NEIGHBOURS = np.array([n for n in product((-1, 0, 1), repeat=3) if any(n)], dtype=np.float64)
 
 
@@ -105,16 +108,7 @@ def cell_vectors(trajectory: mdtraj.Trajectory) -> np.ndarray:
 
     (Those of MDTraj are float32.)
     """
-    lengths = trajectory.unitcell_lengths.astype(np.float64)
-    cosine = np.cos(np.radians(trajectory.unitcell_angles.astype(np.float64)))
-    cosine[np.abs(cosine) < 1e-8] = 0  # right angles
-    bc, ac, ab = cosine.T
-    unit = np.zeros((len(lengths), 3, 3))
-    unit[:, 0, 0] = 1
-    unit[:, 1, 0], unit[:, 1, 1] = ab, np.sqrt(1 - ab**2)
-    unit[:, 2, 0], unit[:, 2, 1] = ac, (bc - ab * ac) / unit[:, 1, 1]
-    unit[:, 2, 2] = np.sqrt(1 - (unit[:, 2, :2] ** 2).sum(axis=1))
-    return unit * lengths[:, :, None]
+    return standard_vectors(trajectory.unitcell_lengths, trajectory.unitcell_angles)
 
 
 def unwrap(trajectory: mdtraj.Trajectory, molecule: Molecule) -> np.ndarray:
@@ -125,13 +119,42 @@ def unwrap(trajectory: mdtraj.Trajectory, molecule: Molecule) -> np.ndarray:
     return Unwrapper(molecule)(trajectory)
 
 
+@dataclass(frozen=True)
+class Unwrapped:
+    """Whole and continuous molecules of some frames.
+
+    In a cell that fluctuates a molecule cannot have both: its images *n* cells away move by *n*
+    times the fluctuation, which is no motion of the molecule; the path that it has taken, the sum
+    of its displacements, is then none of its images any more (von Bülow, Bullerjahn, Hummer,
+    J. Chem. Phys. 153, 021101 (2020)). In a constant cell the two are the same.
+
+    Parameters
+    ----------
+    images
+        ``[n_frames, n_atoms, 3]`` nm; exact periodic images of the positions in the file.
+    drift
+        ``[n_frames, n_components, 3]`` nm; from the images of a molecule to its path.
+    component
+        ``[n_atoms]`` molecule (bonded component) of each atom.
+    """
+
+    images: np.ndarray
+    drift: np.ndarray
+    component: np.ndarray
+
+    @property
+    def path(self) -> np.ndarray:
+        """Positions ``[n_frames, n_atoms, 3]`` nm whose differences are displacements."""
+        return self.images + self.drift[:, self.component] if self.drift.any() else self.images
+
+
 class Unwrapper:
     """Makes the molecules of successive chunks of one trajectory whole and continuous in time.
 
     In each frame the atoms are joined along a spanning tree of the bonds, each bond at its minimum
-    image. Then each molecule (bonded component) is moved by cell vectors to where its centre is
-    nearest to that of the frame before. Each position stays an exact periodic image of the one in
-    the file. Molecules must move less than half a cell between frames.
+    image. Then each molecule (bonded component) is followed: its displacement from frame to frame
+    is the minimum image of the difference of its centres. Molecules must move less than half a
+    cell between frames.
 
     Parameters
     ----------
@@ -143,20 +166,21 @@ class Unwrapper:
         self.molecule = molecule
         n_atoms = molecule.n_atoms
         i, j = molecule.bond_index
-        graph = coo_array((np.ones(len(i)), (i, j)), shape=(n_atoms, n_atoms)).tocsr()
+        graph = coo_array((np.ones(len(i)), (i, j)), shape=(n_atoms, n_atoms))
         self.n_components, self.component = connected_components(graph, directed=False)
         self.n_atoms_of_component = np.bincount(self.component, minlength=self.n_components)
-        self.parent = np.arange(n_atoms)  # in the spanning tree; a root is its own
-        _, roots = np.unique(self.component, return_index=True)
-        for root in roots[self.n_atoms_of_component > 1]:
-            order, parent = breadth_first_order(graph, root, directed=False)
-            self.parent[order[1:]] = parent[order[1:]]
-        self._last_centre: np.ndarray | None = None
+        self.parent = _parents(molecule.bond_index, self.component)
+        self._last: _Followed | None = None
 
     def __call__(self, trajectory: mdtraj.Trajectory) -> np.ndarray:
-        """Return the positions of the next chunk ``[n_frames, n_atoms, 3]`` nm, float64.
+        """Return the images of the next chunk ``[n_frames, n_atoms, 3]`` nm, float64.
 
-        Without a cell they are those of the file.
+        Without a cell they are the positions of the file. Errors as in `follow`.
+        """
+        return self.follow(trajectory).images
+
+    def follow(self, trajectory: mdtraj.Trajectory) -> Unwrapped:
+        """Return images and path of the next chunk.
 
         Raises
         ------
@@ -170,7 +194,8 @@ class Unwrapper:
                 f"{self.molecule.n_atoms}"
             )
         if trajectory.unitcell_lengths is None or len(xyz) == 0:
-            return xyz
+            no_drift = np.zeros((len(xyz), self.n_components, 3))
+            return Unwrapped(xyz, no_drift, self.component)
         cell = cell_vectors(trajectory)
         return self._continuous(self._whole(xyz, cell), cell)
 
@@ -195,16 +220,19 @@ class Unwrapper:
             )
         return xyz
 
-    def _continuous(self, xyz: np.ndarray, cell: np.ndarray) -> np.ndarray:
-        """Move each molecule to the image nearest to its place in the frame before."""
+    def _continuous(self, xyz: np.ndarray, cell: np.ndarray) -> Unwrapped:
+        """Follow each molecule from its place in the frame before."""
         centre = self._centres(xyz)
-        place = centre.copy()
-        last = centre[0] if self._last_centre is None else self._last_centre
-        for frame in range(len(xyz)):
-            step = (centre[frame] - last)[None]
-            last = place[frame] = last + minimum_image(step, cell[frame : frame + 1])[0]
-        self._last_centre = last
-        return xyz + (place - centre)[:, self.component]
+        last = self._last or _Followed.at(centre[0], cell[0])
+        step = np.diff(centre, axis=0, prepend=last.centre[None])
+        jump = minimum_image(step, cell) - step  # a cell vector of the present cell
+        path = last.path + np.cumsum(jump, axis=0)
+        n_cells = _counted(jump, cell, last)
+        image = np.einsum("fci,fij->fcj", n_cells, cell)
+        drift = path - image
+        drift[np.abs(drift) < _ROUNDING] = 0
+        self._last = _Followed(centre[-1], cell[-1], path[-1], n_cells[-1])
+        return Unwrapped(xyz + image[:, self.component], drift, self.component)
 
     def _centres(self, xyz: np.ndarray) -> np.ndarray:
         """Return the mean positions ``[n_frames, n_components, 3]`` of the molecules."""
@@ -212,3 +240,51 @@ class Unwrapper:
         start = np.searchsorted(self.component[order], np.arange(self.n_components))
         total = np.add.reduceat(xyz[:, order], start, axis=1)
         return total / self.n_atoms_of_component[:, None]
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """Where the molecules were in the last frame."""
+
+    centre: np.ndarray  # [n_components, 3] of the whole molecules, in the file's images
+    cell: np.ndarray  # [3, 3]
+    path: np.ndarray  # [n_components, 3] from these centres to the paths
+    n_cells: np.ndarray  # [n_components, 3] cells from these centres to the images
+
+    @classmethod
+    def at(cls, centre: np.ndarray, cell: np.ndarray) -> "_Followed":
+        """At the beginning."""
+        return cls(centre, cell, np.zeros_like(centre), np.zeros_like(centre))
+
+
+def _counted(jump: np.ndarray, cell: np.ndarray, last: _Followed) -> np.ndarray:
+    """Add up jumps to numbers of cells ``[n_frames, n_components, 3]``.
+
+    Programs flip the tilt of a triclinic cell when it becomes too skewed: the same lattice by
+    other vectors, in which the cells are counted anew.
+    """
+    n_cells = np.rint(np.einsum("fci,fij->fcj", jump, np.linalg.inv(cell)))
+    before = np.concatenate([last.cell[None], cell[:-1]])
+    basis = np.rint(before @ np.linalg.inv(cell))
+    n_cells[0] += last.n_cells @ basis[0]
+    if (basis == np.eye(3)).all():
+        return np.cumsum(n_cells, axis=0)
+    for frame in range(1, len(n_cells)):
+        n_cells[frame] += n_cells[frame - 1] @ basis[frame]
+    return n_cells
+
+
+def _parents(bond_index: np.ndarray, component: np.ndarray) -> np.ndarray:
+    """Return the parent of each atom in a spanning tree of its molecule; a root is its own.
+
+    One search from a node above all roots, which is linear in atoms and bonds.
+    """
+    n_atoms = len(component)
+    _, roots = np.unique(component, return_index=True)
+    i = np.concatenate([bond_index[0], np.full(len(roots), n_atoms)])
+    j = np.concatenate([bond_index[1], roots])
+    graph = coo_array((np.ones(len(i)), (i, j)), shape=(n_atoms + 1, n_atoms + 1)).tocsr()
+    _, parent = breadth_first_order(graph, n_atoms, directed=False)
+    parent = parent[:n_atoms].astype(np.int64)
+    parent[roots] = roots
+    return parent

@@ -1,47 +1,19 @@
-"""Trajectories in any format that MDTraj reads, streamed in validated chunks."""
+"""Trajectories in any format, streamed in validated chunks."""
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 
 import mdtraj
-import numpy as np
-from mdtraj.formats.registry import FormatRegistry
-from scipy.io import netcdf_file
 
-from cgsim.io.dcd import read_dcd, scan_dcd
-from cgsim.io.files import (
-    existing_file,
-    file_extension,
-    is_positive,
-    missing_package,
-    read_sidecar,
-)
+from cgsim.io.files import existing_file, is_positive, read_sidecar
+from cgsim.io.formats import format_of, n_atoms_of, read_frames, stored_times
+from cgsim.io.frames import TruncatedError
 from cgsim.io.molecule import Molecule
-from cgsim.io.scan import Scan
 from cgsim.io.stream import SAME_INTERVAL, FrameStream, check_even
-from cgsim.io.text import check_line_count
-from cgsim.io.trr import scan_trr
-from cgsim.io.xtc import scan_xtc
 
 Files = str | Path | Sequence[str | Path]
-
-_SCANNERS = {".xtc": scan_xtc, ".trr": scan_trr, ".dcd": scan_dcd}
-_NETCDF = {".nc", ".ncdf", ".netcdf"}
-_TIMED = _NETCDF | {".h5", ".hdf5", ".dtr", ".stk"}  # beside XTC and TRR
-_WHOLE = {
-    ".rst7",
-    ".restrt",
-    ".inpcrd",
-    ".ncrst",
-    ".mol2",
-    ".xml",
-    ".hoomdxml",
-    ".gsd",
-    ".gro",
-} | {kind + zipped for kind in (".cif", ".mmcif", ".pdbx") for zipped in ("", ".gz")}
+_MAX_POSITIONS = 5_000_000  # atoms times frames of one chunk, 120 MB in double precision
 
 
 def iter_frames(
@@ -52,11 +24,11 @@ def iter_frames(
     Parameters
     ----------
     files
-        One file or several, in order, of any format that MDTraj reads.
+        One file or several, in order, of any format in `cgsim.io.formats`.
     molecule
         What is in them.
     chunk
-        Most frames in memory at a time.
+        Most frames in memory at a time; of large systems there are fewer.
     frame_interval
         ps; replaces the times stored in the files. Needed for evenly spaced times only: without
         it, and without stored times or a JSON beside the file, ``time`` counts the frames.
@@ -73,25 +45,32 @@ def iter_frames(
     FileNotFoundError
         If a file is missing.
     ValueError
-        Naming file and frame: unknown format, empty, truncated or corrupt file, other atoms than
-        the molecule's, NaN, a cell in some frames only, uneven times.
+        Naming file and frame: unknown format, empty or corrupt file, other atoms than the
+        molecule's, NaN, an impossible cell or one in some frames only, uneven times, a file that
+        is cut off and not the last. (The whole frames of a last file that is cut off are yielded,
+        with a warning that says how many.)
     """
     if chunk < 1:
         raise ValueError(f"chunk must be at least one frame, not {chunk}")
     paths = trajectory_files(files)
     for path in paths:
         _check_atoms(path, molecule)
+    chunk = min(chunk, max(1, _MAX_POSITIONS // molecule.n_atoms))
     stream = FrameStream(molecule, _stamp(paths[0], frame_interval))
     for path in paths:
-        for trajectory in _read_chunks(path, molecule.topology, chunk):
-            trajectory = stream.checked(path, trajectory)
-            if trajectory.n_frames:
-                yield trajectory
+        counts_steps = format_of(path).counts_steps
+        try:
+            for frames in read_frames(path, molecule, chunk):
+                trajectory = stream.checked(path, frames, counts_steps=counts_steps)
+                if trajectory.n_frames:
+                    yield trajectory
+        except TruncatedError as error:
+            _check_cut(error, path, paths)
         stream.end_file(path)
 
 
 def trajectory_files(files: Files) -> list[Path]:
-    """Return `files` as a list of paths of existing files in formats that MDTraj reads.
+    """Return `files` as a list of paths of existing files of known formats.
 
     Raises
     ------
@@ -102,10 +81,7 @@ def trajectory_files(files: Files) -> list[Path]:
     if not paths:
         raise ValueError("no trajectory files were given")
     for path in paths:
-        existing_file(path)
-        if file_extension(path) not in FormatRegistry.loaders:
-            known = " ".join(sorted(FormatRegistry.loaders))
-            raise ValueError(f"{path}: unknown trajectory format; MDTraj reads {known}")
+        format_of(existing_file(path))
     return paths
 
 
@@ -123,7 +99,7 @@ def read_frame_interval(trajectory_file: str | Path) -> float | None:
     interval = read_sidecar(path).get("frame_interval")
     if interval is not None:
         return float(interval)
-    time = _stored_times(path)
+    time = stored_times(path)
     if time is None or len(time) < 2:
         return None
     check_even(path, time, 0)
@@ -172,92 +148,27 @@ def _stamp(path: Path, frame_interval: float | None) -> float | None:
     """Frame interval to make times with; None to keep the stored ones."""
     if frame_interval is not None:
         return common_frame_interval(path, frame_interval=frame_interval)
-    if file_extension(path) in _TIMED | {".xtc", ".trr"}:
+    if not format_of(path).counts_steps and stored_times(path) is not None:
         return None
     return read_frame_interval(path) or 1.0
 
 
-def _scan(path: Path) -> Scan | None:
-    """Walk through a file whose reader cannot be trusted with a bad one; None for other formats."""
-    if file_extension(path) not in _SCANNERS:
-        return None
-    status = path.stat()
-    return _scan_once(path.resolve(), status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _scan_once(path: Path, _size: int, _modified: int) -> Scan:
-    return _SCANNERS[file_extension(path)](path)
-
-
-def _stored_times(path: Path) -> np.ndarray | None:
-    """Times in ps of all frames, or of the first two where those are cheap to read."""
-    scan = _scan(path)
-    if scan is not None:
-        return scan.time
-    if file_extension(path) not in _TIMED:
-        return None
-    with _reader_errors(path), mdtraj.open(str(path)) as file:
-        content = file.read(n_frames=2)
-        time = content.time if hasattr(content, "time") else content[1]
-    if time is None or np.shape(time) == () or np.ptp(time) == 0:
-        return None
-    return np.asarray(time, dtype=np.float64)
-
-
 def _check_atoms(path: Path, molecule: Molecule) -> None:
-    scan = _scan(path)
-    if scan is not None and scan.n_frames and scan.n_atoms != molecule.n_atoms:
+    n_atoms = n_atoms_of(path)
+    if n_atoms not in (None, molecule.n_atoms):
         raise ValueError(
-            f"{path} has {scan.n_atoms} atoms, but the topology of {molecule.name!r} has "
+            f"{path} has {n_atoms} atoms, but the topology of {molecule.name!r} has "
             f"{molecule.n_atoms}"
         )
-    if scan is None:
-        check_line_count(path, molecule.n_atoms)
-    if file_extension(path) in _NETCDF:
-        _check_netcdf(path)
 
 
-def _check_netcdf(path: Path) -> None:
-    """Map a classic NetCDF file: SciPy checks its size, the C library fills in what is missing."""
-    with open(path, "rb") as file:
-        classic = file.read(3) == b"CDF"
-    if classic:
-        with _reader_errors(path), netcdf_file(path, mmap=True) as content:
-            content.variables.clear()  # lets go of the map
-
-
-@contextmanager
-def _reader_errors(path: Path) -> Iterator[None]:
-    """Turn whatever MDTraj's readers raise into a ValueError that names the file."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except ImportError as error:
-        raise ValueError(missing_package(path, error)) from error
-    except Exception as error:  # the readers raise a dozen kinds, IndexError to RuntimeError
-        raise ValueError(f"{path}: cannot be read: {error!r}") from error
-
-
-def _read_chunks(path: Path, topology: mdtraj.Topology, chunk: int) -> Iterator[mdtraj.Trajectory]:
-    """Yield chunks as MDTraj reads them."""
-    if file_extension(path) == ".dcd":
-        for xyz, cell in read_dcd(path, chunk):
-            lengths, angles = (None, None) if cell is None else (cell[:, :3], cell[:, 3:])
-            yield mdtraj.Trajectory(xyz, topology, unitcell_lengths=lengths, unitcell_angles=angles)
-        return
-    if file_extension(path) in _WHOLE:
-        with _reader_errors(path):
-            trajectory = mdtraj.load(str(path), top=topology)
-        for start in range(0, trajectory.n_frames, chunk):
-            yield trajectory[start : start + chunk]
-        return
-    with _reader_errors(path):
-        chunks = mdtraj.iterload(str(path), chunk=chunk, top=topology)
-    while True:
-        with _reader_errors(path):
-            trajectory = next(chunks, None)
-        if trajectory is None:
-            return
-        yield trajectory
+def _check_cut(error: TruncatedError, path: Path, paths: list[Path]) -> None:
+    """Accept a file that is cut off where nothing follows, with a warning."""
+    if error.n_whole == 0:
+        raise error
+    if path != paths[-1]:
+        raise ValueError(
+            f"{error}, but {paths[paths.index(path) + 1]} follows: cut it to its {error.n_whole} "
+            "whole frames, if the next file goes on there"
+        ) from error
+    warnings.warn(f"{error}; its {error.n_whole} whole frames are read", stacklevel=3)

@@ -5,11 +5,17 @@ from pathlib import Path
 import mdtraj
 import numpy as np
 
+from cgsim.io.frames import Cells, Frames, standard_vectors
 from cgsim.io.molecule import Molecule
-from cgsim.io.periodic import MAX_CELLS, cell_vectors
+from cgsim.io.periodic import MAX_CELLS
 
 SAME_INTERVAL = 1e-3
 """Relative difference of two frame intervals that still passes for rounding."""
+
+_SAME_STEPS = 1e-6  # relative; they are counted, not measured
+
+_DUMMY_LENGTH = 0.1  # nm; programs write 1 Å x 1 Å x 1 Å where there is no cell
+_MAX_DENSITY = 1000.0  # atoms per nm³; condensed matter has up to 200
 
 
 class FrameStream:
@@ -23,38 +29,52 @@ class FrameStream:
         self.n_frames = 0
         self.n_frames_of_file = 0
 
-    def checked(self, path: Path, trajectory: mdtraj.Trajectory) -> mdtraj.Trajectory:
-        """Return `trajectory` if it may follow what came before, with its times set."""
+    def checked(
+        self, path: Path, frames: Frames, *, counts_steps: bool = False
+    ) -> mdtraj.Trajectory:
+        """Return `frames` if they may follow what came before, with their times set.
+
+        Parameters
+        ----------
+        path
+            Their file.
+        frames
+            At least one.
+        counts_steps
+            Whether their ``time`` counts steps, which are even whatever their length in ps is.
+        """
         first = self.n_frames_of_file
-        self.n_frames_of_file += trajectory.n_frames
-        _check_same_atoms(path, trajectory.topology, self.molecule)
-        finite = np.isfinite(trajectory.xyz).all(axis=(1, 2))
+        self.n_frames_of_file += len(frames)
+        check_same_atoms(path, frames, self.molecule)
+        finite = np.isfinite(frames.xyz).all(axis=(1, 2))
         if not finite.all():
             bad = first + int(np.argmin(finite))
             raise ValueError(f"{path}: frame {bad} has positions that are not finite (NaN or inf)")
-        self._check_cell(path, trajectory, first)
-        trajectory.topology = self.molecule.topology
+        self._check_cells(path, frames, first)
+        if self.frame_interval is None or counts_steps:
+            frames = self._without_overlap(path, frames, first, counts_steps=counts_steps)
+        cells = frames.cells if self.has_cell else None
+        time = frames.time
         if self.frame_interval is not None:
-            n = self.n_frames + np.arange(trajectory.n_frames)
-            trajectory.time = n * self.frame_interval
-        else:
-            trajectory = self._without_overlap(path, trajectory, first)
-        self.n_frames += trajectory.n_frames
-        return trajectory
+            time = (self.n_frames + np.arange(len(frames))) * self.frame_interval
+        self.n_frames += len(frames)
+        return mdtraj.Trajectory(
+            frames.xyz,
+            self.molecule.topology,
+            time=time,
+            unitcell_lengths=None if cells is None else cells.lengths,
+            unitcell_angles=None if cells is None else cells.angles,
+        )
 
     def end_file(self, path: Path) -> None:
-        """Note that the next chunk is of another file."""
+        """Note that the next frames are of another file."""
         if self.n_frames_of_file == 0:
             raise ValueError(f"{path}: there are no frames in this file")
         self.n_frames_of_file = 0
 
-    def _check_cell(self, path: Path, trajectory: mdtraj.Trajectory, first: int) -> None:
-        if trajectory.unitcell_lengths is None:
-            has_cell = np.zeros(trajectory.n_frames, dtype=bool)
-        else:
-            has_cell = (np.nan_to_num(trajectory.unitcell_lengths) > 0).all(axis=1)
-            if not has_cell.any():
-                trajectory.unitcell_vectors = None
+    def _check_cells(self, path: Path, frames: Frames, first: int) -> None:
+        """Check that all frames have a sound cell, or none has one."""
+        has_cell = _has_cell(frames)
         if self.has_cell is None:
             self.has_cell = bool(has_cell[0])
         if (has_cell != self.has_cell).any():
@@ -65,62 +85,86 @@ class FrameStream:
                 else ("has a periodic cell, but those before have none")
             )
             raise ValueError(f"{path}: frame {bad} {state}; all frames must have one, or none")
-        if self.has_cell:
-            _check_cell_size(path, trajectory, first)
+        if self.has_cell and frames.cells is not None:
+            _check_cells(path, frames, frames.cells, first)
 
     def _without_overlap(
-        self, path: Path, trajectory: mdtraj.Trajectory, first: int
-    ) -> mdtraj.Trajectory:
+        self, path: Path, frames: Frames, first: int, *, counts_steps: bool
+    ) -> Frames:
         """Leave out a repeated first frame of a continued file; check the times."""
-        time = np.asarray(trajectory.time, dtype=np.float64)
+        if frames.time is None:
+            raise ValueError(f"{path}: no times are stored; give frame_interval=<ps>")
+        time = np.asarray(frames.time, dtype=np.float64)
         if first == 0 and self.last_times.size and time[0] == self.last_times[-1]:
-            trajectory, time, first = trajectory[1:], time[1:], 1
+            frames, time, first = frames[slice(1, None)], time[1:], 1
         joined = np.concatenate([self.last_times, time])
         if len(joined) > 1:
-            check_even(path, joined, first - len(self.last_times))
+            check_even(path, joined, first - len(self.last_times), counts_steps=counts_steps)
         self.last_times = joined[-2:]
-        return trajectory
+        return frames
 
 
-def _check_cell_size(path: Path, trajectory: mdtraj.Trajectory, first: int) -> None:
-    with np.errstate(invalid="ignore"):
-        cell = cell_vectors(trajectory)
-        volume = np.linalg.det(cell)
-    sound = np.isfinite(cell).all(axis=(1, 2)) & (volume > 0)
-    cell[~sound] = np.eye(3)
-    cells_per_nm = np.abs(np.linalg.inv(cell)).max(axis=(1, 2))
-    sound &= np.abs(trajectory.xyz).max(axis=(1, 2)) * cells_per_nm < MAX_CELLS
+def _has_cell(frames: Frames) -> np.ndarray:
+    """``[n_frames]``: a cell of zeros is none, nor is one of 1 Å on each side."""
+    if frames.cells is None:
+        return np.zeros(len(frames), dtype=bool)
+    lengths, angles = frames.cells.lengths, frames.cells.angles
+    is_dummy = np.isclose(lengths, _DUMMY_LENGTH, rtol=1e-3).all(axis=1)
+    is_dummy &= np.isclose(angles, 90, rtol=1e-3).all(axis=1)
+    return ~(is_dummy | (lengths == 0).all(axis=1))
+
+
+def _check_cells(path: Path, frames: Frames, cells: Cells, first: int) -> None:
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        vectors = standard_vectors(cells.lengths, cells.angles)
+        volume = np.linalg.det(vectors)
+        sound = np.isfinite(vectors).all(axis=(1, 2)) & (volume > 0)
+    sound &= ((cells.lengths > 0) & (cells.angles > 0) & (cells.angles < 180)).all(axis=1)
+    vectors[~sound] = np.eye(3)
+    cells_per_nm = np.abs(np.linalg.inv(vectors)).max(axis=(1, 2))
+    sound &= np.abs(frames.xyz).max(axis=(1, 2)) * cells_per_nm < MAX_CELLS
+    sound &= frames.xyz.shape[1] < _MAX_DENSITY * volume
     if not sound.all():
-        bad = first + int(np.argmin(sound))
+        bad = int(np.argmin(sound))
         raise ValueError(
-            f"{path}: frame {bad} has an impossible periodic cell: {cell[bad - first]}"
+            f"{path}: frame {first + bad} has an impossible periodic cell: {cells.as_read(bad)}. "
+            "If the molecules are whole already, take the cells out of the file, for example in "
+            "MDTraj by trajectory.unitcell_vectors = None; else write it again with right ones"
         )
 
 
-def check_even(path: Path, time: np.ndarray, first: int) -> None:
+def check_even(path: Path, time: np.ndarray, first: int, *, counts_steps: bool = False) -> None:
     """Check that `time`, of the frames from `first` on, has equal and positive steps."""
     step = np.diff(time)
-    rounding = 2 * np.finfo(np.float32).eps * np.abs(time).max()
-    uneven = (step <= 0) | (np.abs(step - np.median(step)) > SAME_INTERVAL * step[0] + rounding)
+    if counts_steps:
+        allowed = _SAME_STEPS * step[0]
+    else:
+        allowed = SAME_INTERVAL * step[0] + 2 * np.finfo(np.float32).eps * np.abs(time).max()
+    uneven = (step <= 0) | (np.abs(step - np.median(step)) > allowed)
     if uneven.any():
         at = int(np.argmax(uneven))
+        what, unit, way_on = (
+            ("timestep", "", "take evenly spaced frames out of it (whatever their interval is)")
+            if counts_steps
+            else ("time", " ps", "if the stored times are wrong, give frame_interval=<ps>")
+        )
         raise ValueError(
-            f"{path}: from frame {first + at} to {first + at + 1} the time goes from {time[at]:g} "
-            f"to {time[at + 1]:g} ps, but frames must be evenly spaced; if the stored times are "
-            "wrong, give frame_interval=<ps>"
+            f"{path}: from frame {first + at} to {first + at + 1} the {what} goes from "
+            f"{time[at]:g} to {time[at + 1]:g}{unit}, but frames must be evenly spaced; {way_on}"
         )
 
 
-def _check_same_atoms(path: Path, topology: mdtraj.Topology, molecule: Molecule) -> None:
+def check_same_atoms(path: Path, frames: Frames, molecule: Molecule) -> None:
     """Compare numbers and, of formats that carry a topology, real elements."""
-    if topology is molecule.topology:
-        return
-    if topology.n_atoms != molecule.n_atoms:
+    n_atoms = frames.xyz.shape[1]
+    if n_atoms != molecule.n_atoms:
         raise ValueError(
-            f"{path} has {topology.n_atoms} atoms, but the topology of {molecule.name!r} has "
+            f"{path} has {n_atoms} atoms, but the topology of {molecule.name!r} has "
             f"{molecule.n_atoms}"
         )
-    for ours, theirs in zip(molecule.topology.atoms, topology.atoms, strict=True):
+    if frames.topology is None or frames.topology is molecule.topology:
+        return
+    for ours, theirs in zip(molecule.topology.atoms, frames.topology.atoms, strict=True):
         elements = [atom.element for atom in (ours, theirs)]
         if all(e is not None and e.number > 0 for e in elements) and elements[0] != elements[1]:
             raise ValueError(

@@ -6,12 +6,16 @@ Layout: GROMACS manual, "xtc file format"; the compression is that of ``xdr3dfco
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from mdtraj.formats import XTCTrajectoryFile
 
-from cgsim.io.scan import Scan
+from cgsim.io.errors import reader_errors
+from cgsim.io.frames import Frames, TruncatedError, frames_of_vectors
+from cgsim.io.scan import Scan, is_blank
 
 _MAGIC = 1995
 _HEADER = struct.Struct(">iiif9fi")  # magic, n_atoms, step, time, cell, n_atoms
@@ -39,16 +43,19 @@ def index_xtc(path: Path, n_bytes: int | None = None) -> Scan:
     ValueError
         Naming the first frame that is cut off or has a corrupt header.
     """
-    return _walk(path, np.memmap(path, dtype=np.uint8, mode="r")[:n_bytes])[0]
+    scan, _ = _walk(path, np.memmap(path, dtype=np.uint8, mode="r")[:n_bytes])
+    if scan.is_cut:
+        raise TruncatedError(path, scan.n_frames)
+    return scan
 
 
 def scan_xtc(path: Path) -> Scan:
-    """Check that each frame of an XTC file is complete and can be unpacked; give the times.
+    """Check that each whole frame of an XTC file can be unpacked; give the times.
 
     Raises
     ------
     ValueError
-        Naming the first frame that is cut off or corrupt.
+        Naming the first frame that is corrupt.
     """
     data = np.memmap(path, dtype=np.uint8, mode="r")
     scan, packed = _walk(path, data)
@@ -56,38 +63,70 @@ def scan_xtc(path: Path) -> Scan:
     return scan
 
 
+def read_xtc(path: Path, scan: Scan, chunk: int) -> Iterator[Frames]:
+    """Yield the whole frames that a scan has found, at most `chunk` at a time.
+
+    Raises
+    ------
+    TruncatedError
+        After the last whole frame, if the file ends inside one.
+    """
+    if scan.n_frames:
+        yield from _read_whole(path, scan.n_frames, chunk)
+    if scan.is_cut:
+        raise TruncatedError(path, scan.n_frames)
+
+
+def _read_whole(path: Path, n_frames: int, chunk: int) -> Iterator[Frames]:
+    with reader_errors(path):
+        file = XTCTrajectoryFile(str(path))
+    with file:
+        for first in range(0, n_frames, chunk):
+            with reader_errors(path):
+                xyz, time, _, box = file.read(n_frames=min(chunk, n_frames - first))
+            if len(xyz) != min(chunk, n_frames - first):
+                raise ValueError(f"{path}: frame {first + len(xyz)} cannot be read")
+            if box is None:  # MDTraj's word for cells of zeros
+                yield Frames(xyz, time)
+            else:
+                yield frames_of_vectors(xyz, box, time=time)
+
+
 def _walk(path: Path, data: np.ndarray) -> tuple[Scan, list[_Packed]]:
     time: list[float] = []
     packed: list[_Packed] = []
     n_atoms = start = 0
-    while start < len(data):
+    while start + _HEADER.size <= len(data):
         where = f"{path}: frame {len(time)}"
-        header = _unpack(_HEADER, data, start, where)
+        header = _HEADER.unpack(data[start : start + _HEADER.size].tobytes())
         if header[0] != _MAGIC or header[1] < 1 or header[1] != header[-1]:
+            if is_blank(data[start:]):
+                break
             raise ValueError(f"{where} is corrupt or this is no XTC file (bad header)")
         if time and header[1] != n_atoms:
             raise ValueError(f"{where} has {header[1]} atoms, the frames before {n_atoms}")
         n_atoms = header[1]
-        start += _HEADER.size
+        end = start + _HEADER.size
+        packing = None
         if n_atoms <= _MAX_PLAIN_ATOMS:
-            start += 12 * n_atoms
+            end += 12 * n_atoms
+        elif end + _PACKING.size <= len(data):
+            packing = _read_packing(data, end, n_atoms, where)
+            end = packing.start + -(-packing.n_bytes // 4) * 4
         else:
-            packed.append(_read_packing(data, start, n_atoms, where))
-            start = packed[-1].start + -(-packed[-1].n_bytes // 4) * 4
-        if start > len(data):
-            raise ValueError(f"{where} is cut off: the file is truncated")
+            break
+        if end > len(data):
+            break
+        if packing is not None:
+            packed.append(packing)
+        start = end
         time.append(header[3])
-    return Scan(n_atoms, len(time), np.array(time)), packed
-
-
-def _unpack(layout: struct.Struct, data: np.ndarray, start: int, where: str) -> tuple:
-    if start + layout.size > len(data):
-        raise ValueError(f"{where} is cut off: the file is truncated")
-    return layout.unpack(data[start : start + layout.size].tobytes())
+    return Scan(n_atoms, len(time), np.array(time), is_cut=start < len(data)), packed
 
 
 def _read_packing(data: np.ndarray, start: int, n_atoms: int, where: str) -> _Packed:
-    precision, *bounds, small, n_bytes = _unpack(_PACKING, data, start, where)
+    packing = data[start : start + _PACKING.size].tobytes()
+    precision, *bounds, small, n_bytes = _PACKING.unpack(packing)
     size = [high - low + 1 for low, high in zip(bounds[:3], bounds[3:], strict=True)]
     sound = (
         np.isfinite(precision)

@@ -143,11 +143,42 @@ def mapping_from_index(
             f"bead {empty} has no atoms, but bead {len(n_atoms_of_bead) - 1} has: "
             "beads must be numbered 0, 1, 2, ... without gaps"
         )
+    _check_connected(molecule, bead_index)
     edges = np.sort(bead_index[molecule.bond_index], axis=0)
     edges = np.unique(edges[:, edges[0] != edges[1]], axis=1).reshape(2, -1)
     bead_mass = np.bincount(bead_index, weights=molecule.atom_mass)
+    if (bead_mass == 0).any():
+        site = int(np.flatnonzero(bead_mass[bead_index] == 0)[0])
+        raise ValueError(
+            f"bead {bead_index[site]} holds virtual sites only (atom {site}, "
+            f"{molecule.topology.atom(site)}), which have no mass: put them into the bead of the "
+            "atoms that they belong to"
+        )
     atom_weight = molecule.atom_mass / bead_mass[bead_index]
     return Mapping(bead_index, bead_mass, edges, recipe, atom_weight)
+
+
+def _check_connected(molecule: "Molecule", bead_index: np.ndarray) -> None:
+    """Check that no bead holds atoms of several molecules: they drift apart, it is nowhere."""
+    part = molecule.component
+    lowest = np.full(bead_index.max() + 1, molecule.n_atoms)
+    np.minimum.at(lowest, bead_index, part)
+    other = part != lowest[bead_index]
+    if not other.any():
+        return
+    second = int(np.argmax(other))
+    bead = int(bead_index[second])
+    members = np.flatnonzero(bead_index == bead)
+    first = int(members[np.argmin(part[members])])
+    n_beads = len(np.unique(bead_index[other]))
+    more = f", and {n_beads - 1} more beads are alike" if n_beads > 1 else ""
+    top = molecule.topology
+    raise ValueError(
+        f"bead {bead} joins {len(np.unique(part[members]))} molecules: no bonds lead from "
+        f"{top.atom(first)} (atom {first}) to {top.atom(second)} (atom {second}){more}. They drift "
+        "apart, and a bead between them means nothing: give each molecule beads of its own, or, if "
+        "they hold together, add the bond to the topology (CONECT)"
+    )
 
 
 def placed_at_atoms(mapping: Mapping, atoms: Sequence[int]) -> Mapping:
@@ -158,8 +189,19 @@ def placed_at_atoms(mapping: Mapping, atoms: Sequence[int]) -> Mapping:
 
 
 def map_atoms(molecule: "Molecule") -> Mapping:
-    """Make each atom a bead."""
-    return mapping_from_index(molecule, np.arange(molecule.n_atoms), recipe={"method": "atoms"})
+    """Make each atom a bead; a virtual site belongs to the bead of its atom."""
+    _, bead_index = np.unique(atoms_of_sites(molecule), return_inverse=True)
+    return mapping_from_index(molecule, bead_index, recipe={"method": "atoms"})
+
+
+def atoms_of_sites(molecule: "Molecule") -> np.ndarray:
+    """The atom that each virtual site is bonded to, and every other atom itself ``[n_atoms]``."""
+    owner = np.arange(molecule.n_atoms)
+    is_site = molecule.atom_mass == 0
+    for first, second in (molecule.bond_index, molecule.bond_index[::-1]):
+        rows = is_site[first] & ~is_site[second]
+        owner[first[rows]] = second[rows]
+    return owner
 
 
 def map_residues(molecule: "Molecule") -> Mapping:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cgsim.mapping.bead_mapping import Mapping, mapping_from_index
+from cgsim.mapping.bead_mapping import Mapping, atoms_of_sites, mapping_from_index
 
 if TYPE_CHECKING:
     from cgsim.io import Molecule
@@ -15,7 +15,8 @@ def map_metis(molecule: "Molecule", *, atoms_per_bead: float) -> Mapping:
     """Cluster the bond graph into beads of about `atoms_per_bead` atoms.
 
     Each bonded component is clustered on its own, into at least one bead. Every bead is connected
-    by bonds. Beads are numbered by their first atom, so along a chain. Deterministic.
+    by bonds; virtual sites go with their atom. Beads are numbered by their first atom, so along a
+    chain. Deterministic.
 
     Parameters
     ----------
@@ -35,5 +36,6 @@ def map_metis(molecule: "Molecule", *, atoms_per_bead: float) -> Mapping:
     from cgsim.mapping.clusters import connected_clusters  # SciPy; here: see MAPPERS on imports
 
     cluster = connected_clusters(molecule.bond_index, molecule.n_atoms, mean_size=atoms_per_bead)
+    cluster = cluster[atoms_of_sites(molecule)]
     recipe = {"method": "metis", "atoms_per_bead": atoms_per_bead}
     return mapping_from_index(molecule, cluster, recipe=recipe)

@@ -76,7 +76,7 @@ def _site(residue: "Residue") -> int:
     found = [
         atom.index
         for atom in residue.atoms
-        if atom.name in wanted and (atom.name != "CA" or _symbol(atom) == "C")
+        if atom.name in wanted and (atom.name != "CA" or _is_calpha(atom))
     ]
     if len(found) == 1:
         return int(found[0])
@@ -90,6 +90,11 @@ def _site(residue: "Residue") -> int:
         "(for example with PDBFixer), remove it, if it is no amino acid, from topology and "
         "trajectory, or choose another mapping (residues, metis)"
     )
+
+
+def _is_calpha(atom: "Atom") -> bool:
+    """Whether an atom called CA is a C-alpha (alone in its residue, a bead at it), no calcium."""
+    return _symbol(atom) == "C" or (_symbol(atom) == "VS" and atom.residue.n_atoms == 1)
 
 
 def _check_backbone(residue: "Residue") -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,21 @@ import numpy as np
 
 from cgsim.io import (
     Molecule,
-    Unwrapper,
     common_frame_interval,
-    iter_frames,
     read_json,
     read_sidecar,
     trajectory_files,
     write_atomic_json,
 )
-from cgsim.mapping import Mapping, bead_chirality, bead_names, write_bead_structure
-from cgsim.mapping.superposition import Superposition
+from cgsim.mapping import Mapping, bead_names, write_bead_structure
+from cgsim.mapping.chunks import joined, mapped_chunks
+from cgsim.mapping.sanity import SaneFrames
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.units import UNITS
 
 FORMAT = "cgsim mapped trajectory 1"
 Files = str | Path | Sequence[str | Path]
+_STREAMS = ("pos", "cell", "drift")
 _ARRAYS = ("atom_bonds", "bead_index", "edge_index")
 
 
@@ -35,6 +36,7 @@ def map_trajectory(
     mapping: Mapping,
     *,
     frame_interval: float | None = None,
+    allow_long_bonds: bool = False,
     name: str | None = None,
 ) -> MappedTrajectory:
     """Map a trajectory onto beads, in memory.
@@ -42,26 +44,30 @@ def map_trajectory(
     Parameters
     ----------
     files
-        One trajectory file, or several consecutive ones of one run, of any format MDTraj reads.
+        One trajectory file, or several consecutive ones of one run, of any known format.
     molecule, mapping
         The atoms and their beads.
     frame_interval
         ps; needed only for formats without times (DCD) that have no JSON beside them.
+    allow_long_bonds
+        Whether bonds may be longer than chemical bonds can be.
     name
         Name of the system; the molecule's by default.
 
     Raises
     ------
     ValueError
-        Naming the file (and frame) that is empty, truncated, does not fit the molecule, or holds
-        NaN.
+        Naming the file (and frame) that is empty, truncated, does not fit the molecule, holds NaN
+        or impossible bonds.
     """
-    parts = list(_mapped_chunks(files, molecule, mapping, frame_interval))
-    return _system(files, molecule, mapping, frame_interval, name)(
-        np.concatenate([pos for pos, _, _ in parts]),
-        None if parts[0][1] is None else np.concatenate([cell for _, cell, _ in parts]),
-        parts[0][2],
+    sane = SaneFrames(files, molecule, allow_long_bonds=allow_long_bonds)
+    parts = list(mapped_chunks(mapping, frame_interval, sane))
+    system = _system(files, molecule, mapping, frame_interval, name)(
+        np.concatenate([part.pos for part in parts]),
+        joined([part.cell for part in parts]),
+        parts[0].chirality,
     )
+    return replace(system, drift=joined([part.drift for part in parts], only_if_any=True))
 
 
 def map_to_folder(
@@ -71,6 +77,7 @@ def map_to_folder(
     *,
     folder: str | Path,
     frame_interval: float | None = None,
+    allow_long_bonds: bool = False,
     name: str | None = None,
 ) -> MappedTrajectory:
     """Map a trajectory of any length onto beads, chunk by chunk, into the folder ``NAME.cg``.
@@ -81,14 +88,17 @@ def map_to_folder(
     system = _system(files, molecule, mapping, frame_interval, name)
     with _atomic_folder(folder) as partial:
         streams: dict[str, list[int]] = {}
-        first, handed = np.empty((0, 3)), None
-        for pos, cell, chirality in _mapped_chunks(files, molecule, mapping, frame_interval):
-            first, handed = (first, handed) if streams else (pos[0], chirality)
-            _append(partial, "pos", pos, streams)
-            if cell is not None:
-                _append(partial, "cell", cell, streams)
+        first, handed, has_drift = np.empty((0, 3)), None, False
+        sane = SaneFrames(files, molecule, allow_long_bonds=allow_long_bonds)
+        for part in mapped_chunks(mapping, frame_interval, sane):
+            first, handed = (first, handed) if streams else (part.pos[0], part.chirality)
+            has_drift |= part.drift is not None and bool(part.drift.any())
+            for field in _STREAMS:
+                _append(partial, field, getattr(part, field), streams)
         for field, shape in streams.items():
-            _finish(partial, field, shape)
+            if field != "drift" or has_drift:
+                _finish(partial, field, shape)
+        (partial / "drift.raw").unlink(missing_ok=True)
         write_atomic_json(
             partial / "system.json",
             _header(system(np.empty((0, mapping.n_beads, 3)), None, handed)),
@@ -107,8 +117,9 @@ def save_mapped(trajectory: MappedTrajectory, folder: str | Path) -> Path:
     """Write a mapped trajectory as a folder ``NAME.cg``."""
     with _atomic_folder(Path(folder)) as partial:
         np.save(partial / "pos.npy", np.asarray(trajectory.pos, dtype=np.float32))
-        if trajectory.cell is not None:
-            np.save(partial / "cell.npy", trajectory.cell)
+        for field in ("cell", "drift"):
+            if getattr(trajectory, field) is not None:
+                np.save(partial / f"{field}.npy", getattr(trajectory, field))
         write_atomic_json(partial / "system.json", _header(trajectory))
     return Path(folder)
 
@@ -134,7 +145,10 @@ def load_mapped(folder: str | Path) -> MappedTrajectory:
     cell = _open(folder / "cell.npy") if (folder / "cell.npy").exists() else None
     if cell is not None:
         _check_shape(folder / "cell.npy", cell, (len(pos), 3, 3))
-    return MappedTrajectory(**fields, pos=pos, cell=cell)
+    drift = _open(folder / "drift.npy") if (folder / "drift.npy").exists() else None
+    if drift is not None:
+        _check_shape(folder / "drift.npy", drift, pos.shape)
+    return MappedTrajectory(**fields, pos=pos, cell=cell, drift=drift)
 
 
 def load_mapped_folders(paths: Sequence[str | Path]) -> list[MappedTrajectory]:
@@ -295,38 +309,12 @@ def _system(
     return build
 
 
-def _mapped_chunks(
-    files: Files, molecule: Molecule, mapping: Mapping, frame_interval: float | None
-) -> Iterator[tuple[np.ndarray, np.ndarray | None, np.ndarray | None]]:
-    """Unwrapped bead positions [f, n, 3] float32 and cells [f, 3, 3], chunk by chunk.
-
-    With them the handedness of the beads [n] in the first frame, None where no bead has any.
-    """
-    unwrap = Unwrapper(molecule)
-    superpose = None if mapping.keeps_rigid_motion else Superposition(mapping.bead_mass)
-    chirality = None
-    for number, chunk in enumerate(iter_frames(files, molecule, frame_interval=frame_interval)):
-        xyz, cell = unwrap(chunk), chunk.unitcell_vectors
-        if number == 0:
-            handed = bead_chirality(molecule, mapping, xyz[0])
-            chirality = handed if handed.any() else None
-        pos = mapping(xyz)
-        if superpose is not None:
-            if cell is not None:
-                raise ValueError(
-                    f"{molecule.name}: the trajectory has a periodic cell; rigid motion can be "
-                    "taken out of one free molecule only"
-                )
-            pos = superpose(pos)
-        yield (
-            pos.astype(np.float32),
-            None if cell is None else cell.astype(np.float32),
-            chirality,
-        )
-
-
-def _append(folder: Path, field: str, frames: np.ndarray, streams: dict[str, list[int]]) -> None:
-    """Append raw frames to a stream, counting them."""
+def _append(
+    folder: Path, field: str, frames: np.ndarray | None, streams: dict[str, list[int]]
+) -> None:
+    """Append raw frames, if there are any, to a stream, counting them."""
+    if frames is None:
+        return
     shape = streams.setdefault(field, [0, *frames.shape[1:]])
     shape[0] += len(frames)
     with open(folder / f"{field}.raw", "ab") as file:

@@ -1,7 +1,7 @@
 """Mapped trajectories: frames of beads with their static atom graph; training and test splits."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,9 @@ class MappedTrajectory:
         ps.
     cell : [n_frames, 3, 3] or None
         Periodic cells (rows are vectors), nm.
+    drift : [n_frames, n_beads, 3] or None
+        How far `pos`, whose differences are displacements, is from a periodic image in the cell of
+        its frame, nm; None of cells that are constant, and of one molecule alone.
     recipe
         How the mapping was made (see `cgsim.mapping.build_mapping`).
     temperature
@@ -56,6 +59,7 @@ class MappedTrajectory:
     frame_interval: float
     recipe: dict[str, Any]
     cell: np.ndarray | None = None
+    drift: np.ndarray | None = field(default=None, kw_only=True)
     temperature: float | None = None
     chirality: np.ndarray | None = None
 
@@ -70,8 +74,14 @@ class MappedTrajectory:
         return len(self.pos)
 
     def at(self, rows: np.ndarray, *, current: int = -1) -> np.ndarray:
-        """Windows [..., k, n_beads, 3] of k frames; without rigid motion superposed on one, nm."""
+        """Windows [..., k, n_beads, 3] of k frames; without rigid motion superposed on one, nm.
+
+        In a cell that fluctuates the current frame holds periodic images, and the others are where
+        the displacements lead from there.
+        """
         pos = np.asarray(self.pos[rows], dtype=np.float64)
+        if self.drift is not None:
+            pos = pos - self.drift[rows[..., current]][..., None, :, :]
         if self.recipe.get("rigid_motion", True):
             return pos
         return superposed(pos, pos[..., current, :, :][..., None, :, :], self.bead_mass)
@@ -79,7 +89,8 @@ class MappedTrajectory:
     def frames(self, start: int, stop: int) -> "MappedTrajectory":
         """The same system, frames ``start`` to ``stop`` (exclusive), without copying."""
         cell = None if self.cell is None else self.cell[start:stop]
-        return replace(self, pos=self.pos[start:stop], cell=cell)
+        drift = None if self.drift is None else self.drift[start:stop]
+        return replace(self, pos=self.pos[start:stop], cell=cell, drift=drift)
 
     def _facts(self) -> Facts:
         n_handed = 0 if self.chirality is None else int(np.count_nonzero(self.chirality))

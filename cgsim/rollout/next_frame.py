@@ -135,6 +135,7 @@ def _window(
     return replace(
         trajectory,
         pos=trajectory.at(rows),
+        drift=None,
         cell=None if trajectory.cell is None else trajectory.cell[rows],
         frame_interval=simulator.timestep,
     )

@@ -30,7 +30,8 @@ def map_structure(
     Parameters
     ----------
     structure_file
-        Coordinates in any format that MDTraj reads; the first frame counts.
+        Coordinates in any known format; the first frame counts. A cell around one molecule alone
+        is left out.
     simulator
         A loaded simulator: it knows how the atoms of its training data became beads.
     molecule
@@ -55,8 +56,12 @@ def map_structure(
     molecule = molecule or load_molecule(structure_file)
     mapping = build_mapping(molecule, simulator.recipe)
     interval = simulator.timestep  # of no account: there is one frame
-    mapped = map_trajectory(structure_file, molecule, mapping, frame_interval=interval)
-    return mapped.frames(0, 1)
+    still = replace(mapping, recipe=mapping.recipe | {"rigid_motion": True})  # one frame is
+    mapped = map_trajectory(structure_file, molecule, still, frame_interval=interval)
+    mapped = replace(mapped.frames(0, 1), recipe=mapping.recipe)
+    if molecule.component.max() == 0:
+        mapped = replace(mapped, cell=None)  # of a crystal, or of the solvent that was around it
+    return mapped
 
 
 def history_of(simulator: Simulator | Propagator) -> int:
@@ -125,6 +130,7 @@ def _history(
         trajectory,
         pos=trajectory.at(rows),
         cell=cell,
+        drift=None,
         frame_interval=timestep,
     )
 

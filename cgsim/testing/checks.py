@@ -56,6 +56,7 @@ def reordered(
         bead_mass=trajectory.bead_mass[beads],
         edge_index=new_bead[trajectory.edge_index],
         pos=trajectory.pos[:, beads],
+        drift=None if trajectory.drift is None else trajectory.drift[:, beads],
         chirality=None if trajectory.chirality is None else trajectory.chirality[beads],
     )
 

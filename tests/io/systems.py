@@ -66,3 +66,14 @@ def save(path: Path, topology: mdtraj.Topology, xyz: np.ndarray, **cell: np.ndar
         warnings.simplefilter("ignore")  # the NetCDF writer recommends another package
         mdtraj.Trajectory(xyz, topology, time=time, **cell).save(str(path))
     return path
+
+
+def wrapped(xyz: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Each atom on its own in the cell, ``vectors`` ``[3, 3]`` or ``[n_frames, 3, 3]``."""
+    fraction = xyz @ np.linalg.inv(vectors)
+    return np.asarray((fraction - np.floor(fraction)) @ vectors)
+
+
+def shape_of(xyz: np.ndarray) -> np.ndarray:
+    """All distances of the atoms ``[n_frames, n, n]``, whatever their place and orientation."""
+    return np.asarray(np.linalg.norm(xyz[:, :, None] - xyz[:, None], axis=3))

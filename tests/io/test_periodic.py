@@ -119,6 +119,114 @@ def test_positions_stay_images_in_a_changing_cell() -> None:
     assert np.linalg.norm(np.diff(found.mean(axis=1), axis=0), axis=1).max() < 1.0
 
 
+def _at_constant_pressure(
+    molecule_sizes: list[int], *, n_frames: int = 300, name: str = "triclinic"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What an engine with a barostat writes: whole molecules walk about and are wrapped by it.
+
+    Each keeps to its place in the cell while that fluctuates, but for its steps, which are known.
+
+    Returns
+    -------
+    wrapped, cells, steps
+        ``[n_frames, n_atoms, 3]``, ``[n_frames, 3, 3]`` and the steps of the centres, those that
+        follow the cell included, ``[n_frames - 1, n_molecules, 3]``.
+    """
+    rng = np.random.default_rng(4)
+    scale = 1 + 0.01 * rng.normal(size=(n_frames, 1, 1)).clip(-2, 2)
+    cells = scale * CELLS[name]
+    n = len(molecule_sizes)
+    shape = [random_walk(1, size, seed=k)[0] * 0.3 for k, size in enumerate(molecule_sizes)]
+    centre = rng.random((n, 3)) @ cells[0]
+    frames, steps = [], []
+    for frame in range(n_frames):
+        if frame:
+            before = centre
+            place = centre @ np.linalg.inv(cells[frame - 1]) @ cells[frame]
+            centre = place + rng.normal(size=(n, 3), scale=0.15) + [0.1, 0.05, -0.05]  # they drift
+            steps.append(centre - before)
+        fraction = centre @ np.linalg.inv(cells[frame])
+        centre = (fraction - np.floor(fraction)) @ cells[frame]
+        frames.append(
+            np.concatenate([s - s.mean(axis=0) + c for s, c in zip(shape, centre, strict=True)])
+        )
+    return np.stack(frames), cells, np.stack(steps)
+
+
+@pytest.mark.parametrize("name", sorted(CELLS.keys() - {"strongly skewed"}))
+@pytest.mark.parametrize("wrapped", ["molecules", "atoms"])
+def test_box_fluctuations_do_not_add_to_displacements(name: str, wrapped: str) -> None:
+    """Molecules that go through ten cells and more move as they did, whatever the cell does.
+
+    Where each atom is wrapped on its own, a molecule on the boundary may be taken for its neighbour
+    image, which follows the cell by one cell vector more.
+    """
+    sizes = [1, 5, 4]
+    molecule = molecule_of([*chain_bonds(5, first=1), *chain_bonds(4, first=6)], 10)
+    xyz, cells, steps = _at_constant_pressure(sizes, name=name)
+    written = xyz if wrapped == "molecules" else _wrapped(xyz, cells)
+    trajectory = _trajectory(written, cells, molecule.topology)
+    unwrapper = Unwrapper(molecule)
+    parts = [unwrapper.follow(trajectory[at : at + 70]) for at in range(0, len(xyz), 70)]
+    path = np.concatenate([part.path for part in parts])
+    images = np.concatenate([part.images for part in parts])
+    centre = np.stack([path[:, a:b].mean(axis=1) for a, b in ((0, 1), (1, 6), (6, 10))], axis=1)
+    assert np.linalg.norm(centre[-1] - centre[0], axis=1).min() > 10 * SIDE
+    rotated = steps @ np.linalg.inv(CELLS[name]) @ _rotated_like_mdtraj(np.eye(3), CELLS[name])[1]
+    neighbour = np.abs(np.diff(cells, axis=0)).max(axis=0).sum(axis=0)  # over a corner at most
+    allowed = 1e-4 + (0 if wrapped == "molecules" else neighbour)
+    assert (np.abs(np.diff(centre, axis=0) - rotated) < allowed).all()
+    np.testing.assert_allclose(np.diff(centre[:, :1], axis=0), rotated[:, :1], atol=1e-4)
+    stored = trajectory.unitcell_vectors.astype(np.float64)
+    n_cells = np.einsum("fni,fij->fnj", images - trajectory.xyz, np.linalg.inv(stored))
+    np.testing.assert_allclose(n_cells, np.rint(n_cells), atol=1e-4)
+
+
+def test_in_a_constant_cell_the_path_is_an_image() -> None:
+    molecule = molecule_of(chain_bonds(20), 20)
+    walk, cell = _rotated_like_mdtraj(random_walk(40, 20), CELLS["triclinic"])
+    cells = np.tile(cell, (40, 1, 1))
+    trajectory = _trajectory(_wrapped(walk, cells), cells, molecule.topology)
+    unwrapped = Unwrapper(molecule).follow(trajectory)
+    assert not unwrapped.drift.any()
+    np.testing.assert_array_equal(unwrapped.path, unwrapped.images)
+
+
+def test_the_tilt_of_a_cell_may_flip() -> None:
+    """Another basis of the same lattice, as LAMMPS changes to when a cell is too skewed."""
+    molecule = molecule_of([(0, 1)], 3)
+    walk = np.cumsum(np.full((60, 3, 3), 0.2), axis=0)
+    walk[:, 1] += 0.2
+    cell = np.array([[2.0, 0, 0], [1.0, 2.2, 0], [-0.7, 1.0, 2.4]])
+    cells = np.tile(cell, (60, 1, 1))
+    cells[20:, 1] -= cell[0]
+    cells[40:, 2] += cells[40:, 0]
+    trajectory = _trajectory(_wrapped(walk, cells), cells, molecule.topology)
+    found = Unwrapper(molecule).follow(trajectory)
+    for xyz in (found.path, found.images):
+        np.testing.assert_allclose(xyz - xyz[0], walk - walk[0], atol=1e-4)
+
+
+def test_molecules_of_any_shape_have_a_tree() -> None:
+    """Rings, branches and free particles, numbered in any order."""
+    rng = np.random.default_rng(2)
+    ring, comb = [*chain_bonds(5), (0, 4)], [(i + 5, j + 5) for i, j in comb_bonds(4)]
+    number = rng.permutation(16)  # three atoms are free
+    bonds = [(int(number[i]), int(number[j])) for i, j in ring + comb]
+    molecule = molecule_of(bonds, 16)
+    unwrapper = Unwrapper(molecule)
+    assert unwrapper.n_components == 5
+    root = unwrapper.parent
+    for _ in range(16):
+        root = unwrapper.parent[root]
+    np.testing.assert_array_equal(root == root[:, None], np.equal.outer(
+        unwrapper.component, unwrapper.component
+    ))  # fmt: skip
+    pairs = {(min(i, p), max(i, p)) for i, p in enumerate(unwrapper.parent.tolist()) if i != p}
+    assert len(pairs) == 16 - 5
+    assert pairs <= {(min(bond), max(bond)) for bond in bonds}
+
+
 def test_through_files(tmp_path: Path) -> None:
     """A truncated octahedron through DCD and XTC, two files, small chunks."""
     molecule = molecule_of(chain_bonds(20), 20)

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from cgsim.io import Molecule, molecule_from_topology
-from cgsim.mapping import Mapping, build_mapping, map_user, store
+from cgsim.mapping import Mapping, build_mapping, map_residues, map_user, store
 from cgsim.mapping.store import load_mapped, map_to_folder, map_trajectory, save_mapped
 from cgsim.mapping.superposition import Superposition
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.testing.systems import random_chain
+from tests.io.systems import molecule_of
 
 N_ATOMS, N_FRAMES = 6, 1203  # more than two chunks
 
@@ -150,13 +151,13 @@ def test_interrupted_mapping_leaves_what_was_there(
     folder = tmp_path / "chain.cg"
     if exists:
         save_mapped(random_chain(), folder)
-    original = store._mapped_chunks
+    original = store.mapped_chunks
 
     def interrupted(*arguments: Any) -> Iterator[Any]:
         yield next(original(*arguments))
         raise error("stop")
 
-    monkeypatch.setattr(store, "_mapped_chunks", interrupted)
+    monkeypatch.setattr(store, "mapped_chunks", interrupted)
     with pytest.raises(error, match="stop"):
         map_to_folder(file, molecule, mapping, folder=folder)
     names = sorted(path.name for path in tmp_path.iterdir())
@@ -265,8 +266,12 @@ def test_mistakes_in_the_trajectory_are_named(
     with pytest.raises(FileNotFoundError, match=r"none\.xtc"):
         map_to_folder(tmp_path / "none.xtc", molecule, mapping, folder=tmp_path / "x.cg")
     file = write_xtc(tmp_path / "run.xtc", molecule)
-    file.write_bytes(file.read_bytes()[:-30])
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace((1995).to_bytes(4, "big"), bytes(4)))
     with pytest.raises(ValueError, match=r"run\.xtc"):
+        map_to_folder(file, molecule, mapping, folder=tmp_path / "x.cg")
+    file.write_bytes(whole[:30])
+    with pytest.raises(ValueError, match=r"run\.xtc: frame 0 is cut off"):
         map_to_folder(file, molecule, mapping, folder=tmp_path / "x.cg")
     assert [path.name for path in tmp_path.iterdir()] == ["run.xtc"]
 
@@ -294,3 +299,63 @@ def test_rigid_motion_in_a_cell_is_refused(
     file = write_xtc(tmp_path / "chain.xtc", molecule, box=5.0)
     with pytest.raises(ValueError, match="hexane: the trajectory has a periodic cell"):
         map_trajectory(file, molecule, mapping.without_rigid_motion())
+
+
+def _box_of_beads(path: Path, *, fluctuation: float) -> tuple[Molecule, np.ndarray, np.ndarray]:
+    """Free particles that drift through a cell of 2 nm that fluctuates, wrapped as engines do."""
+    molecule = molecule_of([(0, 1)], 5)
+    rng = np.random.default_rng(1)
+    sides = 2.0 * (1 + fluctuation * rng.normal(size=400).clip(-2, 2))
+    place, frames = rng.random((5, 3)), []
+    place[1] = place[0] + 0.1
+    for side in sides:  # the same steps of both bonded ones
+        step = np.repeat(rng.normal(size=(4, 3), scale=0.05) + 0.05, [2, 1, 1, 1], axis=0)
+        place = place + step / side
+        frames.append((place - np.floor(place)) * side)
+    xyz = np.array(frames)
+    trajectory = mdtraj.Trajectory(xyz, molecule.topology, time=np.arange(400.0))
+    trajectory.unitcell_vectors = sides[:, None, None] * np.eye(3)
+    trajectory.save(str(path))
+    return molecule, xyz, sides
+
+
+def test_windows_in_a_cell_that_fluctuates(tmp_path: Path) -> None:
+    """The present frame has true neighbours, and the next one is where the displacement leads."""
+    file = tmp_path / "box.trr"
+    molecule, xyz, sides = _box_of_beads(file, fluctuation=0.01)
+    mapping = map_residues(molecule)
+    in_memory = map_trajectory(file, molecule, mapping)
+    on_disk = map_to_folder(file, molecule, mapping, folder=tmp_path / "box.cg")
+    assert sorted(path.name for path in (tmp_path / "box.cg").iterdir()) == [
+        "beads.pdb", "beads.psf", "cell.npy", "drift.npy", "pos.npy", "system.json",
+    ]  # fmt: skip
+    assert np.abs(in_memory.pos[-1] - in_memory.pos[0]).min() > 4 * sides.max()
+    free = slice(2, None)  # of particles alone the displacement is the file's minimum image
+    rows = np.arange(399)[:, None] + [0, 1]
+    for mapped in (in_memory, on_disk, on_disk.frames(0, 400)):
+        windows = mapped.at(rows, current=0)
+        n_cells = (windows[:, 0] - xyz[:-1]) / sides[:-1, None, None]
+        np.testing.assert_allclose(n_cells, np.rint(n_cells), atol=1e-5)
+        moved = xyz[1:] - xyz[:-1]
+        moved -= sides[1:, None, None] * np.rint(moved / sides[1:, None, None])
+        np.testing.assert_allclose(
+            (windows[:, 1] - windows[:, 0])[:, free], moved[:, free], atol=1e-5
+        )
+        np.testing.assert_allclose(np.diff(mapped.pos, axis=0)[:, free], moved[:, free], atol=1e-5)
+    assert on_disk.drift is not None
+    again = load_mapped(save_mapped(on_disk.frames(100, 200), tmp_path / "part.cg"))
+    np.testing.assert_array_equal(again.drift, on_disk.drift[100:200])
+    (tmp_path / "part.cg" / "drift.npy").write_bytes(
+        (tmp_path / "part.cg" / "cell.npy").read_bytes()
+    )
+    with pytest.raises(ValueError, match=r"drift\.npy: shape"):
+        load_mapped(tmp_path / "part.cg")
+
+
+def test_constant_cells_need_no_drift(tmp_path: Path) -> None:
+    file = tmp_path / "box.trr"
+    molecule, _, _ = _box_of_beads(file, fluctuation=0.0)
+    assert map_trajectory(file, molecule, map_residues(molecule)).drift is None
+    folder = tmp_path / "box.cg"
+    assert map_to_folder(file, molecule, map_residues(molecule), folder=folder).drift is None
+    assert not (folder / "drift.npy").exists()

@@ -125,6 +125,21 @@ def test_a_peptide_that_was_never_simulated_rolls_out(tmp_path: Path) -> None:
     assert not np.allclose(rollout.trajectories[0].pos[-1], start.pos[0], atol=1e-2)
 
 
+@pytest.mark.parametrize("side", [0.1, 3.0])  # nm; the record of a file that has no cell, and one
+def test_the_cell_of_one_structure_is_no_reason_to_stop(tmp_path: Path, side: float) -> None:
+    simulator = cgsim.load_pretrained("peptides")
+    peptide = build_peptide("VGS", name="VGS").to_mdtraj()
+    free = tmp_path / "free.pdb"
+    peptide.save_pdb(str(free))
+    peptide.unitcell_lengths, peptide.unitcell_angles = [[side] * 3], [[90.0] * 3]
+    boxed = tmp_path / "boxed.pdb"
+    peptide.save_pdb(str(boxed))
+    assert "CRYST1" in boxed.read_text()
+    start = cgsim.map_structure(boxed, simulator)
+    assert start.cell is None
+    np.testing.assert_array_equal(start.pos, cgsim.map_structure(free, simulator).pos)
+
+
 def test_a_structure_is_mapped_as_the_training_data_were(
     simulator: Simulator, tmp_path: Path
 ) -> None:

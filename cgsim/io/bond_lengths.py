@@ -1,0 +1,124 @@
+"""Whether bonds are as long as chemical bonds can be: the first thing that wrong input breaks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cgsim.io.molecule import Molecule
+from cgsim.io.periodic import minimum_image
+
+_RADIUS = {  # nm; Cordero et al., Dalton Trans. 2008, 2832
+    **{"H": 0.031, "D": 0.031, "B": 0.084, "C": 0.076, "N": 0.071, "O": 0.066, "F": 0.057},
+    **{"Si": 0.111, "P": 0.107, "S": 0.105, "Cl": 0.102, "Se": 0.12, "Br": 0.12, "I": 0.139},
+}
+_OTHER_RADIUS = 0.15  # metals
+_STRETCH = (
+    1.5  # bonds of a simulation stretch by a tenth at most; the nearest neighbours are at 1.7
+)
+_ALWAYS_POSSIBLE = 0.2  # nm; rigid water has a bond between its hydrogens
+_N_NAMED = 3
+_MANY = 0.2  # share of bonds
+_UNIT_SLIPPED = (6.0, 14.0)  # ratio of lengths where ångström is taken for nm
+
+
+def covalent_radius(symbol: str) -> float:
+    """Covalent radius in nm."""
+    return _RADIUS.get(symbol, _OTHER_RADIUS)
+
+
+def longest_bond(first: str, second: str) -> float:
+    """Length in nm that no bond of two elements has: 1.5 times their radii, 0.2 at least."""
+    return max(_ALWAYS_POSSIBLE, _STRETCH * (covalent_radius(first) + covalent_radius(second)))
+
+
+class BondLengths:
+    """Checks frames for bonds that are longer than a chemical bond can be.
+
+    Only bonds between chemical elements are looked at: beads may be any distance apart.
+    """
+
+    def __init__(self, molecule: Molecule) -> None:
+        elements = [atom.element for atom in molecule.topology.atoms]
+        symbols = [e.symbol if e is not None and e.number > 0 else "" for e in elements]
+        real = np.array([bool(symbol) for symbol in symbols])
+        kept = real[molecule.bond_index].all(axis=0)
+        self.molecule = molecule
+        self.bond_index = molecule.bond_index[:, kept]
+        pairs = [(symbols[i], symbols[j]) for i, j in self.bond_index.T]
+        self.longest = np.array([longest_bond(*pair) for pair in pairs])
+        self.usual = np.array([covalent_radius(a) + covalent_radius(b) for a, b in pairs])
+
+    def check(
+        self, xyz: np.ndarray, *, cell: np.ndarray | None = None, first_frame: int = 0
+    ) -> None:
+        """Check frames.
+
+        Parameters
+        ----------
+        xyz
+            ``[n_frames, n_atoms, 3]`` nm.
+        cell
+            ``[n_frames, 3, 3]`` nm, where bonds may cross the boundary; None where molecules are
+            whole, or there is no cell.
+        first_frame
+            Number of the first of these frames.
+
+        Raises
+        ------
+        ValueError
+            Naming the first frame with bonds of impossible length, the worst of them, and the
+            likely cause.
+        """
+        first, second = self.bond_index
+        if not len(first):
+            return
+        for frame, pos in enumerate(np.asarray(xyz, dtype=np.float64)):
+            bond = pos[second] - pos[first]
+            if cell is not None:
+                bond = minimum_image(bond[None], cell[frame : frame + 1])[0]
+            length = np.linalg.norm(bond, axis=1)
+            too_long = length > self.longest
+            ratio = float(np.median(length / self.usual))
+            if too_long.any() or ratio < 1 / _UNIT_SLIPPED[0]:
+                raise ValueError(
+                    f"frame {first_frame + frame}: {self._worst(length)}. "
+                    f"{_cause(ratio, float(too_long.mean()), has_cell=cell is not None)}. If this "
+                    "is meant, allow it: allow_long_bonds=True (--allow_long_bonds true)"
+                )
+
+    def _worst(self, length: np.ndarray) -> str:
+        """The bonds furthest from the usual length, in words."""
+        atoms = list(self.molecule.topology.atoms)
+        too_long = np.flatnonzero(length > self.longest)
+        if not len(too_long):
+            return f"bonds are {np.median(length):.3f} nm long in the median, which none can be"
+        order = too_long[np.argsort(-length[too_long], kind="stable")][:_N_NAMED]
+        named: Sequence[str] = [
+            f"{atoms[i]} to {atoms[j]} {length[bond]:.3f} nm"
+            for bond, (i, j) in zip(order, self.bond_index.T[order], strict=True)
+        ]
+        return (
+            f"{len(too_long)} of {len(length)} bonds are longer than a chemical bond can be, the "
+            f"worst: {', '.join(named)} (at most {self.longest[order[0]]:.2f})"
+        )
+
+
+def _cause(ratio: float, share: float, *, has_cell: bool) -> str:
+    low, high = _UNIT_SLIPPED
+    if low < ratio < high:
+        return "All lengths are ten times too long: the file is in ångström where nm are meant"
+    if ratio < 1 / low:
+        return "All lengths are ten times too short: the file is in nm where ångström are meant"
+    if share > _MANY:
+        return (
+            "Most likely the atoms are in another order than in the topology, or it is that of "
+            "another molecule"
+        )
+    if has_cell:
+        return (
+            "Most likely these atoms are not bonded (wrong CONECT records, atoms in another order)"
+        )
+    return (
+        "Most likely the molecule is cut at the boundary of a periodic cell and the file tells no "
+        "cell: make it whole first (gmx trjconv -pbc whole, cpptraj autoimage), or keep the cell"
+    )
