@@ -48,7 +48,7 @@ def run(folder: Path) -> dict[str, float]:
     """
     if folder.exists() and any(folder.iterdir()):
         raise SystemExit(f"{folder} is not empty: remove it, or give another one with --output")
-    code = "import sys; from cgsim.cli.main import main; sys.exit(main())"
+    code = "import sys; from cgsim.cli.command_line import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "quickstart", "--output", str(folder)]
     times = [time.perf_counter()]
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}

@@ -57,7 +57,7 @@ def output(arguments: list[str]) -> str:
     RuntimeError
         If the command fails, so that a page never shows a command that is not there.
     """
-    from cgsim.cli.main import main
+    from cgsim.cli import main
 
     printed = io.StringIO()
     with (

@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from cgsim.cli import main as cli
+from cgsim.cli import command_line as cli
 from cgsim.config import ModelConfig
 from cgsim.data.scales import measure
 from cgsim.io import append_frames

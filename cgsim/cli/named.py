@@ -8,6 +8,7 @@ import argparse
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import wraps
 from typing import Any, TypeVar
 
 from cgsim.config import ModelConfig
@@ -20,6 +21,9 @@ HELP = {
     "network": "Networks of your own, in place of those of cgsim or as the file has them.",
     "noise": "The noise model of your own, in place of cgsim's or as the file has it.",
 }
+
+#: The parameter of a command that is told which parts were named.
+PARTS = "parts"
 
 _TAKES: dict[Callable[..., Any], tuple[str, ...]] = {}
 
@@ -75,7 +79,18 @@ def with_parts(command: Callable[..., Any], words: Sequence[str]) -> Callable[..
     from cgsim.model.parts import use_part
 
     names = [(kind, use_part(kind, path)) for kind, path in parts]
+    if PARTS in _parameters(command):
+        return _told(command, tuple(parts))
     return _with_model(command, names) if "model" in _parameters(command) else command
+
+
+def _told(command: Callable[..., Any], parts: tuple[tuple[str, str], ...]) -> Callable[..., Any]:
+    @wraps(command)
+    def run(*arguments: Any, **given: Any) -> Any:
+        return command(*arguments, parts=parts, **given)
+
+    _TAKES[run] = _TAKES[command]
+    return run
 
 
 def _parameters(command: Callable[..., Any]) -> dict[str, inspect.Parameter]:

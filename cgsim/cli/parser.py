@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
-from cgsim.cli.named import add_named
+from cgsim.cli.named import PARTS, add_named
 
 #: Lists that are several words, with what each word is.
 LISTS: dict[Any, type] = {list[Path]: Path, list[Path] | None: Path, list[str] | None: str}
@@ -42,7 +42,7 @@ class Parser(ArgumentParser):
             for name, parameter in inspect.signature(function).parameters.items()
             if parameter.default is False
         ]
-        kwargs["skip"] = {*lists, *flags}
+        kwargs["skip"] = {*lists, *flags, PARTS}
         added: list[str] = super().add_function_arguments(function, *args, **kwargs)
         about = inspect.getdoc(function) or ""
         for name in lists:

@@ -7,7 +7,7 @@ from cgsim.cluster.portions import RolloutCluster, is_shared
 
 
 @takes("mapper", "network", "noise")
-def command(
+def command(  # noqa: PLR0913 (an argument for each option of the command)
     simulator: Path,
     start: list[Path],
     *,
@@ -17,6 +17,7 @@ def command(
     every: int = 1,
     seed: int = 0,
     cluster: RolloutCluster = RolloutCluster(),  # noqa: B008
+    parts: tuple[tuple[str, str], ...] = (),
 ) -> None:
     """Simulate molecules with a trained simulator.
 
@@ -41,7 +42,7 @@ def command(
     if is_to_be_shared(start, output, cluster):
         from cgsim.cluster.rollout import RolloutRun, roll_out
 
-        run = RolloutRun(n_steps, n_replicas, every, seed)
+        run = RolloutRun(n_steps, n_replicas, every, seed, parts)
         result = roll_out(simulator, start, output, run, cluster=cluster)
     else:
         from cgsim.baselines.files import read_simulator_or_propagator

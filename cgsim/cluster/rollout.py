@@ -15,7 +15,7 @@ from cgsim.cluster.portions import RolloutCluster
 from cgsim.cluster.workers import run_jobs
 from cgsim.hardware.devices import Device, choose_device
 from cgsim.model.checkpoint import find_checkpoint
-from cgsim.model.parts import NamedPart, named_parts, use_part
+from cgsim.model.parts import NamedPart, use_part
 from cgsim.model.propagator import Propagator
 from cgsim.model.simulator import Simulator
 from cgsim.rollout.reporters import RESTART, output_folder
@@ -31,6 +31,7 @@ class RolloutRun:
     n_replicas: int = 1
     every: int = 1
     seed: int = 0
+    parts: tuple[NamedPart, ...] = ()  # of the user: every worker has to be told of them
 
     def __post_init__(self) -> None:
         if self.n_replicas < 1:
@@ -46,11 +47,10 @@ class Batch:
     output: Path
     run: RolloutRun
     device: Device
-    parts: tuple[NamedPart, ...] = ()  # of the user, named in the process that made the job
 
     def __call__(self) -> Rollout:
         """Roll out, from where it stopped."""
-        for kind, path in self.parts:
+        for kind, path in self.run.parts:
             use_part(kind, path)
         simulator = _loaded(self.simulator, os.stat(self.simulator).st_mtime_ns, self.device)
         return simulate(
@@ -145,14 +145,7 @@ def _jobs(
             name = name_of(names) if len(replicas) == 1 else f"{name_of(names)}.{number}"
             own = replace(run, n_replicas=len(part), seed=_seed_of(run.seed, name))
             paths = tuple(path.absolute() for each in names for path in starts[each])
-            batch = Batch(
-                simulator.absolute(),
-                paths,
-                folder / name / files,
-                own,
-                cluster.device,
-                named_parts(),
-            )
+            batch = Batch(simulator.absolute(), paths, folder / name / files, own, cluster.device)
             jobs.append(Job(name, batch, (), claim_file(folder, name)))
     return jobs
 

@@ -44,8 +44,6 @@ KINDS: dict[str, Callable[[str], str]] = {
     "noise": use_noise,
 }
 
-_named: dict[NamedPart, str] = {}
-
 
 def use_part(kind: str, path: str) -> str:
     """Make a part known to this process, and return its name in the table of its kind.
@@ -55,10 +53,4 @@ def use_part(kind: str, path: str) -> str:
     ValueError
         As of the functions of `KINDS`.
     """
-    _named[kind, path] = KINDS[kind](path)
-    return _named[kind, path]
-
-
-def named_parts() -> tuple[NamedPart, ...]:
-    """All parts that were named in this process: its workers have to be told of them."""
-    return tuple(_named)
+    return KINDS[kind](path)

@@ -6,7 +6,7 @@ import mdtraj
 import numpy as np
 import pytest
 
-from cgsim.cli import main as cli
+from cgsim.cli import command_line as cli
 from cgsim.cli.backmap import read_mapping
 from cgsim.io import append_frames, load_molecule
 from cgsim.mapping import map_calpha, map_residues

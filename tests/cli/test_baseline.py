@@ -9,7 +9,7 @@ import pytest
 
 import cgsim
 from cgsim.baselines import PROPAGATORS, fit_propagator, load_propagator
-from cgsim.cli import main as cli
+from cgsim.cli import command_line as cli
 from cgsim.io.headers import read_file_header
 from cgsim.mapping.store import load_mapped_folders, save_mapped
 from cgsim.testing.exact import rouse_chain

@@ -7,7 +7,7 @@ from shutil import which
 
 import pytest
 
-from cgsim.cli.main import COMMANDS, main
+from cgsim.cli.command_line import COMMANDS, main
 
 OPTIONS = {
     "md polymers": ["--run.duration", "--n_chains", "--workers"],

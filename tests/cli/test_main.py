@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import cgsim
-from cgsim.cli import main as cli
+from cgsim.cli import command_line as cli
 from cgsim.cluster import Cluster
 from cgsim.config import ModelConfig
 from cgsim.mapping.store import load_mapped, save_mapped
@@ -425,7 +425,7 @@ def test_one_process_needs_nothing_of_the_cluster(path: Path, tmp_path: Path) ->
         ["evaluate", path / "mapped", path / "rollout", "--output", tmp_path / "scores.json"],
     ]
     script = (
-        "import json, sys; from cgsim.cli.main import main\n"
+        "import json, sys; from cgsim.cli.command_line import main\n"
         "codes = [main(words) for words in json.loads(sys.argv[1])]\n"
         "print(json.dumps([codes, sorted(sys.modules)]))"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cgsim.cli import main as cli
+from cgsim.cli import command_line as cli
 from cgsim.cli.backmap import read_mapping
 from cgsim.io import load_molecule
 from cgsim.mapping import MAPPERS

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cgsim.cli.main import COMMANDS, GROUPS
+from cgsim.cli.command_line import COMMANDS, GROUPS
 
 HEAVY = {
     "dask",
@@ -23,7 +23,7 @@ HEAVY = {
 ASKED = ["--version", "--help", *(f"{name} --help" for name in (*GROUPS, *COMMANDS)), "trian"]
 SCRIPT = """
 import sys
-from cgsim.cli.main import main
+from cgsim.cli.command_line import main
 try:
     main()
 finally:
@@ -37,7 +37,7 @@ def test_nothing_heavy_is_imported(asked: str) -> None:
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     assert done.returncode == (2 if asked == "trian" else 0), done.stderr
     modules = set(done.stdout.rpartition("modules:")[2].split())
-    assert "cgsim.cli.main" in modules
+    assert "cgsim.cli.command_line" in modules
     assert not HEAVY & modules
 
 

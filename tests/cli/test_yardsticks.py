@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cgsim.cli import main as cli
+from cgsim.cli import command_line as cli
 from cgsim.cli.yardsticks import with_yardsticks
 from cgsim.evaluate import YARDSTICKS, Yardstick
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cgsim.cli import main as cli
+from cgsim.cli import command_line as cli
 from cgsim.cluster import Cluster
 from cgsim.cluster.jobs import Job
 from cgsim.cluster.scores import RowPaths, score_paths

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cgsim import fit, load_simulator, save_mapped, simulate
-from cgsim.cli import main as cli
+from cgsim.cli import command_line as cli
 from cgsim.config import Hardware, ModelConfig, TrainingConfig
 from cgsim.config.tables import add_row
 from cgsim.model.networks import DYNAMICS

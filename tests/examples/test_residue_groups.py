@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cgsim import build_mapping, map_structure, map_trajectory
-from cgsim.cli import main as cli
+from cgsim.cli import command_line as cli
 from cgsim.io import load_molecule
 from cgsim.mapping import MAPPERS
 from cgsim.mapping.store import load_mapped

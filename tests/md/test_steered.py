@@ -7,7 +7,7 @@ import mdtraj
 import numpy as np
 import pytest
 
-from cgsim.cli import main as cli
+from cgsim.cli import command_line as cli
 from cgsim.evaluate.observables.pulling import measure_pulling
 from cgsim.io import read_sidecar
 from cgsim.md import MergedPeptides, PeptideForceField, SteeredRun, build_helix, generate_steered

@@ -15,7 +15,7 @@ import pytest
 import cgsim
 from benchmarks import publish as publishing
 from benchmarks.publish import MAX_BYTES, machine_paths, publish
-from cgsim.cli.main import main
+from cgsim.cli import main
 from cgsim.cli.quickstart_config import PretrainedConfig
 from cgsim.cli.quickstart_run import quickstart_pretrained
 from cgsim.data.scales import Scales

@@ -14,7 +14,7 @@ import torch
 
 import cgsim
 from cgsim.baselines import CompositionEmbedding
-from cgsim.cli import main as cli
+from cgsim.cli import command_line as cli
 from cgsim.config import FinetuningConfig, Hardware, TrainingConfig
 from cgsim.mapping.store import save_mapped
 from cgsim.mapping.trajectory import MappedTrajectory

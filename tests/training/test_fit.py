@@ -320,7 +320,10 @@ def test_a_killed_command_ends_as_if_it_had_not_been(tmp_path: Path, finished: P
 def command(folder: Path, preamble: str, data: Sequence[Path]) -> list[str]:
     """`cgsim train` as a script, as installed, with the settings of this file."""
     script = folder / "cgsim_script.py"
-    script.write_text(f"{preamble}from cgsim.cli.main import main\nraise SystemExit(main())\n")
+    call = "raise SystemExit(main())"
+    script.write_text(f"{preamble}from cgsim.cli import main\n{call}\n")
+        f"{preamble}from cgsim.cli.command_line import main\nraise SystemExit(main())\n"
+    )
     arguments = [sys.executable, str(script), "train", *map(str, data)]
     arguments += ["--output", str(folder / "out"), "--hardware.accelerator", "cpu"]
     for part, config in (("model", TINY), ("training", SHORT)):

@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import Logger
 from torch.optim.lr_scheduler import ConstantLR, OneCycleLR, ReduceLROnPlateau
 
 import cgsim
-from cgsim.cli import main as cli
+from cgsim.cli import command_line as cli
 from cgsim.config import TrainingConfig
 from cgsim.mapping.store import save_mapped
 from cgsim.model.checkpoint import load_provenance, load_simulator
