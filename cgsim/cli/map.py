@@ -47,6 +47,7 @@ def command(
     """
     from cgsim.mapping.store import map_to_folder
 
+    _check_apart(trajectories)
     molecule = reading.molecule(topology)
     given = {name: value for name, value in options.items() if value is not None}
     if mapper is not None:
@@ -70,6 +71,18 @@ def command(
             f"{folder}: {mapped.n_frames} frames of {mapped.n_beads} beads, "
             f"{mapped.frame_interval:g} ps apart"
         )
+
+
+def _check_apart(trajectories: list[Path]) -> None:
+    """Refuse trajectories that would be written to one folder, before anything is."""
+    stems = [file.stem for file in trajectories]
+    for file in trajectories:
+        if stems.count(file.stem) > 1:
+            both = ", ".join(str(own) for own in trajectories if own.stem == file.stem)
+            raise ValueError(
+                f"{both}: all would be written to {file.stem}.cg; map them one by one into folders "
+                "of their own (--output)"
+            )
 
 
 def _mapping(molecule: Any, method: str, given: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cgsim.evaluate import Ensemble
 from cgsim.mapping.store import load_mapped
-from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.mapping.trajectory import MappedTrajectory, is_same_molecule
 
 _REPLICA = re.compile(r"(?P<name>.+)-r\d+\.(xtc|dcd)")
 
@@ -31,6 +31,11 @@ def ensembles_of(trajectories: Iterable[MappedTrajectory]) -> list[Ensemble]:
 def _join(name: str, replicas: Sequence[MappedTrajectory]) -> Ensemble:
     first = replicas[0]
     for other in replicas[1:]:
+        if other.n_beads == first.n_beads and not is_same_molecule(first, other):
+            raise ValueError(
+                f"{name}: two different molecules are of this name; map one of them from a "
+                "topology file of another name"
+            )
         if (
             not np.isclose(other.frame_interval, first.frame_interval)
             or other.n_beads != first.n_beads

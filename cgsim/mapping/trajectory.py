@@ -141,3 +141,19 @@ def split_by_time(
     runs = [(own, round(own.n_frames * (1 - fraction))) for own in trajectories]
     early = [own.frames(0, cut) for own, cut in runs]
     return early, [own.frames(cut, own.n_frames) for own, cut in runs]
+
+
+def is_same_molecule(first: MappedTrajectory, second: MappedTrajectory) -> bool:
+    """Whether atoms, beads, bonds and handedness are the same, and both have a cell or neither."""
+    return (
+        first.atom_type == second.atom_type
+        and np.array_equal(first.bead_index, second.bead_index)
+        and np.array_equal(first.edge_index, second.edge_index)
+        and _handedness(first) == _handedness(second)
+        and (first.cell is None) == (second.cell is None)
+    )
+
+
+def _handedness(trajectory: MappedTrajectory) -> list[int]:
+    zero = np.zeros(trajectory.n_beads, dtype=np.int64)
+    return (zero if trajectory.chirality is None else trajectory.chirality).tolist()

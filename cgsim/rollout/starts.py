@@ -17,7 +17,7 @@ from cgsim.mapping.store import (
     load_mapped_folders,
     map_trajectory,
 )
-from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.mapping.trajectory import MappedTrajectory, is_same_molecule
 from cgsim.model.propagator import Propagator
 from cgsim.model.simulator import Simulator
 
@@ -89,26 +89,11 @@ def choose_starts(
     chosen = []
     for name in dict.fromkeys(trajectory.name for trajectory in starts):
         candidates = [trajectory for trajectory in starts if trajectory.name == name]
-        if not all(_is_same_molecule(candidates[0], other) for other in candidates):
+        if not all(is_same_molecule(candidates[0], other) for other in candidates):
             raise ValueError(f"{name}: two different molecules are of this name; rename one")
         for _ in range(n_replicas):
             chosen.append(_history(simulator, candidates[random.integers(len(candidates))], random))
     return chosen
-
-
-def _is_same_molecule(first: MappedTrajectory, second: MappedTrajectory) -> bool:
-    return (
-        first.atom_type == second.atom_type
-        and np.array_equal(first.bead_index, second.bead_index)
-        and np.array_equal(first.edge_index, second.edge_index)
-        and _handedness(first) == _handedness(second)
-        and (first.cell is None) == (second.cell is None)
-    )
-
-
-def _handedness(trajectory: MappedTrajectory) -> list[int]:
-    zero = np.zeros(trajectory.n_beads, dtype=np.int64)
-    return (zero if trajectory.chirality is None else trajectory.chirality).tolist()
 
 
 def _history(

@@ -100,3 +100,12 @@ def test_the_help_speaks_of_every_mapper(capsys: pytest.CaptureFixture[str]) -> 
     for name, mapper in MAPPERS.items():
         assert f"{name}: {(mapper.__doc__ or '').split()[0]}" in said
     assert "For metis: Mean size wanted" in said
+
+
+def test_files_of_one_name_never_overwrite_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(tmp_path / run / "prod.xtc") for run in ("run1", "run2")]
+    assert cli.main(["map", "a.pdb", *files, "--output", str(tmp_path / "out")]) == 1
+    assert "all would be written to prod.cg" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

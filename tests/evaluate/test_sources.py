@@ -88,3 +88,9 @@ def test_a_roll_out_without_its_structure_is_named(tmp_path: Path) -> None:
     (tmp_path / "short.psf").unlink()
     with pytest.raises(FileNotFoundError, match=r"short\.psf"):
         read_ensembles([tmp_path])
+
+
+def test_two_molecules_of_one_name_are_not_pooled() -> None:
+    one, other = (random_chain(6, seed=seed, name="protein") for seed in (0, 1))
+    with pytest.raises(ValueError, match="protein: two different molecules are of this name"):
+        ensembles_of([one, other])

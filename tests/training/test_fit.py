@@ -322,8 +322,6 @@ def command(folder: Path, preamble: str, data: Sequence[Path]) -> list[str]:
     script = folder / "cgsim_script.py"
     call = "raise SystemExit(main())"
     script.write_text(f"{preamble}from cgsim.cli import main\n{call}\n")
-        f"{preamble}from cgsim.cli.command_line import main\nraise SystemExit(main())\n"
-    )
     arguments = [sys.executable, str(script), "train", *map(str, data)]
     arguments += ["--output", str(folder / "out"), "--hardware.accelerator", "cpu"]
     for part, config in (("model", TINY), ("training", SHORT)):

@@ -41,6 +41,14 @@ class MoleculeScore:
             raise KeyError(f"{self.name} has no score {name!r}, only {', '.join(self.scores)}")
         return self.scores[name]
 
+    def __getattr__(self, name: str) -> Estimate:
+        """Scores by name as attributes too: ``score.rg`` is ``score["rg"]``."""
+        scores = self.__dict__.get("scores", {})  # not there yet while a copy is made
+        if name not in scores:
+            raise AttributeError(f"no score {name!r}, only {', '.join(scores)}")
+        found: Estimate = scores[name]
+        return found
+
     @property
     def resolved(self) -> bool:
         """Whether the relaxation times of both this ensemble and the reference are known."""
