@@ -28,6 +28,7 @@ from cgsim.io.netcdf import is_classic, read_netcdf, scan_netcdf
 from cgsim.io.pdb import read_pdb
 from cgsim.io.scan import Scan
 from cgsim.io.text import ReadFrame, read_text
+from cgsim.io.tng import check_tng
 from cgsim.io.trr import read_trr, scan_trr
 from cgsim.io.xtc import read_xtc, scan_xtc
 from cgsim.io.xyz import read_xyz_frame
@@ -222,6 +223,16 @@ def _read_mdanalysis(path: Path, molecule: Molecule, chunk: int) -> Iterator[Fra
     return mdanalysis.read_mdanalysis(path, molecule.n_atoms, chunk)
 
 
+def _read_tng(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
+    check_tng(path)
+    return _read_mdanalysis(path, molecule, chunk)
+
+
+def _tng_times(path: Path) -> np.ndarray | None:
+    check_tng(path)
+    return mdanalysis.first_times(path)
+
+
 _XYZ = TrajectoryFormat(_read_text_with(read_xyz_frame), unpacks=True)
 _GRO = TrajectoryFormat(_read_text_with(read_gro_frame), gro_times, unpacks=True)
 _MDCRD = TrajectoryFormat(_read_mdcrd, unpacks=True)
@@ -256,7 +267,8 @@ FORMATS = {
     **dict.fromkeys((".rst7", ".restrt", ".inpcrd", ".ncrst", ".arc"), _AT_ONCE),
     **dict.fromkeys((".cif", ".mmcif", ".pdbx", ".xml", ".hoomdxml"), _AT_ONCE),
     ".gsd": TrajectoryFormat(lambda path, _, chunk: read_gsd(path, chunk), counts_steps=True),
-    **dict.fromkeys((".tng", ".h5md"), _MDANALYSIS_TIMED),
+    ".tng": TrajectoryFormat(_read_tng, _tng_times),
+    ".h5md": _MDANALYSIS_TIMED,
     **dict.fromkeys((".trz", ".coor", ".namdbin", ".trc", ".dms", ".txyz"), _MDANALYSIS),
     **dict.fromkeys((".mmtf", ".pqr", ".pdbqt", ".mol2", ".history", ".config"), _MDANALYSIS),
 }
