@@ -41,7 +41,7 @@ def check_tng(path: Path) -> None:
         end = start + n_header + n_contents
         if end > len(data):
             raise ValueError(f"{where} is cut off: the file is truncated")
-        contents = memoryview(data[start + n_header : end])
+        contents = data[start + n_header : end].tobytes()
         if digest != _NO_HASH and hashlib.md5(contents, usedforsecurity=False).digest() != digest:
             raise ValueError(f"{where} is corrupt (its MD5 differs)")
         start, number = end, number + 1
