@@ -41,7 +41,7 @@ def write_chain(topology_file: str, trajectory_file: str, *, n_atoms: int = 40) 
     mean = np.linspace(0, 0.15 * n_atoms, n_atoms)[:, None] * np.array([1.0, 0.0, 0.0])
     xyz = [mean]
     for _ in range(399):
-        xyz.append(mean + 0.9 * (xyz[-1] - mean) + 0.02 * random.normal(size=mean.shape))
+        xyz.append(mean + 0.9 * (xyz[-1] - mean) + 0.005 * random.normal(size=mean.shape))
     trajectory = mdtraj.Trajectory(np.array(xyz), topology, time=np.arange(400.0))
     trajectory[0].save_pdb(topology_file)
     trajectory.save_xtc(trajectory_file)

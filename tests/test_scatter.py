@@ -76,8 +76,9 @@ def windows(tmp_path: Path) -> tuple[Simulator, CGData]:
     for first, second in pairwise(atoms):
         topology.add_bond(first, second)
     random = np.random.default_rng(0)
-    chain = random.normal(scale=0.1, size=(12, 3)).cumsum(axis=0)
-    xyz = chain + random.normal(scale=0.02, size=(10, 12, 3)).cumsum(axis=0)
+    steps = random.normal(size=(12, 3))
+    chain = (0.15 * steps / np.linalg.norm(steps, axis=1, keepdims=True)).cumsum(axis=0)
+    xyz = chain + random.normal(scale=0.003, size=(10, 12, 3)).cumsum(axis=0)
     mdtraj.Trajectory(xyz, topology, time=np.arange(10.0)).save_xtc(str(tmp_path / "chain.xtc"))
 
     molecule = molecule_from_topology(topology)

@@ -24,7 +24,7 @@ EXTENSION = np.array([0.5, 0.6, 0.6, 0.7])
 
 
 def write(folder: Path, parameters: dict[str, float]) -> Path:
-    """Two bonded atoms, the second away from the first along x and by 0.1 nm along y."""
+    """Two bonded beads, the second away from the first along x and by 0.1 nm along y."""
     topology = mdtraj.Topology()
     residue = topology.add_residue("MOL", topology.add_chain())
     atoms = [topology.add_atom(name, mdtraj.element.carbon, residue) for name in ("C1", "C2")]
@@ -33,7 +33,12 @@ def write(folder: Path, parameters: dict[str, float]) -> Path:
     xyz[:, 0] = [1.0, 2.0, 3.0]
     xyz[:, 1] = xyz[:, 0] + np.column_stack([EXTENSION, 0.1 + 0 * EXTENSION, 0 * EXTENSION])
     mdtraj.Trajectory(xyz[:1], topology).save_pdb(str(folder / "a.pdb"))
-    sidecar = {"name": "a", "frame_interval": INTERVAL, "parameters": parameters}
+    sidecar = {
+        "name": "a",
+        "frame_interval": INTERVAL,
+        "parameters": parameters,
+        "masses": {"C1": 12.0, "C2": 12.0},
+    }
     (folder / "a.json").write_text(json.dumps(sidecar))
     append_frames(folder / "a-r0.xtc", xyz, time=INTERVAL * np.arange(1, 5))
     return folder / "a-r0.xtc"
