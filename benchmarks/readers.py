@@ -58,12 +58,12 @@ class TopologyRow:
 
     file: str
     format: str
-    n_atoms: int | None
-    mass_difference: float | None
-    n_bonds: int | None
-    n_bonds_mdanalysis: int | None
-    n_elements_that_differ: int | None
     verdict: str
+    n_atoms: int | None = None
+    mass_difference: float | None = None
+    n_bonds: int | None = None
+    n_bonds_mdanalysis: int | None = None
+    n_elements_that_differ: int | None = None
 
 
 def main() -> None:
@@ -140,12 +140,12 @@ def compare_topology(path: Path, folder: Path) -> TopologyRow:
         molecule = load_molecule(path)
     except ValueError as error:
         said = str(error).replace(str(path), path.name)[:200]
-        return TopologyRow(name, kind, *[None] * 5, f"refused: {said}")
+        return TopologyRow(name, kind, f"refused: {said}")
     try:
         atoms = MDAnalysis.Universe(str(path), to_guess=()).atoms
     except Exception as error:  # of a dozen kinds
         n = molecule.n_atoms
-        return TopologyRow(name, kind, n, *[None] * 4, f"not read by MDAnalysis: {error!r:.80}")
+        return TopologyRow(name, kind, f"not read by MDAnalysis: {error!r:.80}", n)
     masses, bonds, elements = (_has(atoms, what) for what in ("masses", "bonds", "elements"))
     mass = None
     if masses is not None and len(masses) == molecule.n_atoms:
@@ -163,7 +163,7 @@ def compare_topology(path: Path, folder: Path) -> TopologyRow:
     if same and bonded:
         verdict = f"same: {more} bonds are added" if more else "same"
     n_theirs = None if theirs is None else len(theirs)
-    return TopologyRow(name, kind, molecule.n_atoms, mass, len(ours), n_theirs, differing, verdict)
+    return TopologyRow(name, kind, verdict, molecule.n_atoms, mass, len(ours), n_theirs, differing)
 
 
 def _theirs(path: Path) -> tuple[np.ndarray, np.ndarray] | None:

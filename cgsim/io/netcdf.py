@@ -132,8 +132,7 @@ def _map(path: Path) -> tuple[_Header, np.ndarray]:
 
 
 def _used(layout: np.dtype) -> int:
-    fields = layout.fields or {}
-    return max(offset + kind.itemsize for kind, offset, *_ in fields.values())
+    return max(field[1] + field[0].itemsize for field in (layout.fields or {}).values())
 
 
 class _HeaderFile:
