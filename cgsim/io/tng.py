@@ -41,7 +41,8 @@ def check_tng(path: Path) -> None:
         end = start + n_header + n_contents
         if end > len(data):
             raise ValueError(f"{where} is cut off: the file is truncated")
-        contents = data[start + n_header : end]
-        if digest != _NO_HASH and hashlib.md5(contents.tobytes(), usedforsecurity=False).digest() != digest:
+        contents = data[start + n_header : end].tobytes()
+        found = hashlib.md5(contents, usedforsecurity=False).digest()
+        if digest not in (_NO_HASH, found):
             raise ValueError(f"{where} is corrupt (its MD5 differs)")
         start, number = end, number + 1
