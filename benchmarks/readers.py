@@ -8,6 +8,7 @@ atoms, masses, bonds and elements.
 """
 
 import argparse
+import re
 import time
 import warnings
 from collections.abc import Iterator
@@ -111,7 +112,7 @@ def compare_trajectory(path: Path, folder: Path) -> TrajectoryRow:
             if sum(len(c) for c in chunks) >= MAX_FRAMES:
                 break
     except ValueError as error:
-        said = str(error).replace(str(path), path.name)[:200]
+        said = _short(error, path)
         return TrajectoryRow(name, kind, None, len(xyz), None, None, f"refused: {said}")
     ours = np.concatenate([chunk.xyz for chunk in chunks])[:MAX_FRAMES]
     moved, how = _difference(ours, xyz * (1 / NM if kind in UNITLESS else 1))
@@ -139,13 +140,13 @@ def compare_topology(path: Path, folder: Path) -> TopologyRow:
     try:
         molecule = load_molecule(path)
     except ValueError as error:
-        said = str(error).replace(str(path), path.name)[:200]
+        said = _short(error, path)
         return TopologyRow(name, kind, f"refused: {said}")
     try:
         atoms = MDAnalysis.Universe(str(path), to_guess=()).atoms
     except Exception as error:  # of a dozen kinds
         n = molecule.n_atoms
-        return TopologyRow(name, kind, f"not read by MDAnalysis: {error!r:.80}", n)
+        return TopologyRow(name, kind, f"not read by MDAnalysis: {type(error).__name__}", n)
     masses, bonds, elements = (_has(atoms, what) for what in ("masses", "bonds", "elements"))
     mass = None
     if masses is not None and len(masses) == molecule.n_atoms:
@@ -250,6 +251,12 @@ def _files(folder: Path, extensions: Any) -> list[Path]:
 
 def _extension(path: Path) -> str:
     return file_extension(path).removesuffix(".gz").removesuffix(".bz2")
+
+
+def _short(error: ValueError, path: Path) -> str:
+    """The beginning of a message, without folders of this machine."""
+    said = str(error).replace(str(path), path.name).replace(f"{path.parent}/", "")
+    return re.sub(r"(/[^/\s]+){2,}/", "", said)[:200]
 
 
 def _name(folder: Path) -> str:
