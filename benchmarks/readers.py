@@ -8,6 +8,7 @@ atoms, masses, bonds and elements.
 """
 
 import argparse
+import re
 import time
 import warnings
 from collections.abc import Iterator
@@ -58,12 +59,12 @@ class TopologyRow:
 
     file: str
     format: str
-    n_atoms: int | None
-    mass_difference: float | None
-    n_bonds: int | None
-    n_bonds_mdanalysis: int | None
-    n_elements_that_differ: int | None
     verdict: str
+    n_atoms: int | None = None
+    mass_difference: float | None = None
+    n_bonds: int | None = None
+    n_bonds_mdanalysis: int | None = None
+    n_elements_that_differ: int | None = None
 
 
 def main() -> None:
@@ -111,7 +112,7 @@ def compare_trajectory(path: Path, folder: Path) -> TrajectoryRow:
             if sum(len(c) for c in chunks) >= MAX_FRAMES:
                 break
     except ValueError as error:
-        said = str(error).replace(str(path), path.name)[:200]
+        said = _short(error, path)
         return TrajectoryRow(name, kind, None, len(xyz), None, None, f"refused: {said}")
     ours = np.concatenate([chunk.xyz for chunk in chunks])[:MAX_FRAMES]
     moved, how = _difference(ours, xyz * (1 / NM if kind in UNITLESS else 1))
@@ -139,14 +140,13 @@ def compare_topology(path: Path, folder: Path) -> TopologyRow:
     try:
         molecule = load_molecule(path)
     except ValueError as error:
-        said = str(error).replace(str(path), path.name)[:200]
-        return TopologyRow(name, kind, None, None, None, None, None, f"refused: {said}")
+        said = _short(error, path)
+        return TopologyRow(name, kind, f"refused: {said}")
     try:
         atoms = MDAnalysis.Universe(str(path), to_guess=()).atoms
     except Exception as error:  # of a dozen kinds
         n = molecule.n_atoms
-        said = f"not read by MDAnalysis: {error!r:.80}"
-        return TopologyRow(name, kind, n, None, None, None, None, said)
+        return TopologyRow(name, kind, f"not read by MDAnalysis: {type(error).__name__}", n)
     masses, bonds, elements = (_has(atoms, what) for what in ("masses", "bonds", "elements"))
     mass = None
     if masses is not None and len(masses) == molecule.n_atoms:
@@ -164,7 +164,7 @@ def compare_topology(path: Path, folder: Path) -> TopologyRow:
     if same and bonded:
         verdict = f"same: {more} bonds are added" if more else "same"
     n_theirs = None if theirs is None else len(theirs)
-    return TopologyRow(name, kind, molecule.n_atoms, mass, len(ours), n_theirs, differing, verdict)
+    return TopologyRow(name, kind, verdict, molecule.n_atoms, mass, len(ours), n_theirs, differing)
 
 
 def _theirs(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
@@ -251,6 +251,12 @@ def _files(folder: Path, extensions: Any) -> list[Path]:
 
 def _extension(path: Path) -> str:
     return file_extension(path).removesuffix(".gz").removesuffix(".bz2")
+
+
+def _short(error: ValueError, path: Path) -> str:
+    """The beginning of a message, without folders of this machine."""
+    said = str(error).replace(str(path), path.name).replace(f"{path.parent}/", "")
+    return re.sub(r"(/[^/\s]+){2,}/", "", said)[:200]
 
 
 def _name(folder: Path) -> str:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -132,8 +132,7 @@ def _map(path: Path) -> tuple[_Header, np.ndarray]:
 
 
 def _used(layout: np.dtype) -> int:
-    fields: Any = layout.fields or {}
-    return max(offset + kind.itemsize for kind, offset, *_ in fields.values())
+    return max(field[1] + field[0].itemsize for field in (layout.fields or {}).values())
 
 
 class _HeaderFile:
