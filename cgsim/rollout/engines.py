@@ -8,6 +8,7 @@ from typing import Protocol
 
 import torch
 
+from cgsim.hardware.allocator import keep_freed_memory
 from cgsim.hardware.memory import fitting_edges
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.propagator import Propagator
@@ -82,6 +83,7 @@ class SimulatorEngine:
         self, systems: Sequence[MappedTrajectory], *, seed: int, restart: Restart | None
     ) -> Batches:
         """See `Engine`."""
+        keep_freed_memory()
         config = self.simulator.config
         widths = [network.n_channels for network in (config.dynamics, config.score) if network]
         most_edges = fitting_edges(self.device, n_channels=max(widths))
