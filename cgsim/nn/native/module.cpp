@@ -1,4 +1,4 @@
-// Python module cgsim.nn.native._kernels: arrays come as addresses, checked by messages.py.
+// Python module cgsim.nn.native._kernels: arrays come as addresses, checked by the Python side.
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -9,7 +9,8 @@
 
 namespace {
 
-constexpr int MOST_ATTR = 128;  // invariants of an edge
+constexpr int MOST_ATTR = 128;    // invariants of an edge
+constexpr int MOST_BEADS = 1024;  // of a system whose pairs are all looked at
 
 struct Messages {
     int64_t n_channels, n_attr, first, last;
@@ -19,10 +20,20 @@ struct Messages {
     float *out_scalar, *out_vector;
 };
 
+struct Pairs {
+    int64_t n_systems;
+    double cutoff_square;
+    const int64_t *first;
+    const float *x, *y, *z;
+    const int64_t *known, *known_source;
+    int64_t *start, *source, *destination, *which;
+};
+
 namespace plain {
 #define WIDE 8
 #define TILE 6
 #include "messages.hpp"
+#include "pairs.hpp"
 #undef WIDE
 #undef TILE
 }  // namespace plain
@@ -35,6 +46,7 @@ namespace avx2 {
 #define WIDE 8
 #define TILE 6
 #include "messages.hpp"
+#include "pairs.hpp"
 #undef WIDE
 #undef TILE
 }  // namespace avx2
@@ -45,23 +57,32 @@ namespace avx512 {
 #define WIDE 16
 #define TILE 12
 #include "messages.hpp"
+#include "pairs.hpp"
 #undef WIDE
 #undef TILE
 }  // namespace avx512
 #pragma GCC pop_options
 #endif
 
-typedef bool (*Kernel)(const Messages &);
+struct Level {
+    bool (*messages)(const Messages &);
+    void (*pairs)(const Pairs &);
+};
 
-Kernel fastest() {
+Level fastest() {
 #ifdef HAS_LEVELS
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-        return avx512::messages;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2::messages;
+        return {avx512::messages, avx512::pairs};
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {avx2::messages, avx2::pairs};
 #endif
-    return plain::messages;
+    return {plain::messages, plain::pairs};
+}
+
+const Level &level() {
+    static const Level own = fastest();
+    return own;
 }
 
 PyObject *py_messages(PyObject *, PyObject *arguments) {
@@ -80,10 +101,9 @@ PyObject *py_messages(PyObject *, PyObject *arguments) {
     static_assert(sizeof g == 21 * 8, "four numbers and seventeen addresses");
     std::memcpy(&g, n, sizeof n);
     std::memcpy(reinterpret_cast<char *>(&g) + sizeof n, at, sizeof at);
-    static const Kernel kernel = fastest();
     bool done;
     Py_BEGIN_ALLOW_THREADS;
-    done = kernel(g);
+    done = level().messages(g);
     Py_END_ALLOW_THREADS;
     if (!done) {
         PyErr_Format(PyExc_ValueError, "no kernel for %lld channels", n[0]);
@@ -92,7 +112,25 @@ PyObject *py_messages(PyObject *, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-PyMethodDef methods[] = {{"messages", py_messages, METH_VARARGS,
+PyObject *py_pairs(PyObject *, PyObject *arguments) {
+    Pairs g;
+    long long n_systems;
+    unsigned long long at[10];
+    if (!PyArg_ParseTuple(arguments, "Ld(KKKKKKKKKK)", &n_systems, &g.cutoff_square, &at[0], &at[1],
+                          &at[2], &at[3], &at[4], &at[5], &at[6], &at[7], &at[8], &at[9]))
+        return nullptr;
+    g.n_systems = n_systems;
+    static_assert(sizeof g == 12 * 8, "two numbers and ten addresses");
+    std::memcpy(&g.first, at, sizeof at);
+    Py_BEGIN_ALLOW_THREADS;
+    level().pairs(g);
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
+}
+
+PyMethodDef methods[] = {{"pairs", py_pairs, METH_VARARGS,
+                          "Count edges, or write them: n_systems, cutoff_square, 10 addresses."},
+                         {"messages", py_messages, METH_VARARGS,
                           "Sum messages: (n_channels, n_attr, first, last), 17 addresses."},
                          {nullptr, nullptr, 0, nullptr}};
 
