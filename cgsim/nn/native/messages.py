@@ -15,6 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from cgsim.hardware.threads import EDGES_PER_THREAD
 from cgsim.nn.edges import EdgeFeatures
 
 try:
@@ -24,7 +25,6 @@ except ImportError:  # there was no C++ compiler where the package was built
 
 CHANNELS = (8, 16, 24, 32)
 MOST_INVARIANTS = 128
-EDGES_PER_THREAD = 1500
 
 
 class Convolution(Protocol):
