@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-# Faults of pages while twenty arrays of 2 MB, as a step has them, are made and dropped over and over:
-# 10,000 each time if they are given back, once in all if they are kept.
+# Faults of pages while twenty arrays of 2 MB, as a step has them, are made and dropped over and
+# over: 10,000 each time if they are given back, once in all if they are kept.
 FAULTS = """
 import resource, sys
 import torch

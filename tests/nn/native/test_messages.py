@@ -1,5 +1,7 @@
 """Messages in one pass: those of the operations one by one, on any number of threads."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -68,8 +70,12 @@ def test_it_is_the_sum_of_the_messages(n_channels: int, chiral: bool, n_edges: i
 
 
 def in_double(edges: EdgeFeatures) -> EdgeFeatures:
-    real = (edges.attr, edges.harmonics, edges.envelope)
-    return EdgeFeatures(*(value.double() for value in real), edges.edge_index, edges.chirality)
+    return replace(
+        edges,
+        attr=edges.attr.double(),
+        harmonics=edges.harmonics.double(),
+        envelope=edges.envelope.double(),
+    )
 
 
 @needs_kernels
