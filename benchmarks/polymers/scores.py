@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 
 from cgsim.evaluate import Comparison, Ensemble, Estimate, MoleculeScore, Score, yardsticks
+from cgsim.evaluate.scores.comparison import estimate_to_dict
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.md.polymer_system import ForceField
 from cgsim.model.simulator import Simulator
@@ -94,7 +94,7 @@ def molecule_rows(comparison: Comparison) -> list[dict[str, Any]]:
     return [
         {
             "name": own.name,
-            **{name: asdict(own[name]) for name in SHOWN},
+            **{name: estimate_to_dict(own[name]) for name in SHOWN},
             "n_relaxation_times_reference": n_relaxation_times(own),
         }
         for own in comparison.learned.molecules

@@ -32,7 +32,9 @@ def estimate(value: float | None, error: float | None) -> str:
 
 def of_estimate(given: Numbers) -> str:
     """An estimate that is stored as value and error."""
-    return estimate(given["value"], given["error"])
+    bounds = {name: given[name] for name in ("lower_bound", "upper_bound") if name in given}
+    known = [math.nan if given[name] is None else float(given[name]) for name in ("value", "error")]
+    return format_estimate(Estimate(*known, **bounds))
 
 
 def percent(given: Numbers) -> str:
