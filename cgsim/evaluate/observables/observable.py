@@ -13,8 +13,8 @@ from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.scoring import Scoring
 from cgsim.evaluate.statistics.distributions import (
     block_weights,
+    error_of,
     mean_of_absolute,
-    standard_error,
 )
 from cgsim.evaluate.statistics.estimate import Estimate
 
@@ -181,6 +181,6 @@ def with_errors(
     Of two ensembles the larger inflation is right: the shorter run has the larger part in an error.
     """
     return {
-        name: Estimate(float(own[0]), inflation * standard_error(replicates[name]))
+        name: Estimate(float(own[0]), inflation * error_of(float(own[0]), replicates[name]))
         for name, own in values.items()
     }
