@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cgsim.evaluate import Comparison, MoleculeScore, Scoring, compare, metrics
-from tests.evaluate.processes import noisy_chain
+from tests.evaluate.processes import noisy_chain, of_rg_squared, ornstein_uhlenbeck
 
 STORED = Path(__file__).parent / "stored" / "comparison-0.1.json"
 
@@ -36,6 +37,28 @@ def test_comparison_survives_json(comparison: Comparison) -> None:
         .learned.summary["r2_rg"]
         .value
     )
+
+
+def test_bounds_survive_json() -> None:
+    """Runs of five relaxation times against one of two thousand."""
+    rng = np.random.default_rng(0)
+    reference, short = (
+        [of_rg_squared("m", ornstein_uhlenbeck(10.0, n_frames, rng), frame_interval=2.0)]
+        for n_frames in (20_000, 50)
+    )
+    made = compare(
+        reference, short, yardsticks={"floor": reference}, scoring=Scoring(n_bootstrap=2)
+    )
+    data = json.loads(json.dumps(made.to_dict(), allow_nan=False))
+    again = Comparison.from_dict(data)
+    assert again.to_dict() == made.to_dict()
+    time = data["learned"]["molecules"][0]["relaxation"]
+    assert time["value"] is time["error"] is None
+    assert 0 < time["lower_bound"] < 20.0
+    assert "lower_bound" not in data["learned"]["molecules"][0]["relaxation_reference"]
+    assert again.learned.summary["median_relaxation_ratio"].is_bound
+    assert not again.learned.molecules[0].resolved
+    assert again.yardsticks["floor"].molecules[0].resolved
 
 
 def test_a_comparison_of_fewer_rows_is_read(comparison: Comparison) -> None:
