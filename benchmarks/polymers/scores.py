@@ -82,10 +82,13 @@ def _log(values: np.ndarray) -> np.ndarray:
 
 
 def row_metrics(score: Score) -> dict[str, Any]:
-    """The scores of one row as flat numbers, their standard errors under ``errors``."""
+    """The scores of one row as flat numbers; standard errors and bounds under these names."""
     estimates = {**score.summary, "relaxation_error": relaxation_error(score.molecules)}
-    return {name: estimate.value for name, estimate in estimates.items()} | {
-        "errors": {name: estimate.error for name, estimate in estimates.items()}
+    bounds = {name: estimate_to_dict(own) for name, own in estimates.items() if own.is_bound}
+    return {
+        **{name: estimate.value for name, estimate in estimates.items()},
+        "errors": {name: estimate.error for name, estimate in estimates.items()},
+        **({"bounds": bounds} if bounds else {}),
     }
 
 

@@ -43,7 +43,9 @@ def percent(given: Numbers) -> str:
 
 
 def score_cell(scores: Numbers, column: str) -> str:
-    """One score with its error where there is one; "–" where there is no score."""
+    """One score with its error where there is one, or its bound; "–" where there is no score."""
+    if bounded := scores.get("bounds", {}).get(column):
+        return of_estimate(bounded)
     value = scores.get(column)
     if isinstance(value, Mapping):
         return number(value["value"], ".4f")
