@@ -1,5 +1,6 @@
 """What must hold from frame to frame of one trajectory, from chunk to chunk and file to file."""
 
+import warnings
 from pathlib import Path
 
 import mdtraj
@@ -28,6 +29,8 @@ class FrameStream:
         self.last_times = np.empty(0)
         self.n_frames = 0
         self.n_frames_of_file = 0
+        self._last_xyz: np.ndarray | None = None
+        self._is_warned = False
 
     def checked(
         self, path: Path, frames: Frames, *, counts_steps: bool = False
@@ -53,6 +56,9 @@ class FrameStream:
         self._check_cells(path, frames, first)
         if self.frame_interval is None or counts_steps:
             frames = self._without_overlap(path, frames, first, counts_steps=counts_steps)
+        else:
+            frames = self._without_repeat(frames, first)
+            self._compare_times(path, frames)
         cells = frames.cells if self.has_cell else None
         time = frames.time
         if self.frame_interval is not None:
@@ -87,6 +93,35 @@ class FrameStream:
             raise ValueError(f"{path}: frame {bad} {state}; all frames must have one, or none")
         if self.has_cell and frames.cells is not None:
             _check_cells(path, frames, frames.cells, first)
+
+    def _without_repeat(self, frames: Frames, first: int) -> Frames:
+        """Leave out a first frame that is the last of the file before, of formats without times."""
+        if (
+            first == 0
+            and self._last_xyz is not None
+            and np.array_equal(self._last_xyz, frames.xyz[0])
+        ):
+            frames = frames[slice(1, None)]
+        if len(frames):
+            self._last_xyz = np.array(frames.xyz[-1])
+        return frames
+
+    def _compare_times(self, path: Path, frames: Frames) -> None:
+        """Warn, once, where the times of a file are at odds with the interval that is given."""
+        interval = self.frame_interval
+        if interval is None or frames.time is None or self._is_warned:
+            return
+        time = np.asarray(frames.time, dtype=np.float64)
+        rounding = 2 * np.finfo(np.float32).eps * np.abs(time).max()
+        apart = np.abs(np.diff(time) - interval) > SAME_INTERVAL * interval + rounding
+        if apart.any() and time.any():  # zeros are times that were not written
+            at = int(np.argmax(apart))
+            self._is_warned = True
+            warnings.warn(
+                f"{path}: the times in the file go from {time[at]:g} to {time[at + 1]:g} ps, but "
+                f"frames are taken every {interval:g} ps, as was given",
+                stacklevel=4,
+            )
 
     def _without_overlap(
         self, path: Path, frames: Frames, first: int, *, counts_steps: bool

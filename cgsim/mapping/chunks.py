@@ -25,7 +25,13 @@ class MappedChunk:
 def mapped_chunks(
     mapping: Mapping, frame_interval: float | None, sane: SaneFrames
 ) -> Iterator[MappedChunk]:
-    """Yield the paths of the beads, and what belongs to them."""
+    """Yield the paths of the beads, and what belongs to them.
+
+    Raises
+    ------
+    ValueError
+        If something cannot be, some of it after the last chunk: keep none then.
+    """
     molecule = sane.molecule
     unwrapper = Unwrapper(molecule)
     superpose = None if mapping.keeps_rigid_motion else Superposition(mapping.bead_mass)
@@ -34,7 +40,7 @@ def mapped_chunks(
         iter_frames(sane.files, molecule, frame_interval=frame_interval)
     ):
         unwrapped, cell = unwrapper.follow(chunk), chunk.unitcell_vectors
-        sane(unwrapped.images)
+        sane.add(chunk, unwrapped)
         if number == 0:
             handed = bead_chirality(molecule, mapping, unwrapped.images[0])
             chirality = handed if handed.any() else None
@@ -54,6 +60,7 @@ def mapped_chunks(
             drift,
             chirality,
         )
+    sane.end()
 
 
 def joined(parts: Sequence[np.ndarray | None], *, only_if_any: bool = False) -> np.ndarray | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cgsim.config.checks import IN_TIME
 from cgsim.data.graphs import CGData, SystemGraph, join
 from cgsim.io import Molecule, load_molecule
 from cgsim.io.files import file_stem
@@ -55,9 +56,9 @@ def map_structure(
         )
     molecule = molecule or load_molecule(structure_file)
     mapping = build_mapping(molecule, simulator.recipe)
-    interval = simulator.timestep  # of no account: there is one frame
+    interval = simulator.timestep  # of no account: models are no trajectory
     still = replace(mapping, recipe=mapping.recipe | {"rigid_motion": True})  # one frame is
-    mapped = map_trajectory(structure_file, molecule, still, frame_interval=interval)
+    mapped = map_trajectory(structure_file, molecule, still, frame_interval=interval, allow=IN_TIME)
     mapped = replace(mapped.frames(0, 1), recipe=mapping.recipe)
     if molecule.component.max() == 0:
         mapped = replace(mapped, cell=None)  # of a crystal, or of the solvent that was around it
