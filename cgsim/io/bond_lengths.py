@@ -47,12 +47,12 @@ class BondLengths:
 
     def __init__(self, molecule: Molecule) -> None:
         kept = is_chemical(molecule)[molecule.bond_index].all(axis=0)
-        symbols = [atom.element.symbol for atom in molecule.topology.atoms]
         self.molecule = molecule
         self.bond_index = molecule.bond_index[:, kept]
-        pairs = [(symbols[i], symbols[j]) for i, j in self.bond_index.T]
-        self.longest = np.array([longest_bond(*pair) for pair in pairs])
-        self.usual = np.array([covalent_radius(a) + covalent_radius(b) for a, b in pairs])
+        elements = [atom.element for atom in molecule.topology.atoms]
+        radius = np.array([0.0 if e is None else covalent_radius(e.symbol) for e in elements])
+        self.usual = radius[self.bond_index].sum(axis=0)
+        self.longest = np.maximum(_ALWAYS_POSSIBLE, _STRETCH * self.usual)
 
     def check(
         self, xyz: np.ndarray, *, cell: np.ndarray | None = None, first_frame: int = 0

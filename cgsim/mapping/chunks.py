@@ -7,6 +7,7 @@ import numpy as np
 
 from cgsim.io import Unwrapper, iter_frames
 from cgsim.mapping import Mapping, bead_chirality
+from cgsim.mapping.estimate import FirstChunk
 from cgsim.mapping.sanity import SaneFrames
 from cgsim.mapping.superposition import Superposition
 
@@ -36,9 +37,11 @@ def mapped_chunks(
     unwrapper = Unwrapper(molecule)
     superpose = None if mapping.keeps_rigid_motion else Superposition(mapping.bead_mass)
     chirality = None
+    first = FirstChunk(sane.files, molecule.n_atoms, mapping)
     for number, chunk in enumerate(
         iter_frames(sane.files, molecule, frame_interval=frame_interval)
     ):
+        first.chunk_is_read(chunk.n_frames)
         unwrapped, cell = unwrapper.follow(chunk), chunk.unitcell_vectors
         sane.add(chunk, unwrapped)
         if number == 0:

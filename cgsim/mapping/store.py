@@ -21,6 +21,7 @@ from cgsim.io import (
 )
 from cgsim.mapping import Mapping, bead_names, write_bead_structure
 from cgsim.mapping.chunks import joined, mapped_chunks
+from cgsim.mapping.estimate import check_room
 from cgsim.mapping.sanity import SaneFrames
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.units import UNITS
@@ -60,9 +61,12 @@ def map_trajectory(
     ValueError
         Naming the file (and frame) that is empty, truncated, does not fit the molecule, holds NaN
         or what cannot be of atoms (see `cgsim.mapping.sanity`).
+    MemoryError
+        If there is no room for the frames of beads.
     """
     interval = common_frame_interval(files, frame_interval=frame_interval)
     sane = SaneFrames(files, molecule, mapping, frame_interval=interval, allow=allow)
+    check_room(sane.files, mapping, folder=None)
     parts = list(mapped_chunks(mapping, frame_interval, sane))
     system = _system(files, molecule, mapping, interval, name)(
         np.concatenate([part.pos for part in parts]),
@@ -89,6 +93,7 @@ def map_to_folder(
     folder = Path(folder)
     interval = common_frame_interval(files, frame_interval=frame_interval)
     sane = SaneFrames(files, molecule, mapping, frame_interval=interval, allow=allow)
+    check_room(sane.files, mapping, folder=folder)
     system = _system(files, molecule, mapping, interval, name)
     with _atomic_folder(folder) as partial:
         streams: dict[str, list[int]] = {}

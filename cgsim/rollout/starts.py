@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from cgsim.config.checks import IN_TIME
 from cgsim.data.graphs import CGData, SystemGraph, join
@@ -179,3 +180,11 @@ def starts_by_name(paths: Sequence[Path]) -> dict[str, list[Path]]:
         if path.is_file():
             starts.setdefault(file_stem(path), []).append(path)
     return starts
+
+
+def all_bonds(systems: Sequence[MappedTrajectory]) -> tuple[Tensor, Tensor]:
+    """Bead bonds of the whole batch [2, n_bonds] and the system of each."""
+    offsets = np.cumsum([0] + [system.n_beads for system in systems])
+    bonds = [system.edge_index + offset for system, offset in zip(systems, offsets, strict=False)]
+    owner = [np.full(system.edge_index.shape[1], index) for index, system in enumerate(systems)]
+    return torch.as_tensor(np.concatenate(bonds, axis=1)), torch.as_tensor(np.concatenate(owner))
