@@ -49,7 +49,7 @@ class Jumps:
         if self._last is not None:
             centre = np.concatenate([self._last[0], centre])
             inner = np.concatenate([self._last[1], inner])
-        self._last = centre[-1:], inner[-1:]
+        self._last = centre[-1:].copy(), inner[-1:].copy()  # a view would keep all frames
         step = np.diff(centre, axis=0)
         first = self._n_frames + n_new - len(step)
         self._moves.add(np.linalg.norm(step, axis=2), first_frame=first)

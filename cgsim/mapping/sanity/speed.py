@@ -45,7 +45,7 @@ class Speed:
             return
         if self._last is not None:
             own = np.concatenate([self._last, own])
-        self._last = own[-1:]
+        self._last = own[-1:].copy()  # a view would keep all frames
         squared = np.square(np.diff(own, axis=0)).sum(axis=2)
         self._motion.append(np.sqrt(squared.mean(axis=1)))
         self._energy.append((squared * self._mass).mean(axis=1) / 3)
