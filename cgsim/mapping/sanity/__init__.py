@@ -79,7 +79,7 @@ class SaneFrames:
             for check in self._frame_checks:
                 check(unwrapped.images, first_frame=self._n_frames)
             if self._repeats is not None:
-                self._repeats.check(frames.xyz)
+                self._repeats.add(frames.xyz)
         except ValueError as error:
             raise self._named(error) from error
         if self._jumps is not None:
@@ -97,7 +97,7 @@ class SaneFrames:
             As `add`.
         """
         try:
-            for check in (self._jumps, self._speed):
+            for check in (self._jumps, self._speed, self._repeats):
                 if check is not None:
                     check.check()
         except ValueError as error:

@@ -1,5 +1,6 @@
 """Frames that are there twice: a restart that overlaps, a file given twice, nothing that moves."""
 
+import warnings
 from hashlib import blake2b
 
 import numpy as np
@@ -16,7 +17,7 @@ class Repeats:
         self._seen: dict[bytes, int] = {}
         self._n_frames = 0
 
-    def check(self, xyz: np.ndarray) -> None:
+    def add(self, xyz: np.ndarray) -> None:
         """Look at the next frames ``[n_frames, n_atoms, 3]``, as the file has them.
 
         Raises
@@ -25,19 +26,28 @@ class Repeats:
             Naming the frame, the one before that is the same to the last digit, and the likely
             cause.
         """
-        for frame in xyz if xyz.shape[1] >= _FEWEST_ATOMS else ():
+        for frame in xyz:
             digest = blake2b(np.ascontiguousarray(frame).data, digest_size=8).digest()
+            is_still = len(self._seen) == 1 and self._n_frames > 1  # so far nothing has moved
             before = self._seen.setdefault(digest, self._n_frames)
-            if before != self._n_frames:
-                self._refuse(before)
+            if xyz.shape[1] >= _FEWEST_ATOMS:
+                if is_still and before == self._n_frames:
+                    self._refuse(1, 0)
+                if before != self._n_frames and len(self._seen) > 1:
+                    self._refuse(self._n_frames, before)
             self._n_frames += 1
 
-    def _refuse(self, before: int) -> None:
-        now = self._n_frames
-        if before == 0 and now == 1:
-            cause = "nothing moves: the frames of a structure are no trajectory"
-        elif before == now - 1:
-            cause = "it was written twice, or nothing moves"
+    def check(self) -> None:
+        """Warn if nothing has moved: nothing is wrong, but there is nothing to be learnt."""
+        if self._n_frames > 1 and len(self._seen) == 1:
+            warnings.warn(
+                f"all {self._n_frames} frames are the same to the last digit: nothing moves",
+                stacklevel=4,
+            )
+
+    def _refuse(self, now: int, before: int) -> None:
+        if before == now - 1:
+            cause = "it was written twice"
         elif before == 0:
             cause = "the same run is there twice, or goes to and fro"
         else:

@@ -75,7 +75,7 @@ class Speed:
                 f"they would do at {heat:.2g} K: the frame interval is too short. Most likely it "
                 f"is not in ps, or that of the steps and not of the frames. {way_on('interval')}"
             )
-        if interval >= _SETTLED and typical < _LEAST_MOTION:
+        if interval >= _SETTLED and 0 < typical < _LEAST_MOTION:
             raise ValueError(
                 f"atoms move by {typical:.2g} nm only from frame to frame, in {interval:g} ps: "
                 "thermal motion is more. Most likely the frame interval is too long (fs taken for "

@@ -149,7 +149,8 @@ def test_atoms_that_hardly_move(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("order", "said"),
     [
-        ([0] * 4, "frame 1: all positions are those of frame 0.*nothing moves"),
+        ([0, 0, 0, 1, 2], "frame 1: all positions are those of frame 0.*written twice"),
+        ([0, 1, 2, 2, 3], "frame 3: all positions are those of frame 2.*written twice"),
         ([0, 1, 2, 3, 2, 3, 4], "frame 4: all positions are those of frame 2.*overlap"),
         ([0, 1, 2, 0, 1, 2], "frame 3: all positions are those of frame 0.*there twice"),
     ],
@@ -162,6 +163,15 @@ def test_frames_that_are_there_twice(
     with pytest.raises(ValueError, match=said):
         mapped(file, molecule)
     assert len(mapped(file, molecule, allow="repeats,interval")) == len(order)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_frames_that_are_all_the_same(tmp_path: Path, suffix: str) -> None:
+    """They are what they are; there is only nothing to be learnt."""
+    molecule, xyz = carbons(), motion(5)
+    file = save(tmp_path / f"run{suffix}", molecule, xyz[[0] * 4])
+    with pytest.warns(UserWarning, match="all 4 frames are the same.*nothing moves"):
+        assert len(mapped(file, molecule)) == 4
 
 
 @pytest.mark.parametrize("suffix", [".dcd", ".xyz"])
