@@ -36,6 +36,8 @@ def check_room(files: Sequence[Path], mapping: Mapping, *, folder: Path | None) 
     MemoryError
         Naming the options that would fit.
     """
+    one_frame = _BYTES_PER_POSITION * mapping.n_atoms
+    check_fits("one frame", one_frame, free=free_memory(), options=["the solvent left out"])
     n_frames = count_frames(files) or 0
     n_bytes = float(_BYTES_PER_BEAD) * n_frames * mapping.n_beads
     fewer = ["fewer beads (more atoms in each)", "fewer frames", "the solvent left out"]

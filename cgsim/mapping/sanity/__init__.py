@@ -1,7 +1,7 @@
 """What must hold of a trajectory of atoms before anything is made of it.
 
 Bonds, spread and repeated frames are judged frame by frame; jumps and the frame interval by what is
-usual in the trajectory, when it has ended: see the modules for the thresholds and where they come
+usual in the trajectory, when it has ended. See the modules for the thresholds and where they come
 from, `cgsim.config.checks` for the names by which a user lets something pass.
 """
 

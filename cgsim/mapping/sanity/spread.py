@@ -12,9 +12,9 @@ from cgsim.io import Molecule
 from cgsim.io.bond_lengths import is_chemical
 from cgsim.mapping import Mapping
 
-# Times the median bond. Gaussian springs, whose lengths vary most, reach 3 in a million and 4 in
-# 10¹² bonds; elastic networks 2.6 (0.9 nm where the backbone has 0.35). Between pieces of a bead:
-# 0.75 nm of atoms, twice the distance at which molecules touch.
+# Times the median bond. Of Gaussian springs, whose lengths vary most, 3 in 10⁸ reach 4 and one in
+# 10¹² reaches 5; elastic networks have 2.6 (0.9 nm where the backbone has 0.35). Between pieces of
+# a bead: 0.75 nm of atoms, twice the distance at which molecules touch.
 _FARTHEST = 5.0
 _CALPHA = 0.38  # nm, of neighbouring C-alphas
 _SLIPPED = 6.0  # times: ångström for nm, or nm for ångström
@@ -31,6 +31,8 @@ class Spread:
 
     def __init__(self, molecule: Molecule, mapping: Mapping | None) -> None:
         self.molecule = molecule
+        massive = molecule.atom_mass[molecule.bond_index] > 0
+        self._massive = molecule.bond_index[:, massive.all(axis=0)]
         self._pieces = [] if mapping is None else beads_in_pieces(molecule, mapping)
 
     def check(self, xyz: np.ndarray, *, first_frame: int) -> None:
@@ -45,12 +47,27 @@ class Spread:
         """
         if xyz.shape[1] > 1:
             check_apart(xyz, first_frame=first_frame)
+        self._check_bonded_apart(xyz, first_frame)
         if not self._pieces:
             return
         first, second = self.molecule.bond_index
         usual = float(np.median(np.linalg.norm(xyz[0, first] - xyz[0, second], axis=1)))
         for bead, pieces in self._pieces:
             self._check_bead(bead, pieces, xyz[0], frame=first_frame, limit=_FARTHEST * usual)
+
+    def _check_bonded_apart(self, xyz: np.ndarray, first_frame: int) -> None:
+        """Check that no bonded atoms are at one place to the last digit (virtual sites may be)."""
+        first, second = self._massive
+        coincide = (xyz[:, first] == xyz[:, second]).all(axis=2)
+        if coincide.any():
+            frame = int(np.argmax(coincide.any(axis=1)))
+            bond = int(np.argmax(coincide[frame]))
+            one, other = (self.molecule.topology.atom(int(own[bond])) for own in (first, second))
+            raise ValueError(
+                f"frame {first_frame + frame}: the bonded atoms {one} (atom {one.index}) and "
+                f"{other} (atom {other.index}) are at one place, {_point(xyz[frame, one.index])}: "
+                f"positions were not written. {way_on('spread')}"
+            )
 
     def _check_bead(
         self,

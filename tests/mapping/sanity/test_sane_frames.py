@@ -196,6 +196,16 @@ def test_positions_that_were_not_written(tmp_path: Path, suffix: str) -> None:
         mapped(file, molecule)
 
 
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_positions_of_some_atoms_that_were_not_written(tmp_path: Path, suffix: str) -> None:
+    molecule, xyz = carbons(), motion(9)
+    xyz[4:, 5:] = 0
+    file = save(tmp_path / f"run{suffix}", molecule, xyz)
+    said = r"frame 4: the bonded atoms OCT\d-C5 \(atom 5\) and OCT\d-C6 .*, \(0, 0, 0\)"
+    with pytest.raises(ValueError, match=said):
+        mapped(file, molecule)
+
+
 def test_beads_of_another_molecule(tmp_path: Path) -> None:
     """Carbons 0 and 7 are 0.9 nm apart, six bonds away from each other."""
     molecule = carbons()
