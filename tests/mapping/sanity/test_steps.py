@@ -45,10 +45,12 @@ def test_short_steps_and_few_steps_do_not_stand_out() -> None:
     length = np.full((40, 1), 0.001)
     length[5] = 0.4
     assert outliers(length, [0]) == []
-    assert outliers(np.array([[0.1], [0.1], [5.0]]), [0]) == []
+    assert outliers(np.array([[0.1], [5.0]]), [0]) == []
+    assert outliers(np.array([[0.1], [0.1], [0.9]]), [0]) == []
+    assert outliers(np.array([[0.1], [0.1], [5.0]]), [0]) == [(3, 0)]
 
 
-@pytest.mark.parametrize("n_steps", [5, 10, 30, 300])
+@pytest.mark.parametrize("n_steps", [3, 4, 5, 10, 30, 300])
 def test_no_step_of_free_particles_stands_out(n_steps: int) -> None:
     """Steps of Brownian motion in three dimensions, the most uneven there are of free motion."""
     random = np.random.default_rng(n_steps)
@@ -57,5 +59,5 @@ def test_no_step_of_free_particles_stands_out(n_steps: int) -> None:
 
 
 def test_the_gap_falls_to_its_limit() -> None:
-    assert least_gap(5) > least_gap(10) > least_gap(1000) > 2.5
+    assert least_gap(3) > least_gap(5) > least_gap(10) > least_gap(1000) > 2.5
     assert least_gap(10**9) == pytest.approx(2.5)
