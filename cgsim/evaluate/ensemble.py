@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from cgsim.config.checks import Allowed
 from cgsim.io import (
     Molecule,
     Unwrapper,
@@ -15,6 +16,8 @@ from cgsim.io import (
     load_molecule,
 )
 from cgsim.io.display import Facts, frames, shown
+from cgsim.mapping import Mapping
+from cgsim.mapping.sanity import SaneFrames
 
 
 class BeadMapping(Protocol):
@@ -125,6 +128,7 @@ class Ensemble:
         *,
         mapping: BeadMapping | None = None,
         frame_interval: float | None = None,
+        allow: Allowed = (),
         name: str | None = None,
     ) -> "Ensemble":
         """Read the replicas of one molecule, one file each.
@@ -139,19 +143,29 @@ class Ensemble:
             Centre-of-mass mapping from atoms to beads, applied chunk by chunk.
         frame_interval
             ps; by default read from the files.
+        allow
+            Checks of atoms that are left out (see `cgsim.config.checks.CHECKS`). Beads, which a
+            roll-out may have torn apart, are judged and not refused: without `mapping` there are
+            no checks.
         name
             By default the name of the structure.
 
         Raises
         ------
         FileNotFoundError, ValueError
-            If a file is missing or damaged, or the frame interval unknown or not the same in all.
+            If a file is missing or damaged, the frame interval unknown or not the same in all, or
+            atoms are where they cannot be (see `cgsim.mapping.sanity`).
         """
         interval = common_frame_interval(list(files), frame_interval=frame_interval)
         molecule = load_molecule(structure, name=name)
         return cls(
             name=molecule.name,
-            xyz=tuple(_read_replica(file, molecule, mapping) for file in files),
+            xyz=tuple(
+                _read_atoms(file, molecule, mapping, frame_interval=interval, allow=allow)
+                if mapping is not None
+                else _read_beads(file, molecule, interval)
+                for file in files
+            ),
             frame_interval=interval,
             bead_mass=molecule.atom_mass if mapping is None else mapping.bead_mass,
             edge_index=molecule.bond_index if mapping is None else mapping.edge_index,
@@ -168,12 +182,29 @@ class Ensemble:
     __repr__, _repr_html_ = shown(_facts)
 
 
-def _read_replica(file: str | Path, molecule: Molecule, mapping: BeadMapping | None) -> np.ndarray:
+def _read_beads(file: str | Path, molecule: Molecule, interval: float) -> np.ndarray:
     unwrapper = Unwrapper(molecule)
-    chunks = []
-    for trajectory in iter_frames(file, molecule):
-        xyz = unwrapper.follow(trajectory).path
-        chunks.append((xyz if mapping is None else mapping(xyz)).astype(np.float32))
+    frames = iter_frames(file, molecule, frame_interval=interval)
+    chunks = [unwrapper.follow(chunk).path for chunk in frames]
+    return np.concatenate([chunk.astype(np.float32) for chunk in chunks])
+
+
+def _read_atoms(
+    file: str | Path,
+    molecule: Molecule,
+    mapping: BeadMapping,
+    *,
+    frame_interval: float,
+    allow: Allowed,
+) -> np.ndarray:
+    known = mapping if isinstance(mapping, Mapping) else None
+    sane = SaneFrames(file, molecule, known, frame_interval=frame_interval, allow=allow)
+    unwrapper, chunks = Unwrapper(molecule), []
+    for trajectory in iter_frames(file, molecule, frame_interval=frame_interval):
+        unwrapped = unwrapper.follow(trajectory)
+        sane.add(trajectory, unwrapped)
+        chunks.append(mapping(unwrapped.path).astype(np.float32))
+    sane.end()
     return np.concatenate(chunks)
 
 
