@@ -29,13 +29,7 @@ def score_molecule(
         n_frames=other.ensemble.n_frames,
         duration=other.ensemble.duration,
         duration_reference=reference.ensemble.duration,
-        n_effective=_known_samples(other),
-        n_effective_reference=_known_samples(reference),
+        n_effective=other.rg_squared.n_known,
+        n_effective_reference=reference.rg_squared.n_known,
         scores=scores,
     )
-
-
-def _known_samples(profile: Profile) -> float:
-    """Independent samples of Rg²; NaN if its integrated time is not resolved."""
-    series = profile.rg_squared
-    return float("nan") if series.integrated.is_bound else series.n_effective

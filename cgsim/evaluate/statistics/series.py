@@ -92,6 +92,11 @@ class Series:
         per_sample = max(2 * self.integrated_time, self.frame_interval)
         return self.n_frames * self.frame_interval / per_sample
 
+    @property
+    def n_known(self) -> float:
+        """Independent samples; NaN too if the run is too short to tell the integrated time."""
+        return float("nan") if self.integrated.is_bound else self.n_effective
+
     @cached_property
     def blocks(self) -> list[tuple[int, int, int]]:
         """Pieces (replica, start, stop) that are long against the integrated time, in frames."""

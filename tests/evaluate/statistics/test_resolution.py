@@ -139,3 +139,9 @@ def test_long_blocks_need_no_inflation_but_students() -> None:
     alone = error_inflation(known, n_frames=64_000, n_replicas=1, n_blocks=1)
     assert alone == 1.0
     assert len(cut_series(series.values, TAU)) == 20
+
+
+def test_samples_of_a_run_that_is_too_short_are_unknown() -> None:
+    assert math.isnan(Series(runs(4, 1, 0), 1.0).n_known)
+    long = Series(runs(900, 1, 0), 1.0)
+    assert long.n_known == long.n_effective
