@@ -20,7 +20,7 @@ from examples.extend.end_to_end import ENDS
 
 NAMES = [f"examples.extend.end_to_end:{name}" for name in ("ENDS", "RELAXATION")]
 CHAINS = [
-    [random_chain(5, n_frames=80, seed=10 * run + k, name=f"c{k}") for k in range(3)]
+    [random_chain(5, n_frames=800, seed=10 * run + k, name=f"c{k}") for k in range(3)]
     for run in range(2)
 ]
 

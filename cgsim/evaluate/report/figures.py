@@ -24,7 +24,8 @@ _AGAINST_REFERENCE: dict[type[Observable], list[_Figure]] = {
     Relaxation: [
         (
             plots.plot_relaxation_times,
-            "Relaxation time of {label}, one point per molecule. Unresolved times are left out.",
+            "Relaxation time of {label}, one point per molecule. Triangles: one of the times is "
+            "not resolved and stands at its lower bound, up or right of which it is.",
         )
     ],
 }
@@ -40,7 +41,7 @@ _BY_MOLECULE: dict[type[Observable], list[_Figure]] = {
         (
             plots.plot_autocorrelations,
             "Autocorrelation of {label}. Vertical lines mark the relaxation times, where the "
-            "curves fall to 1/e (dashed).",
+            "curves fall to 1/e (dashed), of runs that are long enough to tell them.",
         )
     ],
     Distribution: [(plots.plot_pooled_distributions, "Distribution of {definition}.")],

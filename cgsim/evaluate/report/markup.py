@@ -16,6 +16,7 @@ from cgsim.evaluate.report.plots.style import style
 from cgsim.evaluate.report.table import (
     format_estimate,
     format_metric,
+    format_number,
     metric_label,
     molecule_columns,
 )
@@ -148,7 +149,7 @@ def molecule_table(score: Score) -> str:
             f"{row.n_beads}",
             f"{row.n_frames:,}",
             *("" if own is None else format_estimate(own) for own in estimates),
-            f"{row.n_effective:,.0f} / {row.n_effective_reference:,.0f}",
+            f"{format_number(row.n_effective)} / {format_number(row.n_effective_reference)}",
         ]
         body.append([f"<th>{escape(row.name)}</th>", *(f"<td>{escape(t)}</td>" for t in texts)])
     return table(head, body)

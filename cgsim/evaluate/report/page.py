@@ -148,7 +148,7 @@ _ERRORS = (
 _EVERY = (
     "The learned simulator, molecule by molecule; ± is one standard error, by a bootstrap over "
     "blocks of the trajectories. Independent samples: learned / reference, from the integrated "
-    "autocorrelation time of Rg²; below about 20 the error bars themselves are unsure."
+    "autocorrelation time of Rg²; – where the run is too short to tell. > or <: a bound."
 )
 _MEANING = "Lengths in nm, times in ps."
 

@@ -160,10 +160,10 @@ def _headline(score: Score) -> str:
 
 def _row_to_dict(score: Score) -> dict[str, Any]:
     return {
-        "summary": {name: _estimate_to_dict(own) for name, own in score.summary.items()},
+        "summary": {name: estimate_to_dict(own) for name, own in score.summary.items()},
         "molecules": [
             {key: _plain(getattr(row, key)) for key in _ABOUT}
-            | {name: _estimate_to_dict(own) for name, own in row.scores.items()}
+            | {name: estimate_to_dict(own) for name, own in row.scores.items()}
             for row in score.molecules
         ],
     }
@@ -188,8 +188,14 @@ def _molecule_from_dict(row: Mapping[str, Any]) -> MoleculeScore:
     return MoleculeScore(**about, scores=scores)
 
 
-def _estimate_to_dict(estimate: Estimate) -> dict[str, float | None]:
-    return {"value": _plain(estimate.value), "error": _plain(estimate.error)}
+def estimate_to_dict(estimate: Estimate) -> dict[str, float | None]:
+    """For `json.dumps`: value and error, null where unknown, and bounds where there are any."""
+    bounds = {"lower_bound": estimate.lower_bound, "upper_bound": estimate.upper_bound}
+    return {
+        "value": _plain(estimate.value),
+        "error": _plain(estimate.error),
+        **{name: _plain(bound) for name, bound in bounds.items() if bound is not None},
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -199,7 +205,8 @@ def _plain(value: Any) -> Any:
 
 
 def _estimate(data: Mapping[str, Any]) -> Estimate:
-    return Estimate(_number(data["value"]), _number(data["error"]))
+    bounds = {name: data[name] for name in ("lower_bound", "upper_bound") if name in data}
+    return Estimate(_number(data["value"]), _number(data["error"]), **bounds)
 
 
 def _number(value: float | None) -> float:

@@ -29,7 +29,7 @@ def score_molecule(
         n_frames=other.ensemble.n_frames,
         duration=other.ensemble.duration,
         duration_reference=reference.ensemble.duration,
-        n_effective=other.rg_squared.n_effective,
-        n_effective_reference=reference.rg_squared.n_effective,
+        n_effective=other.rg_squared.n_known,
+        n_effective_reference=reference.rg_squared.n_known,
         scores=scores,
     )
