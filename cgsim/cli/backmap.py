@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cgsim.cli.named import takes
+from cgsim.cli.reading import Reading
 
 if TYPE_CHECKING:
     from cgsim.io import Molecule
@@ -20,6 +21,7 @@ def command(
     reference: list[Path] | None = None,
     minimise: Literal["none", "geometry", "peptide"] = "geometry",
     n_reference: int = 200,
+    reading: Reading = Reading(),  # noqa: B008
 ) -> None:
     """Put atoms on the beads of a trajectory, from pieces of all-atom reference frames.
 
@@ -40,11 +42,11 @@ def command(
         minimise: none leaves beads exactly where they are; geometry mends bonds, angles and
             overlaps of any molecule; peptide minimises the energy of ff14SBonlysc with GBn2, too.
         n_reference: Reference frames to use, evenly spaced.
+        reading: What the topology leaves open.
     """
     from cgsim.backmapping import backmap_file
-    from cgsim.io import load_molecule
 
-    molecule = load_molecule(topology)
+    molecule = reading.molecule(topology)
     n_frames = backmap_file(
         beads,
         molecule,

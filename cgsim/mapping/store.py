@@ -19,6 +19,7 @@ from cgsim.io import (
     trajectory_files,
     write_atomic_json,
 )
+from cgsim.io.in_memory import on_disk
 from cgsim.mapping import Mapping, bead_names, write_bead_structure
 from cgsim.mapping.chunks import joined, mapped_chunks
 from cgsim.mapping.estimate import check_room
@@ -33,7 +34,7 @@ _ARRAYS = ("atom_bonds", "bead_index", "edge_index")
 
 
 def map_trajectory(
-    files: Files,
+    files: Any,
     molecule: Molecule,
     mapping: Mapping,
     *,
@@ -46,7 +47,9 @@ def map_trajectory(
     Parameters
     ----------
     files
-        One trajectory file, or several consecutive ones of one run, of any known format.
+        One trajectory file, or several consecutive ones of one run, of any known format; or, in
+        memory, an `mdtraj.Trajectory`, an `MDAnalysis.Universe` or `AtomGroup`, or an array
+        ``[n_frames, n_atoms, 3]`` nm, which needs a frame interval.
     molecule, mapping
         The atoms and their beads.
     frame_interval
@@ -64,15 +67,16 @@ def map_trajectory(
     MemoryError
         If there is no room for the frames of beads.
     """
-    interval = common_frame_interval(files, frame_interval=frame_interval)
-    sane = SaneFrames(files, molecule, mapping, frame_interval=interval, allow=allow)
-    check_room(sane.files, mapping, folder=None)
-    parts = list(mapped_chunks(mapping, frame_interval, sane))
-    system = _system(files, molecule, mapping, interval, name)(
-        np.concatenate([part.pos for part in parts]),
-        joined([part.cell for part in parts]),
-        parts[0].chirality,
-    )
+    with on_disk(files) as paths:
+        interval = common_frame_interval(paths, frame_interval=frame_interval)
+        sane = SaneFrames(paths, molecule, mapping, frame_interval=interval, allow=allow)
+        check_room(sane.files, mapping, folder=None)
+        parts = list(mapped_chunks(mapping, frame_interval, sane))
+        system = _system(paths, molecule, mapping, interval, name)(
+            np.concatenate([part.pos for part in parts]),
+            joined([part.cell for part in parts]),
+            parts[0].chirality,
+        )
     return replace(system, drift=joined([part.drift for part in parts], only_if_any=True))
 
 
