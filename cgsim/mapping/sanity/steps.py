@@ -37,8 +37,8 @@ def least_gap(n_steps: int) -> float:
     """Ratio of two neighbouring lengths that does not come about in so many steps.
 
     Of a free particle, whose steps are the most uneven of all that diffuses (chi with three degrees
-    of freedom), 400,000 draws of 3 to 15 steps had a larger ratio in 40 of 10⁶ at most, longer ones in
-    none. Of 20 trajectories of others (proteins, lipids, water, peptides, NMR models; of
+    of freedom), 400,000 draws of 3 to 15 steps had a larger ratio in 40 of 10⁶ at most, longer ones
+    in none. Of 20 trajectories of others (proteins, lipids, water, peptides, NMR models; of
     MDAnalysisTests, prolif) the largest ratio was 1.6. A molecule that changes its image makes a
     ratio of 5 to 100.
     """
