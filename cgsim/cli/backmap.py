@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @takes("mapper")
-def command(
+def command(  # noqa: PLR0913 (an argument for each option of the command)
     beads: Path,
     *,
     topology: Path,
@@ -21,6 +21,7 @@ def command(
     reference: list[Path] | None = None,
     minimise: Literal["none", "geometry", "peptide"] = "geometry",
     n_reference: int = 200,
+    overwrite: bool = False,
     reading: Reading = Reading(),  # noqa: B008
 ) -> None:
     """Put atoms on the beads of a trajectory, from pieces of all-atom reference frames.
@@ -42,10 +43,13 @@ def command(
         minimise: none leaves beads exactly where they are; geometry mends bonds, angles and
             overlaps of any molecule; peptide minimises the energy of ff14SBonlysc with GBn2, too.
         n_reference: Reference frames to use, evenly spaced.
+        overwrite: Replace what is there already.
         reading: What the topology leaves open.
     """
     from cgsim.backmapping import backmap_file
+    from cgsim.io.files import check_new
 
+    check_new(output, overwrite=overwrite)
     molecule = reading.molecule(topology)
     n_frames = backmap_file(
         beads,

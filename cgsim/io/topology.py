@@ -54,8 +54,8 @@ def load_molecule(
     ----------
     topology_file
         The file; or an `mdtraj.Topology` or `Trajectory`, an `MDAnalysis.Universe` or `AtomGroup`
-        in memory, to which the same rules apply. The ``"masses"``, ``"elements"``, ``"bonds"`` and ``"select"`` of a JSON file of
-        the same stem stand for the arguments that are not given.
+        in memory, to which the same rules apply. The ``"masses"``, ``"elements"``, ``"bonds"`` and
+        ``"select"`` of a JSON file of the same stem stand for the arguments that are not given.
     masses
         Da; a dict by atom type (element symbol or atom name), or one for each atom (selected).
     elements
