@@ -31,7 +31,7 @@ def command(
         learned: Folders of `cgsim rollout`.
         observable: Observables of your own to score too, as package.module:THING.
         output: JSON file of all scores.
-        overwrite: Replace what is there already.
+        overwrite: Replace what is there already. Workers bring up to date what they wrote before.
         cluster: Who does the work.
     """
     from cgsim.evaluate.judge import print_scores, score
@@ -39,14 +39,14 @@ def command(
     from cgsim.io import write_atomic_json
     from cgsim.io.files import check_new
 
-    if output is not None:
-        check_new(output, overwrite=overwrite)
     if cluster.is_asked_for or cluster.is_wanted(len(find_sources(reference))):
         from cgsim.cluster.scores import RowPaths, score_into
 
         paths = RowPaths(reference, learned, yardsticks, observable or ())
         comparison = score_into(paths, output, cluster=cluster)
     else:
+        if output is not None:
+            check_new(output, overwrite=overwrite)
         comparison = score(read_rows(reference, learned, yardsticks, observable or ()))
         if output is not None:
             write_atomic_json(output, comparison.to_dict())
