@@ -16,6 +16,8 @@ class Reading:
     ----------
     elements
         A JSON file of element symbols by atom name, for example {"CL1": "Cl"}.
+    select
+        Atoms to read, in the selection language of MDTraj, for example "protein" or "not water".
     bonds
         chain joins residues of one site each (C-alphas) along their chains.
     allow
@@ -25,6 +27,7 @@ class Reading:
     """
 
     elements: Path | None = None
+    select: str | None = None
     bonds: Literal["standard", "chain"] | None = None
     allow: str = ""
     frame_interval: float | None = None
@@ -37,5 +40,6 @@ class Reading:
             topology,
             elements=None if self.elements is None else read_json(self.elements),
             bonds=self.bonds,
+            select=self.select,
             allow=self.allow,
         )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cgsim.cli.named import takes
+from cgsim.cli.reading import Reading
 from cgsim.cluster.portions import RolloutCluster, is_shared
 
 
@@ -17,6 +18,7 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
     every: int = 1,
     seed: int = 0,
     cluster: RolloutCluster = RolloutCluster(),  # noqa: B008
+    reading: Reading = Reading(),  # noqa: B008
     parts: tuple[tuple[str, str], ...] = (),
 ) -> None:
     """Simulate molecules with a trained simulator.
@@ -38,11 +40,12 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
         every: Steps between recorded frames.
         seed: Seed of starting frames and noise.
         cluster: Who does the work.
+        reading: What structure files leave open.
     """
     if is_to_be_shared(start, output, cluster):
         from cgsim.cluster.rollout import RolloutRun, roll_out
 
-        run = RolloutRun(n_steps, n_replicas, every, seed, parts)
+        run = RolloutRun(n_steps, n_replicas, every, seed, parts, reading.molecule)
         result = roll_out(simulator, start, output, run, cluster=cluster)
     else:
         from cgsim.baselines.files import read_simulator_or_propagator
@@ -56,7 +59,7 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
             model = model.to(choose_device(cluster.device))
         result = simulate(
             model,
-            read_starts(start, model),
+            read_starts(start, model, load=reading.molecule),
             n_steps,
             n_replicas=n_replicas,
             seed=seed,

@@ -17,6 +17,23 @@ _COMPRESSED = (".gz", ".bz2")
 _REPLICA = re.compile(r"-r\d+$")
 
 
+def check_new(path: str | Path, *, overwrite: bool) -> None:
+    """Refuse to write over what is there, unless that is asked for; an empty folder is nothing.
+
+    Raises
+    ------
+    ValueError
+        Naming `path` and the ways on.
+    """
+    path = Path(path)
+    is_there = any(path.iterdir()) if path.is_dir() else path.exists()
+    if is_there and not overwrite:
+        raise ValueError(
+            f"{path} is there already: choose another name, or replace it by overwrite=True "
+            "(--overwrite)"
+        )
+
+
 def existing_file(path: str | Path) -> Path:
     """Return `path` as a `Path`.
 

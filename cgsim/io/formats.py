@@ -180,14 +180,14 @@ def _read_dcd(path: Path, _: Molecule, chunk: int) -> Iterator[Frames]:
 
 def _read_text_with(read_frame: ReadFrame) -> Read:
     def read(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
-        return read_text(path, read_frame, molecule.n_atoms, chunk)
+        return read_text(path, read_frame, molecule.n_file_atoms, chunk)
 
     return read
 
 
 def _read_mdcrd(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
     angles = read_sidecar(path).get("cell_angles", molecule.cell_angles)
-    return read_text(path, MdcrdReader(angles), molecule.n_atoms, chunk)
+    return read_text(path, MdcrdReader(angles), molecule.n_file_atoms, chunk)
 
 
 def _read_dump(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
@@ -198,7 +198,7 @@ def _read_dump(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
             '"lammps_units" into a JSON file of the same stem',
             stacklevel=2,
         )
-    return read_text(path, DumpReader(style), molecule.n_atoms, chunk)
+    return read_text(path, DumpReader(style), molecule.n_file_atoms, chunk)
 
 
 def _dump_times(path: Path) -> np.ndarray | None:
@@ -209,12 +209,12 @@ def _dump_times(path: Path) -> np.ndarray | None:
 def _with_topology(
     read: Callable[[Path, mdtraj.Topology, int], Iterator[Frames]],
 ) -> Read:
-    return lambda path, molecule, chunk: read(path, molecule.topology, chunk)
+    return lambda path, molecule, chunk: read(path, molecule.whole_topology, chunk)
 
 
 def _read_netcdf(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
     if _is_netcdf4(path):
-        return mdtraj_formats.read_streamed(path, molecule.topology, chunk)
+        return mdtraj_formats.read_streamed(path, molecule.whole_topology, chunk)
     return read_netcdf(path, _scanned(path), chunk)
 
 
@@ -227,7 +227,7 @@ def _is_netcdf4(path: Path) -> bool:
 
 
 def _read_mdanalysis(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
-    return mdanalysis.read_mdanalysis(path, molecule.n_atoms, chunk)
+    return mdanalysis.read_mdanalysis(path, molecule.n_file_atoms, chunk)
 
 
 def _read_tng(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:

@@ -140,7 +140,7 @@ def _load_topology(path: Path) -> mdtraj.Topology | None:
 def _read_pdb(path: Path) -> StatedTopology:
     frame = mdtraj.load_frame(str(path), 0)
     symbols, bonds = read_pdb_columns(path, frame.topology)
-    return _with_coordinates(frame, symbols, bonds)
+    return with_coordinates(frame, symbols, bonds)
 
 
 def _read_cif(path: Path) -> StatedTopology:
@@ -152,7 +152,7 @@ def _read_cif(path: Path) -> StatedTopology:
     for residue in topology.residues:
         residue.segment_id = ""  # MDTraj puts insertion codes there
     symbols = [None if a.element is None else str(a.element.symbol) for a in topology.atoms]
-    return _with_coordinates(frame, symbols, _cif_bonds(blocks[0], topology))
+    return with_coordinates(frame, symbols, _cif_bonds(blocks[0], topology))
 
 
 def _cif_bonds(block: object, topology: mdtraj.Topology) -> Pairs:
@@ -209,15 +209,16 @@ def _read_names(path: Path) -> StatedTopology:
             xyz, _, cell = file.read(n_frames=1)
             frame = mdtraj.Trajectory(xyz, file.topology)
             frame.unitcell_vectors = cell if np.asarray(cell).any() else None
-        return _with_coordinates(frame, [None] * frame.n_atoms, set())
+        return with_coordinates(frame, [None] * frame.n_atoms, set())
     frame = mdtraj.load(str(path))
     stated = stated_by(frame.topology)
     return replace(stated, symbols=[None] * frame.n_atoms, xyz=frame.xyz[0])
 
 
-def _with_coordinates(
+def with_coordinates(
     frame: mdtraj.Trajectory, symbols: list[str | None], bonds: Pairs
 ) -> StatedTopology:
+    """What is stated, with the positions and the cell of one frame."""
     cell = _sound_cell(frame)
     alpha, beta, gamma = (90.0,) * 3 if cell is None else frame.unitcell_angles[0].tolist()
     return StatedTopology(

@@ -52,6 +52,8 @@ class FrameStream:
         first = self.n_frames_of_file
         self.n_frames_of_file += len(frames)
         check_same_atoms(path, frames, self.molecule)
+        if self.molecule.file_atoms is not None:
+            frames = frames.of_atoms(self.molecule.file_atoms)
         finite = np.isfinite(frames.xyz).all(axis=(1, 2))
         if not finite.all():
             bad = first + int(np.argmin(finite))
@@ -209,14 +211,17 @@ def check_even(path: Path, time: np.ndarray, first: int, *, counts_steps: bool =
 def check_same_atoms(path: Path, frames: Frames, molecule: Molecule) -> None:
     """Compare numbers and, of formats that carry a topology, real elements."""
     n_atoms = frames.xyz.shape[1]
-    if n_atoms != molecule.n_atoms:
+    if n_atoms != molecule.n_file_atoms:
         raise ValueError(
             f"{path} has {n_atoms} atoms, but the topology of {molecule.name!r} has "
-            f"{molecule.n_atoms}"
+            f"{molecule.n_file_atoms}"
         )
-    if frames.topology is None or frames.topology is molecule.topology:
+    if frames.topology is None or frames.topology is molecule.whole_topology:
         return
-    for ours, theirs in zip(molecule.topology.atoms, frames.topology.atoms, strict=True):
+    known = list(frames.topology.atoms)
+    if molecule.file_atoms is not None:
+        known = [known[atom] for atom in molecule.file_atoms]
+    for ours, theirs in zip(molecule.topology.atoms, known, strict=True):
         elements = [atom.element for atom in (ours, theirs)]
         if all(e is not None and e.number > 0 for e in elements) and elements[0] != elements[1]:
             raise ValueError(

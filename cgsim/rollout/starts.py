@@ -1,6 +1,6 @@
 """Where roll-outs start: a history of frames for every molecule and replica."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,8 +146,18 @@ def start_batch(simulator: Simulator, systems: Sequence[MappedTrajectory]) -> CG
     return join(graphs, counts, windows)
 
 
-def read_starts(paths: Sequence[Path], simulator: Simulator | Propagator) -> list[MappedTrajectory]:
+def read_starts(
+    paths: Sequence[Path],
+    simulator: Simulator | Propagator,
+    *,
+    load: Callable[[Path], Molecule] = load_molecule,
+) -> list[MappedTrajectory]:
     """Mapped trajectories and, mapped now as the data of a simulator were, structure files.
+
+    Parameters
+    ----------
+    load
+        Reads the molecule of a structure file.
 
     Raises
     ------
@@ -157,7 +167,7 @@ def read_starts(paths: Sequence[Path], simulator: Simulator | Propagator) -> lis
     files = [path for path in paths if path.is_file()]
     mapped = load_mapped_folders([path for path in paths if not path.is_file()])
     if not isinstance(simulator, Propagator):
-        return [*mapped, *(map_structure(path, simulator) for path in files)]
+        return [*mapped, *(map_structure(path, simulator, molecule=load(path)) for path in files)]
     if files:
         raise ValueError(
             f"{files[0]}: a propagator starts from frames of beads, folders NAME.cg of `cgsim map`"
