@@ -314,7 +314,7 @@ def test_scores_are_kept_until_their_files_change(
     first = score_paths(paths, cluster=cluster, folder=folder)
     times = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.json")}
     assert set(times) == {"c0.json", "c1.json", "c2.json"}
-    save_mapped(CHAINS[0].frames(0, 20), tmp_path / "learned" / "c0.cg")
+    save_mapped(CHAINS[0].frames(0, 20), tmp_path / "learned" / "c0.cg", overwrite=True)
     second = score_paths(paths, cluster=cluster, folder=folder)
     changed = {
         path.name for path in folder.glob("*.json") if path.stat().st_mtime_ns != times[path.name]
