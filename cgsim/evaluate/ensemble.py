@@ -1,12 +1,13 @@
 """What the evaluation judges: bead trajectories of one molecule, with masses and bonds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from cgsim.evaluate.origin import Origin, finite_parts
 from cgsim.io import (
     Molecule,
     Unwrapper,
@@ -48,6 +49,8 @@ class Ensemble:
         [n_beads], Da.
     edge_index
         [2, n_bonds], each bond once.
+    origin
+        What is known of where it comes from.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class Ensemble:
     frame_interval: float
     bead_mass: np.ndarray
     edge_index: np.ndarray
+    origin: Origin = field(default_factory=Origin, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "xyz", tuple(np.asarray(x) for x in self.xyz))
@@ -129,6 +133,8 @@ class Ensemble:
     ) -> "Ensemble":
         """Read the replicas of one molecule, one file each.
 
+        A replica ends before its first frame that is not finite, which `Origin.stops` then tells.
+
         Parameters
         ----------
         files
@@ -149,12 +155,19 @@ class Ensemble:
         """
         interval = common_frame_interval(list(files), frame_interval=frame_interval)
         molecule = load_molecule(structure, name=name)
+        read = [_read_replica(file, molecule, mapping) for file in files]
+        xyz, stops = finite_parts(read)
+        if not xyz:
+            raise ValueError(
+                f"{files[0]}: no frame of any replica is finite: there is nothing to judge"
+            )
         return cls(
             name=molecule.name,
-            xyz=tuple(_read_replica(file, molecule, mapping) for file in files),
+            xyz=xyz,
             frame_interval=interval,
             bead_mass=molecule.atom_mass if mapping is None else mapping.bead_mass,
             edge_index=molecule.bond_index if mapping is None else mapping.edge_index,
+            origin=Origin(stops=stops),
         )
 
     def _facts(self) -> Facts:

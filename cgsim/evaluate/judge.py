@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,12 @@ import numpy as np
 from rich.console import Console
 
 from cgsim.evaluate.ensemble import Ensemble
-from cgsim.evaluate.report.table import summary_table
+from cgsim.evaluate.problems import Problem, attempt
+from cgsim.evaluate.report.table import headline_text, summary_table
 from cgsim.evaluate.scores.compare import compare
 from cgsim.evaluate.scores.comparison import Comparison
+from cgsim.evaluate.scores.halves import with_halves
+from cgsim.evaluate.scores.verdict import floor_of
 from cgsim.evaluate.yardsticks import LEARNED, YARDSTICKS
 from cgsim.io import write_atomic_json
 
@@ -43,13 +46,29 @@ class Rows:
 
 
 def score(rows: Rows) -> Comparison:
-    """Compare the rows (see `cgsim.evaluate.scores.compare`)."""
-    return compare(rows.reference, rows.learned, yardsticks=rows.yardsticks)
+    """Compare the rows (see `cgsim.evaluate.scores.compare`).
+
+    Without a second MD run, two halves of the reference are the floor.
+    """
+    comparison = compare(rows.reference, rows.learned, yardsticks=rows.yardsticks)
+    if floor_of(comparison) is not None:
+        return comparison
+    problems: list[Problem] = []
+    halves = attempt(
+        "halves of the reference", lambda: with_halves(comparison, rows.reference), problems
+    )
+    if halves is not None:
+        return halves
+    return replace(comparison, notes=(*comparison.notes, *(f"{own}." for own in problems)))
 
 
 def print_scores(comparison: Comparison) -> None:
-    """The summary as a table in the terminal."""
-    Console().print(summary_table(comparison))
+    """The result in one sentence, and the summary as a table in the terminal."""
+    console = Console()
+    console.print(headline_text(comparison))
+    console.print(summary_table(comparison))
+    for note in comparison.notes:
+        console.print(note, highlight=False, markup=False)
 
 
 def judge_rollout(
@@ -75,7 +94,7 @@ def judge_rollout(
     comparison = score(rows)
     directory = Path(directory)
     write_atomic_json(directory / "metrics.json", comparison.to_dict())
-    write_report(
+    not_shown = write_report(
         directory / "report.html",
         comparison,
         reference=rows.reference,
@@ -85,6 +104,9 @@ def judge_rollout(
         training=None if run is None else read_training_curve(run),
         provenance=provenance,
     )
+    if not_shown:
+        kept = {"not_shown": [problem.to_dict() for problem in not_shown]}
+        write_atomic_json(directory / "metrics.json", comparison.to_dict() | kept)
     print_scores(comparison)
     return comparison
 

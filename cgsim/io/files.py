@@ -13,6 +13,9 @@ import numpy as np
 
 from cgsim.units import UNITS
 
+#: Where a roll-out can go on, and which replicas it stopped; in its folder.
+RESTART = "restart.safetensors"
+
 _COMPRESSED = (".gz", ".bz2")
 _REPLICA = re.compile(r"-r\d+$")
 
