@@ -1,13 +1,14 @@
 """What the evaluation judges: bead trajectories of one molecule, with masses and bonds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from cgsim.evaluate.origin import Origin, finite_parts
+from cgsim.evaluate.origin import Origin, Stop
 from cgsim.io import (
     Molecule,
     Unwrapper,
@@ -16,6 +17,7 @@ from cgsim.io import (
     load_molecule,
 )
 from cgsim.io.display import Facts, frames, shown
+from cgsim.io.frames import NotFiniteError
 
 
 class BeadMapping(Protocol):
@@ -156,7 +158,12 @@ class Ensemble:
         interval = common_frame_interval(list(files), frame_interval=frame_interval)
         molecule = load_molecule(structure, name=name)
         read = [_read_replica(file, molecule, mapping) for file in files]
-        xyz, stops = finite_parts(read)
+        stops = tuple(
+            Stop(replica, len(frames) + 1, f"recorded frame {len(frames) + 1} is not finite")
+            for replica, (frames, is_whole) in enumerate(read)
+            if not is_whole
+        )
+        xyz = tuple(frames for frames, _ in read if len(frames))
         if not xyz:
             raise ValueError(
                 f"{files[0]}: no frame of any replica is finite: there is nothing to judge"
@@ -181,13 +188,26 @@ class Ensemble:
     __repr__, _repr_html_ = shown(_facts)
 
 
-def _read_replica(file: str | Path, molecule: Molecule, mapping: BeadMapping | None) -> np.ndarray:
+def _read_replica(
+    file: str | Path, molecule: Molecule, mapping: BeadMapping | None
+) -> tuple[np.ndarray, bool]:
+    """The frames up to the first that is not finite, and whether these are all."""
+    try:
+        return np.concatenate(list(_chunks(file, molecule, mapping))), True
+    except NotFiniteError:
+        kept: list[np.ndarray] = []
+        with suppress(NotFiniteError):  # frame by frame, to keep all that come before it
+            kept.extend(_chunks(file, molecule, mapping, n_frames=1))
+        return (np.concatenate(kept) if kept else np.empty((0, 0, 3))), False
+
+
+def _chunks(
+    file: str | Path, molecule: Molecule, mapping: BeadMapping | None, *, n_frames: int = 500
+) -> Iterator[np.ndarray]:
     unwrapper = Unwrapper(molecule)
-    chunks = []
-    for trajectory in iter_frames(file, molecule):
+    for trajectory in iter_frames(file, molecule, chunk=n_frames):
         xyz = unwrapper.follow(trajectory).path
-        chunks.append((xyz if mapping is None else mapping(xyz)).astype(np.float32))
-    return np.concatenate(chunks)
+        yield (xyz if mapping is None else mapping(xyz)).astype(np.float32)
 
 
 def first_part(ensemble: Ensemble, duration: float) -> Ensemble:

@@ -1,7 +1,7 @@
 """Where an ensemble comes from: what is known of its atoms, mapping, conditions and end."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,25 +58,3 @@ class Origin:
 def count_atoms(atom_type: Iterable[str]) -> dict[str, int]:
     """How many atoms of each type."""
     return dict(sorted(Counter(atom_type).items()))
-
-
-def finite_parts(
-    replicas: Sequence[np.ndarray],
-) -> tuple[tuple[np.ndarray, ...], tuple[Stop, ...]]:
-    """Replicas [n_frames, n_beads, 3] up to their first frame that is not finite.
-
-    Returns
-    -------
-    tuple
-        Those that have a finite frame, and where the others end.
-    """
-    kept, stops = [], []
-    for replica, xyz in enumerate(replicas):
-        finite = np.isfinite(xyz).all(axis=(1, 2))
-        n_frames = len(xyz) if finite.all() else int(finite.argmin())
-        if n_frames < len(xyz):
-            reason = f"recorded frame {n_frames + 1} is not finite"
-            stops.append(Stop(replica, n_frames + 1, reason))
-        if n_frames:
-            kept.append(xyz[:n_frames])
-    return tuple(kept), tuple(stops)

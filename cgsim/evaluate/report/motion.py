@@ -18,6 +18,7 @@ from cgsim.evaluate.statistics.autocorrelation import max_lags
 #: Frames times beads that are looked at: longer trajectories are cut.
 MOST_POSITIONS = 500_000
 FEWEST_FRAMES = 20  # of the longest replica
+SHORTEST_REPLICA = 3  # frames; of shorter ones there is no motion
 MAX_LAGS = 200
 N_CLUSTERS = 50
 N_TIMESCALES = 2
@@ -97,11 +98,15 @@ def slow_motion_section(
 
 
 def _fit(reference: Ensemble, learned: Ensemble) -> tuple[TicaModel, Ensemble, Ensemble]:
+    if reference.n_beads < 2:
+        raise ValueError(f"{reference.name} is one bead, which has no distances")
     first, second = comparable(reference, learned)
     return fit_tica(first, lag_time=_tica_lag(first)), first, second
 
 
 def _surface(tica: TicaModel, first: Ensemble, second: Ensemble) -> str:
+    if first.n_beads == 2:
+        raise ValueError("two beads have one distance, which is no surface")
     return markup.plot(
         plots.plot_free_energy(tica, first, second),
         f"Free energy over the two slowest components, fitted with a lag of {tica.lag_time:g} ps.",
@@ -144,7 +149,8 @@ def _at_interval(ensemble: Ensemble, interval: float) -> Ensemble:
             f"{FEWEST_FRAMES}"
         )
     n_most = max(FEWEST_FRAMES, MOST_POSITIONS // (ensemble.n_beads * ensemble.n_replicas))
-    xyz = tuple(replica[:: round(step)][:n_most] for replica in ensemble.xyz)
+    cut = [replica[:: round(step)][:n_most] for replica in ensemble.xyz]
+    xyz = tuple(replica for replica in cut if len(replica) >= SHORTEST_REPLICA)
     return replace(ensemble, xyz=xyz, frame_interval=interval)
 
 

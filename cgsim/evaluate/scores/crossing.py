@@ -1,5 +1,6 @@
 """A red line that was crossed."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,5 +38,8 @@ class Crossing:
     note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return asdict(self)
+        """JSON-able; numbers that are not finite become None."""
+        return {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in asdict(self).items()
+        }

@@ -17,6 +17,7 @@ _PACE = "median_relaxation_ratio"
 _SHAPES = ("mape_rg", "js_rg", "js_bond", "js_pair", "rmse_contact")
 _ERRORS = 2.0  # standard errors beyond which a pace differs
 _SIZE_ERRORS = 2.5  # and a size, which is only one of several things that may be off
+_FEWEST_FRAMES = 20  # of a molecule, to speak of its shapes
 _WIDEST = 0.35  # standard error of the log of a pace that is called right
 
 
@@ -65,7 +66,13 @@ def _moment(crossing: Crossing) -> str:
 
 def _shapes(comparison: Comparison) -> str:
     """How far shapes are off, beside the floor where there is one."""
-    verdicts = [own for own in judge(comparison) if own.metric.name in _SHAPES]
+    if all(row.n_beads == 1 for row in comparison.learned.molecules):
+        return "a single bead has no shape"
+    short = _too_short(comparison)
+    if short:
+        return short
+    names = _SHAPES[:1] if _is_shorter_than_floor(comparison) else _SHAPES
+    verdicts = [own for own in judge(comparison) if own.metric.name in names]
     by_grade = {grade: [own.metric for own in verdicts if own.grade is grade] for grade in Grade}
     worse = by_grade[Grade.POOR] + by_grade[Grade.FAIR]
     size = _size(comparison)
@@ -77,9 +84,36 @@ def _shapes(comparison: Comparison) -> str:
         return f"shapes off: {size}"
     if by_grade[Grade.GOOD]:
         return "shapes within error"
+    sizes = [row.scores.get("rg") for row in comparison.learned.molecules]
+    if floor_of(comparison) is None and any(own and math.isfinite(own.error) for own in sizes):
+        return "sizes within error"
     if any(math.isfinite(own.value) for own in _known(comparison)):
         return "shapes cannot be told from those of MD with so few data"
     return "shapes could not be compared"
+
+
+def _too_short(comparison: Comparison) -> str:
+    """What must be said of ensembles too short for any shape; or nothing."""
+    for row in comparison.learned.molecules:
+        interval = row.duration / row.n_frames
+        if row.n_frames < _FEWEST_FRAMES:
+            return f"the roll-out is too short to judge its shapes ({row.n_frames} frames)"
+        if row.duration_reference < _FEWEST_FRAMES * interval / 2:
+            return f"the reference is too short to judge by ({row.duration_reference:g} ps)"
+    return ""
+
+
+def _is_shorter_than_floor(comparison: Comparison) -> bool:
+    """Whether the floor has over twice as many independent samples: few samples look far away."""
+    floor = floor_of(comparison)
+    if floor is None:
+        return False
+    own, other = (
+        np.array([row.n_effective for row in score.molecules])
+        for score in (comparison.learned, comparison.scores[floor])
+    )
+    known = np.isfinite(own) & np.isfinite(other)
+    return bool(known.any() and np.median(own[known]) < np.median(other[known]) / 2)
 
 
 def _known(comparison: Comparison) -> list[Estimate]:
@@ -132,13 +166,14 @@ def _pace(comparison: Comparison) -> str:
     word = "slowly" if ratio.value > 1 else "fast"
     if not math.isfinite(error):
         if factor < 1.05:
-            return "moves about as fast as MD"
+            return "moves about as fast as MD (no error bar)"
         return f"moves about {factor:.2g} times too {word} (no error bar)"
     if abs(math.log(ratio.value)) > _ERRORS * error:
         return f"moves {_rounded(factor, factor * error)} times too {word}"
     if error > _WIDEST:
         return f"its pace is known only within a factor of {math.exp(_ERRORS * error):.1f}"
-    return f"moves as fast as MD within {100 * error:.0f} %"
+    speed = 1 / ratio.value
+    return f"moves at the pace of MD within error ({_rounded(speed, speed * error)} times as fast)"
 
 
 def _rounded(value: float, error: float) -> str:
