@@ -16,6 +16,7 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
     n_replicas: int = 1,
     every: int = 1,
     seed: int = 0,
+    allow_other_mapping: bool = False,
     cluster: RolloutCluster = RolloutCluster(),  # noqa: B008
     parts: tuple[tuple[str, str], ...] = (),
 ) -> None:
@@ -37,12 +38,14 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
         n_replicas: Independent roll-outs of every molecule.
         every: Steps between recorded frames.
         seed: Seed of starting frames and noise.
+        allow_other_mapping: Take starts whose atoms became beads in another way than those of the
+            training data.
         cluster: Who does the work.
     """
     if is_to_be_shared(start, output, cluster):
         from cgsim.cluster.rollout import RolloutRun, roll_out
 
-        run = RolloutRun(n_steps, n_replicas, every, seed, parts)
+        run = RolloutRun(n_steps, n_replicas, every, seed, parts, allow_other_mapping)
         result = roll_out(simulator, start, output, run, cluster=cluster)
     else:
         from cgsim.baselines.files import read_simulator_or_propagator
@@ -62,6 +65,7 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
             seed=seed,
             every=every,
             output=output,
+            allow_other_mapping=allow_other_mapping,
         )
     print(f"{len(result.files)} trajectories, {result.n_steps} steps in {result.seconds:.1f} s")
     for failure in result.failures:

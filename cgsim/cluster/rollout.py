@@ -32,6 +32,7 @@ class RolloutRun:
     every: int = 1
     seed: int = 0
     parts: tuple[NamedPart, ...] = ()  # of the user: every worker has to be told of them
+    allow_other_mapping: bool = False
 
     def __post_init__(self) -> None:
         if self.n_replicas < 1:
@@ -59,6 +60,7 @@ class Batch:
             self.run.n_steps,
             n_replicas=self.run.n_replicas,
             seed=self.run.seed,
+            allow_other_mapping=self.run.allow_other_mapping,
             every=self.run.every,
             output=self.output,
         )

@@ -48,7 +48,7 @@ class Origin:
     """
 
     atoms: Mapping[str, int] | None = None
-    recipe: Mapping[str, Any] | None = None
+    recipe: dict[str, Any] | None = None
     temperature: float | None = None
     periodic: bool | None = None
     cell: np.ndarray | None = None

@@ -68,7 +68,9 @@ def check_interval(files: tuple[Path, ...]) -> None:
         Naming a file that is not of this roll-out.
     """
     noted = read_sidecar(files[0]).get("frame_interval")
-    for file in files if noted is not None else ():
+    if noted is None:
+        return
+    for file in files:
         time = stored_times(file)
         if time is None or len(time) < 2:
             continue

@@ -1,12 +1,12 @@
 """Are two ensembles of the same molecule, mapping and conditions? What is not, by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from cgsim.evaluate.ensemble import Ensemble
+from cgsim.mapping.bead_mapping import recipe_difference
 
 _MASS_TOLERANCE = 1e-3  # relative; structure files round masses
 _TEMPERATURE_TOLERANCE = 1e-2  # relative, as in training
@@ -108,19 +108,8 @@ def _mapping(other: Ensemble, reference: Ensemble) -> str:
     own, expected = other.origin.recipe, reference.origin.recipe
     if own is None or expected is None:
         return ""
-    names = [name for name in {**own, **expected} if own.get(name) != expected.get(name)]
-    if not names:
-        return ""
-    name = names[0]
-    return (
-        f"another mapping than the reference ({name}: {_short(own, name)} against "
-        f"{_short(expected, name)})"
-    )
-
-
-def _short(recipe: Mapping[str, Any], name: str) -> str:
-    text = repr(recipe.get(name))
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    difference = recipe_difference(own, expected)
+    return f"another mapping than the reference ({difference})" if difference else ""
 
 
 def _temperature(other: Ensemble, reference: Ensemble) -> str:

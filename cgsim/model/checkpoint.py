@@ -117,6 +117,10 @@ def load_simulator(
         raise ValueError(f"{path}: the weights do not fit the configuration, first at {wrong[0]!r}")
     simulator.to(next(iter(weights.values())).dtype).load_state_dict(weights, strict=False)
     simulator.recipe = header["provenance"].get("recipe") or None
+    data = header["provenance"].get("data") or []
+    simulator.temperature = next(
+        (entry["temperature"] for entry in data if entry.get("temperature") is not None), None
+    )
     return simulator.eval()
 
 

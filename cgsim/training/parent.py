@@ -131,7 +131,7 @@ def with_atom_types(simulator: Simulator, atom_types: Sequence[str]) -> Simulato
     types = (*known, *sorted(set(atom_types) - set(known)))
     other = Simulator(simulator.config, atom_types=types, scales=simulator.scales)
     other.to(simulator.dtype)
-    other.recipe = simulator.recipe
+    other.recipe, other.temperature = simulator.recipe, simulator.temperature
     old = dict(simulator.named_parameters())
     with torch.no_grad():
         for name, value in other.named_parameters():

@@ -7,6 +7,7 @@ made of the reference alone, wide enough that MD of the same molecule does not c
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -22,6 +23,10 @@ LEAST_SHARE = 1e-3
 #: the furthest of MD, this many standard deviations, and half the mean.
 BOND_SPREADS = 8.0
 LEAST_STRETCH = 0.5
+#: Of fewer frames of MD than this the ranges of bonds and distances are not known: beads are not
+#: looked at, and a bond may be as long as a roll-out lets it be.
+FEWEST_FRAMES = 20
+_UNKNOWN_STRETCH = 9.0
 #: Beads collide nearer than this share of the closest that any come in MD.
 COLLISION_SHARE = 0.75
 _CHANCE = 1e-3  # that a second MD run has as many collisions
@@ -64,7 +69,7 @@ def find_crossings(reference: Profile, other: Profile, problems: list[Problem]) 
     found: list[Crossing] = []
     for row in RED_LINES.values():
         what = f"{other.ensemble.name}: red line {row.name!r}"
-        found += attempt(what, lambda row=row: row.find(reference, other), problems) or []
+        found += attempt(what, partial(row.find, reference, other), problems) or []
     return found
 
 
@@ -87,7 +92,7 @@ def _exploded(reference: Profile, other: Profile) -> list[Crossing]:
 
 def _broken(reference: Profile, other: Profile) -> list[Crossing]:
     mean = _mean_bonds(reference)
-    if mean.size == 0 or reference.ensemble.n_frames < 2:
+    if mean.size == 0 or not (mean > 0).all():
         return []
 
     def stretch(frames: Frames) -> np.ndarray:
@@ -97,11 +102,13 @@ def _broken(reference: Profile, other: Profile) -> list[Crossing]:
         [(own.bond_lengths / mean).ravel() for k in _all(reference) for own in reference.chunks(k)]
     )
     above = max(2 * (relative.max() - 1), BOND_SPREADS * relative.std(), LEAST_STRETCH)
+    if reference.ensemble.n_frames < FEWEST_FRAMES:
+        above = _UNKNOWN_STRETCH
     return _beyond("broken_bonds", other, stretch, 1 + float(above))
 
 
 def _collided(reference: Profile, other: Profile) -> list[Crossing]:
-    if reference.pairs.shape[1] == 0:
+    if reference.pairs.shape[1] == 0 or reference.ensemble.n_frames < FEWEST_FRAMES:
         return []
     nearest = np.sort(np.concatenate([_values(reference, _closest, k) for k in _all(reference)]))
     closest = float(nearest[0])
