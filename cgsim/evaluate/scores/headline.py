@@ -161,6 +161,9 @@ def _pace(comparison: Comparison) -> str:
     ratio = comparison.learned.summary.get(_PACE)
     if ratio is None or not (math.isfinite(ratio.value) and ratio.value > 0):
         return "its pace is not known (relaxation times are not resolved)"
+    interval = _coarse_interval(comparison)
+    if interval is not None:
+        return f"its pace cannot be told from frames {interval:g} ps apart"
     error = ratio.error / ratio.value
     factor = max(ratio.value, 1 / ratio.value)
     word = "slowly" if ratio.value > 1 else "fast"
@@ -174,6 +177,17 @@ def _pace(comparison: Comparison) -> str:
         return f"its pace is known only within a factor of {math.exp(_ERRORS * error):.1f}"
     speed = 1 / ratio.value
     return f"moves at the pace of MD within error ({_rounded(speed, speed * error)} times as fast)"
+
+
+def _coarse_interval(comparison: Comparison) -> float | None:
+    """Time between frames, if most molecules of the reference relax faster than that, ps."""
+    known = [
+        (row["relaxation_reference"].value, row.duration / row.n_frames)
+        for row in comparison.learned.molecules
+        if "relaxation_reference" in row.scores
+    ]
+    coarse = [interval for time, interval in known if time < interval]
+    return coarse[0] if 2 * len(coarse) > len(known) else None
 
 
 def _rounded(value: float, error: float) -> str:
