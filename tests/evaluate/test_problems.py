@@ -132,3 +132,22 @@ def test_the_report_never_dies(
     assert [own["red_line"] for own in stored["red_lines"]] == [
         own.red_line for own in comparison.red_lines
     ]
+
+
+@pytest.mark.filterwarnings("ignore:Slow motions:RuntimeWarning")
+def test_a_fault_in_a_section_is_said_there_and_kept(
+    make_chain: MakeChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise IndexError("no such state")
+
+    monkeypatch.setattr("cgsim.evaluate.report.motion.fit_tica", broken)
+    reference, learned = (make_chain("m", n_frames=60, seed=seed) for seed in (0, 1))
+    judge_rollout(Rows([reference], [learned]), tmp_path, title="t")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Not shown: a fault of the program" in page
+    assert "<h2>Every molecule</h2>" in page
+    (kept,) = json.loads((tmp_path / "metrics.json").read_text())["not_shown"]
+    assert kept["what"] == "Slow motions"
+    assert kept["error"] == "IndexError: no such state"
+    assert "broken" in kept["trace"]
