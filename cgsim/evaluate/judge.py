@@ -19,6 +19,9 @@ from cgsim.evaluate.scores.verdict import floor_of
 from cgsim.evaluate.yardsticks import LEARNED, YARDSTICKS
 from cgsim.io import write_atomic_json
 
+#: What a report could not show, with the exceptions; there only if there was any.
+NOT_SHOWN = "report_not_shown.json"
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -82,6 +85,8 @@ def judge_rollout(
 ) -> Comparison:
     """Score the rows, print the table, and write ``metrics.json`` and ``report.html``.
 
+    What the report cannot show is kept with its exceptions in ``report_not_shown.json``.
+
     Parameters
     ----------
     run
@@ -91,6 +96,8 @@ def judge_rollout(
     """
     from cgsim.evaluate.report.page import write_report
 
+    # Before the scores, which take long: a wrong folder is told at once.
+    training = None if run is None else read_training_curve(run)
     comparison = score(rows)
     directory = Path(directory)
     write_atomic_json(directory / "metrics.json", comparison.to_dict())
@@ -101,12 +108,12 @@ def judge_rollout(
         learned=rows.learned,
         title=title,
         lead=lead,
-        training=None if run is None else read_training_curve(run),
+        training=training,
         provenance=provenance,
     )
-    if not_shown:
-        kept = {"not_shown": [problem.to_dict() for problem in not_shown]}
-        write_atomic_json(directory / "metrics.json", comparison.to_dict() | kept)
+    kept = directory / NOT_SHOWN
+    if not_shown or kept.exists():
+        write_atomic_json(kept, [problem.to_dict() for problem in not_shown])
     print_scores(comparison)
     return comparison
 

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def write_atomic_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_atomic_json(path: str | Path, data: Mapping[str, Any]) -> None:
+def write_atomic_json(path: str | Path, data: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write `data` as indented, standard JSON to `path`, whole or not at all.
 
     NumPy arrays and scalars become lists and numbers, paths become strings.

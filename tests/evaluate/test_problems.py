@@ -147,7 +147,7 @@ def test_a_fault_in_a_section_is_said_there_and_kept(
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Not shown: a fault of the program" in page
     assert "<h2>Every molecule</h2>" in page
-    (kept,) = json.loads((tmp_path / "metrics.json").read_text())["not_shown"]
+    (kept,) = json.loads((tmp_path / "report_not_shown.json").read_text())
     assert kept["what"] == "Slow motions"
     assert kept["error"] == "IndexError: no such state"
     assert "broken" in kept["trace"]

@@ -15,7 +15,7 @@ from cgsim.io.display import Facts, comma_list, shown
 from cgsim.units import UNITS
 
 _FORMAT = "cgsim-comparison-1"
-_VERDICT = ("headline", "red_lines", "notes", "not_shown")
+_VERDICT = ("headline", "red_lines", "notes")
 _NOT_ROWS = {"format", "units", "metrics", "scoring", "seed", *_VERDICT}
 
 HEADLINES = ("mape_rg", "js_rg", "median_relaxation_ratio")
