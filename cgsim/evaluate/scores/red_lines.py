@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -162,9 +163,10 @@ def _stood_still(reference: Profile, other: Profile) -> list[Crossing]:
 
 def _is_still(profile: Profile, replica: int) -> bool:
     """Whether no distance between beads ever changes."""
-    first = next(iter(profile.chunks(replica)))
+    first = next(iter(profile.chunks(replica, 0, 1)))
     known = np.concatenate([first.bond_lengths[:1], first.pair_distances[:1]], axis=1)
-    for frames in profile.chunks(replica):
+    # Two frames settle it for all that moves.
+    for frames in chain(profile.chunks(replica, 0, 2), profile.chunks(replica)):
         now = np.concatenate([frames.bond_lengths, frames.pair_distances], axis=1)
         if (np.abs(now - known) > _STILL * known + 1e-9).any():
             return False
@@ -187,9 +189,11 @@ def _closest(frames: Frames) -> np.ndarray:
 
 
 def _extent(frames: Frames) -> np.ndarray:
-    """Largest distance of two beads, [n_frames] nm."""
-    own = (frames.bond_lengths, frames.pair_distances)
-    return np.max([part.max(axis=1, initial=0.0) for part in own], axis=0)
+    """Largest distance of a bead from the middle of all, [n_frames] nm."""
+    xyz = frames.xyz.astype(np.float64)
+    away = np.linalg.norm(xyz - xyz.mean(axis=1, keepdims=True), axis=-1)
+    largest: np.ndarray = away.max(axis=1)
+    return largest
 
 
 def _mean_bonds(profile: Profile) -> np.ndarray:
@@ -239,7 +243,7 @@ _ROWS = (
     RedLine(
         "exploded",
         "exploded",
-        f"Two beads are further apart than {EXPLOSION:g} times the largest distance of MD.",
+        f"A bead is further from the middle than {EXPLOSION:g} times the furthest of MD.",
         _exploded,
     ),
     RedLine(
