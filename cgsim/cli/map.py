@@ -65,7 +65,7 @@ def command(
             mapping,
             folder=folder,
             frame_interval=reading.frame_interval,
-            allow_long_bonds=reading.allow_long_bonds,
+            allow=reading.allow,
         )
         print(
             f"{folder}: {mapped.n_frames} frames of {mapped.n_beads} beads, "

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from cgsim.config.checks import Allowed
 from cgsim.evaluate.origin import Origin, Stop
 from cgsim.io import (
     Molecule,
@@ -18,6 +19,8 @@ from cgsim.io import (
 )
 from cgsim.io.display import Facts, frames, shown
 from cgsim.io.frames import NotFiniteError
+from cgsim.mapping import Mapping
+from cgsim.mapping.sanity import SaneFrames
 
 
 class BeadMapping(Protocol):
@@ -131,6 +134,7 @@ class Ensemble:
         *,
         mapping: BeadMapping | None = None,
         frame_interval: float | None = None,
+        allow: Allowed = (),
         name: str | None = None,
     ) -> "Ensemble":
         """Read the replicas of one molecule, one file each.
@@ -147,17 +151,27 @@ class Ensemble:
             Centre-of-mass mapping from atoms to beads, applied chunk by chunk.
         frame_interval
             ps; by default read from the files.
+        allow
+            Checks of atoms that are left out (see `cgsim.config.checks.CHECKS`). Beads, which a
+            roll-out may have torn apart, are judged and not refused: without `mapping` there are
+            no checks.
         name
             By default the name of the structure.
 
         Raises
         ------
         FileNotFoundError, ValueError
-            If a file is missing or damaged, or the frame interval unknown or not the same in all.
+            If a file is missing or damaged, the frame interval unknown or not the same in all, or
+            atoms are where they cannot be (see `cgsim.mapping.sanity`).
         """
         interval = common_frame_interval(list(files), frame_interval=frame_interval)
         molecule = load_molecule(structure, name=name)
-        read = [_read_replica(file, molecule, mapping) for file in files]
+        read = [
+            (_read_atoms(file, molecule, mapping, frame_interval=interval, allow=allow), True)
+            if mapping is not None
+            else _read_beads(file, molecule, interval)
+            for file in files
+        ]
         stops = tuple(
             Stop(replica, len(frames) + 1, f"recorded frame {len(frames) + 1} is not finite")
             for replica, (frames, is_whole) in enumerate(read)
@@ -188,26 +202,42 @@ class Ensemble:
     __repr__, _repr_html_ = shown(_facts)
 
 
-def _read_replica(
-    file: str | Path, molecule: Molecule, mapping: BeadMapping | None
-) -> tuple[np.ndarray, bool]:
+def _read_beads(file: str | Path, molecule: Molecule, interval: float) -> tuple[np.ndarray, bool]:
     """The frames up to the first that is not finite, and whether these are all."""
     try:
-        return np.concatenate(list(_chunks(file, molecule, mapping))), True
+        return np.concatenate(list(_chunks(file, molecule, interval))), True
     except NotFiniteError:
         kept: list[np.ndarray] = []
         with suppress(NotFiniteError):  # frame by frame, to keep all that come before it
-            kept.extend(_chunks(file, molecule, mapping, n_frames=1))
+            kept.extend(_chunks(file, molecule, interval, n_frames=1))
         return (np.concatenate(kept) if kept else np.empty((0, 0, 3))), False
 
 
 def _chunks(
-    file: str | Path, molecule: Molecule, mapping: BeadMapping | None, *, n_frames: int = 500
+    file: str | Path, molecule: Molecule, interval: float, *, n_frames: int = 500
 ) -> Iterator[np.ndarray]:
     unwrapper = Unwrapper(molecule)
-    for trajectory in iter_frames(file, molecule, chunk=n_frames):
-        xyz = unwrapper.follow(trajectory).path
-        yield (xyz if mapping is None else mapping(xyz)).astype(np.float32)
+    for trajectory in iter_frames(file, molecule, chunk=n_frames, frame_interval=interval):
+        yield unwrapper.follow(trajectory).path.astype(np.float32)
+
+
+def _read_atoms(
+    file: str | Path,
+    molecule: Molecule,
+    mapping: BeadMapping,
+    *,
+    frame_interval: float,
+    allow: Allowed,
+) -> np.ndarray:
+    known = mapping if isinstance(mapping, Mapping) else None
+    sane = SaneFrames(file, molecule, known, frame_interval=frame_interval, allow=allow)
+    unwrapper, chunks = Unwrapper(molecule), []
+    for trajectory in iter_frames(file, molecule, frame_interval=frame_interval):
+        unwrapped = unwrapper.follow(trajectory)
+        sane.add(trajectory, unwrapped)
+        chunks.append(mapping(unwrapped.path).astype(np.float32))
+    sane.end()
+    return np.concatenate(chunks)
 
 
 def first_part(ensemble: Ensemble, duration: float) -> Ensemble:

@@ -123,6 +123,13 @@ def n_atoms_of(path: Path) -> int | None:
     return found.n_atoms if found.n_frames else None
 
 
+def n_frames_of(path: Path) -> int | None:
+    """Return the number of whole frames of a file whose format tells it without reading all."""
+    if _plain_extension(path) not in _SCANNERS or is_compressed(path) or _is_netcdf4(path):
+        return None
+    return _scanned(path).n_frames
+
+
 def _plain_extension(path: Path) -> str:
     return file_extension(path).removesuffix(".gz").removesuffix(".bz2")
 

@@ -9,6 +9,7 @@ import mdtraj
 import numpy as np
 from mdtraj.core.element import get_by_symbol, virtual
 
+from cgsim.config.checks import Allowed, allowed
 from cgsim.io.bond_lengths import BondLengths
 from cgsim.io.bonds import StandardBonds, site_bonds, template_kind
 from cgsim.io.chain_sites import chain_bonds, chain_sites, site_mass
@@ -35,7 +36,7 @@ def load_molecule(
     masses: Masses | None = None,
     elements: Elements | None = None,
     bonds: Bonds | None = None,
-    allow_long_bonds: bool = False,
+    allow: Allowed = (),
     name: str | None = None,
 ) -> Molecule:
     """Read a molecule from a topology file (PDB, PSF, PRMTOP, GRO, TPR, LAMMPS data, ...).
@@ -58,8 +59,8 @@ def load_molecule(
     bonds
         ``"standard"`` (the default), or ``"chain"``: residues of one site each, C-alphas for
         example, are bonded one after the other, and are called by the name of their residue.
-    allow_long_bonds
-        Whether bonds may be longer than a chemical bond can be.
+    allow
+        ``["bonds"]``: bonds may be longer than a chemical bond can be.
     name
         Name of the molecule; the stem of the file by default.
 
@@ -72,6 +73,7 @@ def load_molecule(
         bonds are longer than can be. Names the atoms and the ways on.
     """
     path = Path(topology_file)
+    left_out = allowed(allow)
     stated = read_stated_topology(path)
     about = read_sidecar(path)
     if masses is None and stated.masses is None:
@@ -84,7 +86,7 @@ def load_molecule(
             bonds=bonds or about.get("bonds", "standard"),
             name=file_stem(path) if name is None else name,
         )
-        if stated.xyz is not None and not stated.has_all_bonds and not allow_long_bonds:
+        if stated.xyz is not None and not stated.has_all_bonds and "bonds" not in left_out:
             cell = None if stated.cell is None else stated.cell[None]
             BondLengths(molecule).check(stated.xyz[None], cell=cell)
     except ValueError as error:

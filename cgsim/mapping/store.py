@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cgsim.config.checks import Allowed
 from cgsim.io import (
     Molecule,
     common_frame_interval,
@@ -20,6 +21,7 @@ from cgsim.io import (
 )
 from cgsim.mapping import Mapping, bead_names, write_bead_structure
 from cgsim.mapping.chunks import joined, mapped_chunks
+from cgsim.mapping.estimate import check_room
 from cgsim.mapping.sanity import SaneFrames
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.units import UNITS
@@ -36,7 +38,7 @@ def map_trajectory(
     mapping: Mapping,
     *,
     frame_interval: float | None = None,
-    allow_long_bonds: bool = False,
+    allow: Allowed = (),
     name: str | None = None,
 ) -> MappedTrajectory:
     """Map a trajectory onto beads, in memory.
@@ -49,8 +51,8 @@ def map_trajectory(
         The atoms and their beads.
     frame_interval
         ps; needed only for formats without times (DCD) that have no JSON beside them.
-    allow_long_bonds
-        Whether bonds may be longer than chemical bonds can be.
+    allow
+        Checks that are left out (see `cgsim.config.checks.CHECKS`), such as ``["jumps"]``.
     name
         Name of the system; the molecule's by default.
 
@@ -58,11 +60,15 @@ def map_trajectory(
     ------
     ValueError
         Naming the file (and frame) that is empty, truncated, does not fit the molecule, holds NaN
-        or impossible bonds.
+        or what cannot be of atoms (see `cgsim.mapping.sanity`).
+    MemoryError
+        If there is no room for the frames of beads.
     """
-    sane = SaneFrames(files, molecule, allow_long_bonds=allow_long_bonds)
+    interval = common_frame_interval(files, frame_interval=frame_interval)
+    sane = SaneFrames(files, molecule, mapping, frame_interval=interval, allow=allow)
+    check_room(sane.files, mapping, folder=None)
     parts = list(mapped_chunks(mapping, frame_interval, sane))
-    system = _system(files, molecule, mapping, frame_interval, name)(
+    system = _system(files, molecule, mapping, interval, name)(
         np.concatenate([part.pos for part in parts]),
         joined([part.cell for part in parts]),
         parts[0].chirality,
@@ -77,7 +83,7 @@ def map_to_folder(
     *,
     folder: str | Path,
     frame_interval: float | None = None,
-    allow_long_bonds: bool = False,
+    allow: Allowed = (),
     name: str | None = None,
 ) -> MappedTrajectory:
     """Map a trajectory of any length onto beads, chunk by chunk, into the folder ``NAME.cg``.
@@ -85,11 +91,13 @@ def map_to_folder(
     The folder appears when it is complete. Arguments and errors as in `map_trajectory`.
     """
     folder = Path(folder)
-    system = _system(files, molecule, mapping, frame_interval, name)
+    interval = common_frame_interval(files, frame_interval=frame_interval)
+    sane = SaneFrames(files, molecule, mapping, frame_interval=interval, allow=allow)
+    check_room(sane.files, mapping, folder=folder)
+    system = _system(files, molecule, mapping, interval, name)
     with _atomic_folder(folder) as partial:
         streams: dict[str, list[int]] = {}
         first, handed, has_drift = np.empty((0, 3)), None, False
-        sane = SaneFrames(files, molecule, allow_long_bonds=allow_long_bonds)
         for part in mapped_chunks(mapping, frame_interval, sane):
             first, handed = (first, handed) if streams else (part.pos[0], part.chirality)
             has_drift |= part.drift is not None and bool(part.drift.any())
@@ -280,11 +288,10 @@ def _system(
     files: Files,
     molecule: Molecule,
     mapping: Mapping,
-    frame_interval: float | None,
+    interval: float,
     name: str | None,
 ) -> Callable[[np.ndarray, np.ndarray | None, np.ndarray | None], MappedTrajectory]:
     """A constructor that needs only frames and what they tell of the handedness."""
-    interval = common_frame_interval(files, frame_interval=frame_interval)
     temperature = read_sidecar(trajectory_files(files)[0]).get("temperature")
 
     def build(
