@@ -17,6 +17,7 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
     n_replicas: int = 1,
     every: int = 1,
     seed: int = 0,
+    allow_other_mapping: bool = False,
     cluster: RolloutCluster = RolloutCluster(),  # noqa: B008
     reading: Reading = Reading(),  # noqa: B008
     parts: tuple[tuple[str, str], ...] = (),
@@ -39,13 +40,17 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
         n_replicas: Independent roll-outs of every molecule.
         every: Steps between recorded frames.
         seed: Seed of starting frames and noise.
+        allow_other_mapping: Take starts whose atoms became beads in another way than those of the
+            training data.
         cluster: Who does the work.
         reading: What structure files leave open.
     """
     if is_to_be_shared(start, output, cluster):
         from cgsim.cluster.rollout import RolloutRun, roll_out
 
-        run = RolloutRun(n_steps, n_replicas, every, seed, parts, reading.molecule)
+        run = RolloutRun(
+            n_steps, n_replicas, every, seed, parts, reading.molecule, allow_other_mapping
+        )
         result = roll_out(simulator, start, output, run, cluster=cluster)
     else:
         from cgsim.baselines.files import read_simulator_or_propagator
@@ -65,6 +70,7 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
             seed=seed,
             every=every,
             output=output,
+            allow_other_mapping=allow_other_mapping,
         )
     print(f"{len(result.files)} trajectories, {result.n_steps} steps in {result.seconds:.1f} s")
     for failure in result.failures:

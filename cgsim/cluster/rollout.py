@@ -34,6 +34,7 @@ class RolloutRun:
     seed: int = 0
     parts: tuple[NamedPart, ...] = ()  # of the user: every worker has to be told of them
     load: Callable[[Path], Molecule] = load_molecule  # of structure files
+    allow_other_mapping: bool = False
 
     def __post_init__(self) -> None:
         if self.n_replicas < 1:
@@ -61,6 +62,7 @@ class Batch:
             self.run.n_steps,
             n_replicas=self.run.n_replicas,
             seed=self.run.seed,
+            allow_other_mapping=self.run.allow_other_mapping,
             every=self.run.every,
             output=self.output,
         )

@@ -1,13 +1,15 @@
 """What the evaluation judges: bead trajectories of one molecule, with masses and bonds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from cgsim.config.checks import Allowed
+from cgsim.evaluate.origin import Origin, Stop
 from cgsim.io import (
     Molecule,
     Unwrapper,
@@ -16,6 +18,7 @@ from cgsim.io import (
     load_molecule,
 )
 from cgsim.io.display import Facts, frames, shown
+from cgsim.io.frames import NotFiniteError
 from cgsim.mapping import Mapping
 from cgsim.mapping.sanity import SaneFrames
 
@@ -51,6 +54,8 @@ class Ensemble:
         [n_beads], Da.
     edge_index
         [2, n_bonds], each bond once.
+    origin
+        What is known of where it comes from.
 
     Raises
     ------
@@ -63,6 +68,7 @@ class Ensemble:
     frame_interval: float
     bead_mass: np.ndarray
     edge_index: np.ndarray
+    origin: Origin = field(default_factory=Origin, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "xyz", tuple(np.asarray(x) for x in self.xyz))
@@ -133,6 +139,8 @@ class Ensemble:
     ) -> "Ensemble":
         """Read the replicas of one molecule, one file each.
 
+        A replica ends before its first frame that is not finite, which `Origin.stops` then tells.
+
         Parameters
         ----------
         files
@@ -158,17 +166,29 @@ class Ensemble:
         """
         interval = common_frame_interval(list(files), frame_interval=frame_interval)
         molecule = load_molecule(structure, name=name)
+        read = [
+            (_read_atoms(file, molecule, mapping, frame_interval=interval, allow=allow), True)
+            if mapping is not None
+            else _read_beads(file, molecule, interval)
+            for file in files
+        ]
+        stops = tuple(
+            Stop(replica, len(frames) + 1, f"recorded frame {len(frames) + 1} is not finite")
+            for replica, (frames, is_whole) in enumerate(read)
+            if not is_whole
+        )
+        xyz = tuple(frames for frames, _ in read if len(frames))
+        if not xyz:
+            raise ValueError(
+                f"{files[0]}: no frame of any replica is finite: there is nothing to judge"
+            )
         return cls(
             name=molecule.name,
-            xyz=tuple(
-                _read_atoms(file, molecule, mapping, frame_interval=interval, allow=allow)
-                if mapping is not None
-                else _read_beads(file, molecule, interval)
-                for file in files
-            ),
+            xyz=xyz,
             frame_interval=interval,
             bead_mass=molecule.atom_mass if mapping is None else mapping.bead_mass,
             edge_index=molecule.bond_index if mapping is None else mapping.edge_index,
+            origin=Origin(stops=stops),
         )
 
     def _facts(self) -> Facts:
@@ -182,11 +202,23 @@ class Ensemble:
     __repr__, _repr_html_ = shown(_facts)
 
 
-def _read_beads(file: str | Path, molecule: Molecule, interval: float) -> np.ndarray:
+def _read_beads(file: str | Path, molecule: Molecule, interval: float) -> tuple[np.ndarray, bool]:
+    """The frames up to the first that is not finite, and whether these are all."""
+    try:
+        return np.concatenate(list(_chunks(file, molecule, interval))), True
+    except NotFiniteError:
+        kept: list[np.ndarray] = []
+        with suppress(NotFiniteError):  # frame by frame, to keep all that come before it
+            kept.extend(_chunks(file, molecule, interval, n_frames=1))
+        return (np.concatenate(kept) if kept else np.empty((0, 0, 3))), False
+
+
+def _chunks(
+    file: str | Path, molecule: Molecule, interval: float, *, n_frames: int = 500
+) -> Iterator[np.ndarray]:
     unwrapper = Unwrapper(molecule)
-    frames = iter_frames(file, molecule, frame_interval=interval)
-    chunks = [unwrapper.follow(chunk).path for chunk in frames]
-    return np.concatenate([chunk.astype(np.float32) for chunk in chunks])
+    for trajectory in iter_frames(file, molecule, chunk=n_frames, frame_interval=interval):
+        yield unwrapper.follow(trajectory).path.astype(np.float32)
 
 
 def _read_atoms(

@@ -9,6 +9,10 @@ import numpy as np
 _STANDARD = 1e-6  # relative; a cell turned by less counts as not turned
 
 
+class NotFiniteError(ValueError):
+    """A frame holds NaN or infinity: what a simulation that exploded leaves behind."""
+
+
 class TruncatedError(ValueError):
     """A file ends inside a frame; raised after all frames before it were yielded."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import mdtraj
 import numpy as np
 
-from cgsim.io.frames import Cells, Frames, standard_vectors
+from cgsim.io.frames import Cells, Frames, NotFiniteError, standard_vectors
 from cgsim.io.molecule import Molecule
 from cgsim.io.periodic import MAX_CELLS
 
@@ -57,7 +57,9 @@ class FrameStream:
         finite = np.isfinite(frames.xyz).all(axis=(1, 2))
         if not finite.all():
             bad = first + int(np.argmin(finite))
-            raise ValueError(f"{path}: frame {bad} has positions that are not finite (NaN or inf)")
+            raise NotFiniteError(
+                f"{path}: frame {bad} has positions that are not finite (NaN or inf)"
+            )
         self._check_cells(path, frames, first)
         if self.frame_interval is None or counts_steps:
             frames = self._without_overlap(path, frames, first, counts_steps=counts_steps)

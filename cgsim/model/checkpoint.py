@@ -117,7 +117,14 @@ def load_simulator(
         raise ValueError(f"{path}: the weights do not fit the configuration, first at {wrong[0]!r}")
     simulator.to(next(iter(weights.values())).dtype).load_state_dict(weights, strict=False)
     simulator.recipe = header["provenance"].get("recipe") or None
+    simulator.temperature = temperature_of(header["provenance"].get("data") or {})
     return simulator.eval()
+
+
+def temperature_of(data: dict[str, Any]) -> float | None:
+    """Of the training data that a `Provenance` describes, K, where it is known."""
+    entries = data.get("trajectories", [])
+    return next((entry["temperature"] for entry in entries if "temperature" in entry), None)
 
 
 def load_provenance(path: str | Path) -> Provenance:

@@ -21,6 +21,7 @@ from cgsim.rollout.engines import Engine, engine_of
 from cgsim.rollout.estimate import FirstSteps, check_memory, frame_bytes, work_of
 from cgsim.rollout.propagation import Propagation
 from cgsim.rollout.reporters import FileReporter, MemoryReporter, Reporter, Restart, numbered
+from cgsim.rollout.start_checks import check_starts
 from cgsim.rollout.starts import all_bonds, choose_starts, history_of
 from cgsim.units import PS_PER_NS
 
@@ -101,6 +102,7 @@ def simulate(
     seed: int = 0,
     every: int = 1,
     output: str | Path | None = None,
+    allow_other_mapping: bool = False,
 ) -> Rollout:
     """Simulate every molecule of ``start``, each with several replicas, in batches.
 
@@ -126,6 +128,8 @@ def simulate(
         memory stays bounded, and the same call goes on where a killed one stopped, exactly. A path
         that ends in ``*.dcd`` (such as ``runs/*.dcd``) chooses DCD. Without it, frames are kept in
         memory.
+    allow_other_mapping
+        Take starts whose atoms became beads in another way than those of the training data.
 
     The step is compiled where that pays (see `cgsim.rollout.compiled`). Many systems step in
     several batches (see `cgsim.rollout.batches`), smaller ones where memory runs out.
@@ -138,7 +142,7 @@ def simulate(
     Raises
     ------
     ValueError
-        If a number is not positive, an atom type is unknown, or the output holds another roll-out.
+        If a number is not positive, a start does not fit, or the output holds another roll-out.
     MemoryError
         If there is not enough for a single system, or for frames that are kept in memory.
     """
@@ -147,6 +151,7 @@ def simulate(
             raise ValueError(f"{name} must be at least 1, got {value}")
     engine = engine_of(simulator)
     starts = [start] if isinstance(start, MappedTrajectory) else list(start)
+    check_starts(simulator, starts, allow_other_mapping=allow_other_mapping)
     systems = choose_starts(simulator, starts, n_replicas=n_replicas, seed=seed)
     reporter: Reporter = (
         MemoryReporter(systems, simulator.timestep * every)

@@ -261,6 +261,8 @@ def test_a_shared_roll_out_is_read_and_scored_like_any(
     scores = score_into(paths, tmp_path / "scores.json", cluster=cluster)
     assert [m.name for m in scores.learned.molecules] == ["c0", "c1", "c2"]
     assert values(scores) == pytest.approx(values(alike), nan_ok=True)
+    assert scores.red_lines == alike.red_lines
+    assert scores.headline
     assert (tmp_path / "scores.json").exists()
     assert not (tmp_path / "scores.json.jobs").exists()
 

@@ -9,8 +9,9 @@ from rich.text import Text
 from cgsim.evaluate.observables.observable import Metric
 from cgsim.evaluate.observables.table import OBSERVABLES
 from cgsim.evaluate.scores.comparison import Comparison, Score
-from cgsim.evaluate.scores.verdict import Grade, judge
+from cgsim.evaluate.scores.verdict import Grade, floor_of, judge
 from cgsim.evaluate.statistics.estimate import Estimate
+from cgsim.evaluate.yardsticks import HALVES
 
 _STYLE = {Grade.GOOD: "green", Grade.FAIR: "yellow", Grade.POOR: "red", Grade.UNKNOWN: ""}
 
@@ -73,13 +74,17 @@ def metric_label(metric: Metric) -> str:
     return f"{metric.label} ({metric.unit})" if metric.unit else metric.label
 
 
+def headline_text(comparison: Comparison) -> Text:
+    """What came out, in one sentence; a red line in red."""
+    return Text(comparison.headline, style="bold red" if comparison.red_lines else "bold")
+
+
 def summary_table(comparison: Comparison) -> Table:
     """One line per metric, one column per row of the comparison, graded by colour."""
     n_molecules = len(comparison.learned.molecules)
     table = Table(
         title=f"against reference MD, {n_molecules} molecules",
-        caption="± standard error; > or <: not resolved, a bound; green: not distinguishable from "
-        "a second MD run, yellow: up to twice, red: more than twice as far from ideal",
+        caption=_caption(comparison),
     )
     table.add_column("score")
     for label in comparison.rows:
@@ -89,6 +94,18 @@ def summary_table(comparison: Comparison) -> Table:
         cells[0].stylize(_STYLE[verdict.grade])
         table.add_row(metric_label(verdict.metric), *cells)
     return table
+
+
+def _caption(comparison: Comparison) -> str:
+    if floor_of(comparison) == HALVES:
+        return (
+            "± standard error; > or <: not resolved, a bound; green: not further from MD than one half of the reference from the "
+            "other, yellow: up to twice, red: more than twice as far"
+        )
+    return (
+        "± standard error; > or <: not resolved, a bound; green: not distinguishable from a second MD run, "
+        "yellow: up to twice, red: more than twice as far from ideal"
+    )
 
 
 def molecule_columns(score: Score) -> dict[str, str]:
