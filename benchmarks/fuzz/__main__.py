@@ -9,10 +9,13 @@ same in every run. Files that are not read right are kept in ``FOLDER/found``. `
 """
 
 import argparse
+import bz2
+import gzip
 import tempfile
 import time
 import warnings
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,10 @@ from benchmarks.record import write_result
 FAULTS = ("crash", "hang", "wrong")
 OUTCOMES = ("refused", "equal", "different", "unchecked", *FAULTS)
 QUICK = 500
+_PACKERS = {
+    ".gz": (partial(gzip.compress, mtime=0), gzip.decompress),
+    ".bz2": (bz2.compress, bz2.decompress),
+}
 
 
 def main() -> None:
@@ -72,7 +79,7 @@ def fuzz(
             if only not in of.format:
                 continue
             rng = np.random.default_rng([seed, number])
-            damage, content = mutated(of.content, rng, is_text=of.is_text)
+            damage, content = damaged(of, rng)
             if content == of.content:
                 damage = "none"
             verdict = reader(of, content)
@@ -89,13 +96,26 @@ def fuzz(
     return rows[:n_files]
 
 
+def damaged(seed: Seed, rng: np.random.Generator) -> tuple[str, bytes]:
+    """Damage a file; a compressed one mostly before it is compressed."""
+    pack = _PACKERS.get(Path(seed.name).suffix)
+    if pack is None or rng.random() < 0.3:
+        return mutated(seed.content, rng, is_text=seed.is_text)
+    compress, decompress = pack
+    damage, content = mutated(decompress(seed.content), rng, is_text=True)
+    return f"{damage} inside", compress(content)
+
+
 def summary(rows: list[list[str]]) -> dict:
     """Counts of outcomes by format, reasons of differences, and all faults."""
     formats = sorted({row[1] for row in rows})
     by_format = {name: _counts([row for row in rows if row[1] == name]) for name in formats}
     reasons = Counter(f"{row[3]}: {row[4]}" for row in rows if row[3] in ("different", "unchecked"))
-    faults = [dict(zip(("number", "format", "damage", "outcome", "detail"), row, strict=True))
-              for row in rows if row[3] in FAULTS]
+    faults = [
+        dict(zip(("number", "format", "damage", "outcome", "detail"), row, strict=True))
+        for row in rows
+        if row[3] in FAULTS
+    ]
     return {
         "total": _counts(rows),
         "formats": by_format,

@@ -220,7 +220,7 @@ def _psf_top(trajectory: mdtraj.Trajectory, folder: Path) -> bytes:
 def _mol2_top(trajectory: mdtraj.Trajectory, folder: Path) -> bytes:
     molecule = load_molecule(folder / "molecule.pdb")
     lines = ["@<TRIPOS>MOLECULE", "two", f"{molecule.n_atoms} {molecule.bond_index.shape[1]} 1 0 0"]
-    lines += ["SMALL", "NO_CHARGES", "", "@<TRIPOS>ATOM"]
+    lines += ["SMALL", "USER_CHARGES", "", "@<TRIPOS>ATOM"]
     for atom, (x, y, z) in zip(molecule.topology.atoms, trajectory.xyz[0] * 10, strict=True):
         name, residue = atom.name, atom.residue
         symbol = atom.element.symbol
@@ -246,7 +246,9 @@ def _data_top(trajectory: mdtraj.Trajectory, folder: Path) -> bytes:
     lines += ["", "Atoms # full", ""]
     for i, (x, y, z) in enumerate(trajectory.xyz[0] * 10):
         kind = kinds.index(molecule.atom_type[i]) + 1
-        lines.append(f"{i + 1} 1 {kind} 0.0 {x:.4f} {y:.4f} {z:.4f} 0 0 0")
+        residue = molecule.topology.atom(i).residue.index
+        number = max(1, residue - 1)  # of the molecule: the peptide, then waters and ions
+        lines.append(f"{i + 1} {number} {kind} 0.0 {x:.4f} {y:.4f} {z:.4f} 0 0 0")
     lines += ["", "Bonds", ""]
     lines += [f"{n} 1 {i + 1} {j + 1}" for n, (i, j) in enumerate(molecule.bond_index.T, 1)]
     return "\n".join([*lines, ""]).encode()
@@ -322,7 +324,8 @@ def _own_files(folder: Path) -> list[Seed]:
     )
     sidecar = {"frame_interval": 2.0, "temperature": 300.0, "masses": {"C": 12.011}}
     (folder / "sidecar.json").write_text(json.dumps(sidecar))
-    (folder / "mapping.json").write_text(json.dumps([list(range(10)), list(range(10, 22)), *([i] for i in range(22, 30))]))
+    beads = [list(range(10)), list(range(10, 22)), *([i] for i in range(22, 30))]
+    (folder / "mapping.json").write_text(json.dumps(beads))
     return [
         _own("mapped folder, JSON", mapped / "system.json"),
         _own("mapped folder, positions", mapped / "pos.npy"),

@@ -1,5 +1,6 @@
 """Mapped trajectories in files: a folder ``NAME.cg`` of memory-mapped positions and a JSON."""
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from cgsim.units import UNITS
 
 FORMAT = "cgsim mapped trajectory 1"
 Files = str | Path | Sequence[str | Path]
+_BLOCK = 4_000_000  # numbers looked at together
 _STREAMS = ("pos", "cell", "drift")
 _ARRAYS = ("atom_bonds", "bead_index", "edge_index")
 
@@ -150,6 +152,7 @@ def load_mapped(folder: str | Path) -> MappedTrajectory:
     fields = _read_header(folder / "system.json")
     pos = _open(folder / "pos.npy")
     _check_shape(folder / "pos.npy", pos, (*pos.shape[:1], len(fields["bead_mass"]), 3))
+    _check_finite(folder / "pos.npy", pos)
     cell = _open(folder / "cell.npy") if (folder / "cell.npy").exists() else None
     if cell is not None:
         _check_shape(folder / "cell.npy", cell, (len(pos), 3, 3))
@@ -224,6 +227,16 @@ def _is_replaceable(folder: Path) -> bool:
 def _check_shape(path: Path, array: np.ndarray, expected: tuple[int, ...]) -> None:
     if array.shape != expected:
         raise ValueError(f"{path}: shape {list(array.shape)}, expected {list(expected)}")
+
+
+def _check_finite(path: Path, array: np.ndarray) -> None:
+    """Look at all frames, some at a time: the array stays on the disk."""
+    step = max(1, _BLOCK // max(1, math.prod(array.shape[1:])))
+    for start in range(0, len(array), step):
+        finite = np.isfinite(array[start : start + step])
+        if not finite.all():
+            frame = start + int(np.argmin(finite.reshape(len(finite), -1).all(axis=1)))
+            raise ValueError(f"{path}: frame {frame} is not finite: the file is damaged")
 
 
 def _open(path: Path) -> np.ndarray:
