@@ -5,7 +5,8 @@
 Files are made from small valid ones (`seeds`) by damage with a seed (`mutations`), read in a
 process with bounds on memory and time (`worker`), and compared with an independent reader or with
 what must hold (`oracles`). The same command goes on where it was ended: file i of a seed is the
-same in every run. Files that are not read right are kept in ``FOLDER/found``. ``--quick`` reads 500.
+same in every run. Files that are not read right are kept in ``FOLDER/found``.
+``--quick`` reads 500.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def fuzz(
     reader = Reader(folder / "seeds", folder / "scratch")
     found = folder / "found"
     found.mkdir(exist_ok=True)
-    print(f"{len(seeds)} formats; {done} of {n_files} files are done; about 20 files a second")
+    print(f"{len(seeds)} formats; {done} of {n_files} files are done; about 13 files a second")
     with open(log, "a") as file:
         for number in tqdm(range(done, n_files), initial=done, total=n_files, smoothing=0.01):
             of = seeds[number % len(seeds)]

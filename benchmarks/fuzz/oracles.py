@@ -1,6 +1,7 @@
 """What is true of a damaged file: what an independent reader finds in it, or what must hold.
 
-**Trajectories** are read by MDAnalysis too: frames of both, positions to the rounding of the format.
+**Trajectories** are read by MDAnalysis too: frames of both, positions to the rounding
+of the format.
 **Topologies** too: atoms, their names and residues, and masses and bonds where the file has any.
 **Own files** (mapped folders, checkpoints, restart files, sidecars, user mappings) hold to their
 own rules: shapes that fit, finite numbers, every atom in one bead.

@@ -7,6 +7,7 @@ by MDTraj, by MDAnalysis, by cgsim, or by hand where neither writes a format.
 import bz2
 import gzip
 import json
+import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ class Seed:
 
 def make_seeds(folder: Path) -> list[Seed]:
     """Write all seed files into a folder; ``molecule.pdb`` there is what trajectories are of."""
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     (folder / "molecule.pdb").write_text(_pdb())
     trajectory = _trajectory(folder / "molecule.pdb")
     seeds: list[Seed] = []

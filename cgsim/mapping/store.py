@@ -1,6 +1,5 @@
 """Mapped trajectories in files: a folder ``NAME.cg`` of memory-mapped positions and a JSON."""
 
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from cgsim.io import (
 )
 from cgsim.mapping import Mapping, bead_names, write_bead_structure
 from cgsim.mapping.chunks import joined, mapped_chunks
+from cgsim.mapping.consistency import check_consistent, check_finite
 from cgsim.mapping.estimate import check_room
 from cgsim.mapping.sanity import SaneFrames
 from cgsim.mapping.trajectory import MappedTrajectory
@@ -29,7 +29,6 @@ from cgsim.units import UNITS
 
 FORMAT = "cgsim mapped trajectory 1"
 Files = str | Path | Sequence[str | Path]
-_BLOCK = 4_000_000  # numbers looked at together
 _STREAMS = ("pos", "cell", "drift")
 _ARRAYS = ("atom_bonds", "bead_index", "edge_index")
 
@@ -152,7 +151,7 @@ def load_mapped(folder: str | Path) -> MappedTrajectory:
     fields = _read_header(folder / "system.json")
     pos = _open(folder / "pos.npy")
     _check_shape(folder / "pos.npy", pos, (*pos.shape[:1], len(fields["bead_mass"]), 3))
-    _check_finite(folder / "pos.npy", pos)
+    check_finite(folder / "pos.npy", pos)
     cell = _open(folder / "cell.npy") if (folder / "cell.npy").exists() else None
     if cell is not None:
         _check_shape(folder / "cell.npy", cell, (len(pos), 3, 3))
@@ -229,16 +228,6 @@ def _check_shape(path: Path, array: np.ndarray, expected: tuple[int, ...]) -> No
         raise ValueError(f"{path}: shape {list(array.shape)}, expected {list(expected)}")
 
 
-def _check_finite(path: Path, array: np.ndarray) -> None:
-    """Look at all frames, some at a time: the array stays on the disk."""
-    step = max(1, _BLOCK // max(1, math.prod(array.shape[1:])))
-    for start in range(0, len(array), step):
-        finite = np.isfinite(array[start : start + step])
-        if not finite.all():
-            frame = start + int(np.argmin(finite.reshape(len(finite), -1).all(axis=1)))
-            raise ValueError(f"{path}: frame {frame} is not finite: the file is damaged")
-
-
 def _open(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
@@ -252,7 +241,7 @@ def _read_header(path: Path) -> dict[str, Any]:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"{path}: not a {FORMAT!r}")
     try:
-        return {
+        fields = {
             "name": header["name"],
             "frame_interval": float(header["frame_interval"]),
             "recipe": header["recipe"],
@@ -265,8 +254,10 @@ def _read_header(path: Path) -> dict[str, Any]:
             "temperature": header.get("temperature"),  # absent up to cgsim 0.1
             "chirality": _chirality(header),
         }
+        check_consistent(fields)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: incomplete or damaged ({error!r})") from error
+    return fields
 
 
 def _chirality(header: dict[str, Any]) -> np.ndarray | None:
