@@ -21,7 +21,7 @@ def test_gsd_with_a_damaged_header(tmp_path: Path) -> None:
     molecule = molecule_of(chain_bonds(3), 3)
     for at in range(8, 40, 8):  # places and sizes of the index and of the list of names
         path.write_bytes(whole[:at] + (2**40 + 1).to_bytes(8, "little") + whole[at + 8 :])
-        with pytest.raises(ValueError, match="run.gsd"):
+        with pytest.raises(ValueError, match=r"run\.gsd"):
             list(iter_frames(path, molecule))
 
 
