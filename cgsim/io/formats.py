@@ -29,6 +29,7 @@ from cgsim.io.pdb import read_pdb
 from cgsim.io.scan import Scan
 from cgsim.io.text import ReadFrame, read_text
 from cgsim.io.tng import check_tng
+from cgsim.io.trial import check_by_trial
 from cgsim.io.trr import read_trr, scan_trr
 from cgsim.io.xtc import read_xtc, scan_xtc
 from cgsim.io.xyz import read_xyz_frame
@@ -97,6 +98,7 @@ def read_frames(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
         yield from row.read(path, molecule, chunk)
         return
     with plain(path) as unpacked:
+        check_by_trial(unpacked)
         yield from row.read(unpacked, molecule, chunk)
 
 
@@ -110,6 +112,7 @@ def stored_times(path: Path) -> np.ndarray | None:
         time = row.times(path)
     else:
         with plain(path) as unpacked:
+            check_by_trial(unpacked)
             time = row.times(unpacked)
     return None if time is None or (len(time) > 1 and np.ptp(time) == 0) else time
 

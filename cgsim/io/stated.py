@@ -19,6 +19,7 @@ from cgsim.io.other_topologies import is_prmtop, loader_of
 from cgsim.io.pdb_columns import Pairs, read_pdb_columns
 from cgsim.io.prmtop import read_prmtop_angles, read_prmtop_atoms
 from cgsim.io.psf import VIRTUAL_TYPE, read_psf_atoms
+from cgsim.io.trial import check_by_trial
 
 _CIF = tuple(kind + zipped for kind in (".cif", ".mmcif", ".pdbx") for zipped in ("", ".gz"))
 _MAX_DENSITY = 1000.0  # atoms per nm^3; ten times that of water: the cell is a placeholder
@@ -97,6 +98,7 @@ def stated_by(topology: mdtraj.Topology) -> StatedTopology:
 
 def _read(path: Path) -> StatedTopology | None:
     extension = file_extension(path)
+    check_by_trial(path)
     if extension in (".pdb", ".pdb.gz"):
         return _read_pdb(path)
     if extension in _CIF:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from cgsim.io import read_json
+from cgsim.mapping.consistency import check_consistent
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.units import UNITS
 
@@ -19,7 +20,7 @@ def read_header(path: Path) -> dict[str, Any]:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"{path}: not a {FORMAT!r}")
     try:
-        return {
+        fields = {
             "name": header["name"],
             "frame_interval": float(header["frame_interval"]),
             "recipe": header["recipe"],
@@ -32,8 +33,10 @@ def read_header(path: Path) -> dict[str, Any]:
             "temperature": header.get("temperature"),  # absent up to cgsim 0.1
             "chirality": _chirality(header),
         }
+        check_consistent(fields)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: incomplete or damaged ({error!r})") from error
+    return fields
 
 
 def _chirality(header: dict[str, Any]) -> np.ndarray | None:

@@ -22,6 +22,7 @@ from cgsim.io.files import check_new
 from cgsim.io.in_memory import on_disk
 from cgsim.mapping import Mapping, bead_names, write_bead_structure
 from cgsim.mapping.chunks import joined, mapped_chunks
+from cgsim.mapping.consistency import check_finite
 from cgsim.mapping.estimate import check_room
 from cgsim.mapping.header import header_of, read_header
 from cgsim.mapping.sanity import SaneFrames
@@ -168,6 +169,7 @@ def load_mapped(folder: str | Path) -> MappedTrajectory:
     fields = read_header(folder / "system.json")
     pos = _open(folder / "pos.npy")
     _check_shape(folder / "pos.npy", pos, (*pos.shape[:1], len(fields["bead_mass"]), 3))
+    check_finite(folder / "pos.npy", pos)
     cell = _open(folder / "cell.npy") if (folder / "cell.npy").exists() else None
     if cell is not None:
         _check_shape(folder / "cell.npy", cell, (len(pos), 3, 3))
