@@ -16,6 +16,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from benchmarks.record import write_result
 FAULTS = ("crash", "hang", "wrong")
 OUTCOMES = ("refused", "equal", "different", "unchecked", *FAULTS)
 QUICK = 500
-_PACKERS = {
+_PACKERS: dict[str, tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]] = {
     ".gz": (partial(gzip.compress, mtime=0), gzip.decompress),
     ".bz2": (bz2.compress, bz2.decompress),
 }

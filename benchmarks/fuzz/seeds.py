@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mdtraj
 import numpy as np
@@ -272,9 +273,9 @@ def _prmtop_top(trajectory: mdtraj.Trajectory, folder: Path) -> bytes:
         rows = ["".join(text[at : at + per]) for at in range(0, len(text), per)] or [""]
         return "\n".join([f"%FLAG {name}", f"%FORMAT({form})", *rows])
 
-    ints = {"form": "10I8", "width": 8, "per": 10, "spec": "8d"}
-    names = {"form": "20a4", "width": 4, "per": 20, "spec": "<4s"}
-    reals = {"form": "5E16.8", "width": 16, "per": 5, "spec": "16.8E"}
+    ints: dict[str, Any] = {"form": "10I8", "width": 8, "per": 10, "spec": "8d"}
+    names: dict[str, Any] = {"form": "20a4", "width": 4, "per": 20, "spec": "<4s"}
+    reals: dict[str, Any] = {"form": "5E16.8", "width": 16, "per": 5, "spec": "16.8E"}
 
     def bonds(of: list[tuple[int, int]]) -> list[int]:
         return [value for i, j in of for value in (3 * i, 3 * j, 1)]

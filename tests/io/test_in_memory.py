@@ -44,6 +44,7 @@ def test_trajectories_of_mdtraj(folder: Path, molecule: Molecule) -> None:
     for source in (whole, whole.atom_slice(molecule.file_atoms)):
         found = mapped(source, molecule)
         np.testing.assert_allclose(found.pos, expected.pos, atol=1e-6)
+        assert found.cell is not None and expected.cell is not None  # noqa: PT018
         np.testing.assert_allclose(found.cell, expected.cell, rtol=1e-6)
         assert found.frame_interval == expected.frame_interval
 
@@ -63,6 +64,7 @@ def test_universes_and_groups_of_atoms(folder: Path, molecule: Molecule) -> None
     for source in (universe(folder), atoms):
         found = mapped(source, molecule)
         np.testing.assert_allclose(found.pos, expected.pos, atol=1e-6)
+        assert found.cell is not None and expected.cell is not None  # noqa: PT018
         np.testing.assert_allclose(found.cell, expected.cell, rtol=1e-6)
 
 

@@ -19,7 +19,8 @@ N_FRAMES, BOX = 7, 4.0
 def solution() -> mdtraj.Trajectory:
     """A peptide, waters before and behind it, and a particle of which nothing is known."""
     peptide = build_peptide("AG").to_mdtraj()
-    topology, xyz = mdtraj.Topology(), []
+    topology = mdtraj.Topology()
+    xyz: list[np.ndarray] = []
     random = np.random.default_rng(0)
 
     def add_waters(n: int) -> None:

@@ -97,14 +97,15 @@ def summary_table(comparison: Comparison) -> Table:
 
 
 def _caption(comparison: Comparison) -> str:
+    numbers = "± standard error; > or <: not resolved, a bound"
     if floor_of(comparison) == HALVES:
         return (
-            "± standard error; > or <: not resolved, a bound; green: not further from MD than one half of the reference from the "
-            "other, yellow: up to twice, red: more than twice as far"
+            f"{numbers}; green: not further from MD than one half of the reference from the other, "
+            "yellow: up to twice, red: more than twice as far"
         )
     return (
-        "± standard error; > or <: not resolved, a bound; green: not distinguishable from a second MD run, "
-        "yellow: up to twice, red: more than twice as far from ideal"
+        f"{numbers}; green: not distinguishable from a second MD run, yellow: up to twice, red: "
+        "more than twice as far from ideal"
     )
 
 

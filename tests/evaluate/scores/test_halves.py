@@ -39,7 +39,9 @@ def test_without_a_second_run_the_halves_are_the_floor(make_chain: MakeChain) ->
     large = score(Rows([reference], [make_chain(n_frames=400, bond=2.0, seed=1)]))
     assert {own.metric.name: own.grade for own in judge(large)}["js_pair"] is Grade.POOR
     # They are scored as two runs of that length are, the one against the other.
-    first, second = halved(reference) or ([], [])
+    halves = halved(reference)
+    assert halves is not None
+    first, second = halves
     alone = score(Rows([first], [second])).learned.summary["js_pair"]
     assert comparison.yardsticks["halves"].summary["js_pair"].value == alone.value
 

@@ -43,8 +43,8 @@ def test_the_planted_pace_is_told_within_its_error(
 
 def test_no_difference_is_seen_where_there_is_none(make_chain: MakeChain) -> None:
     texts = [
-        score(Rows(*([own] for own in planted(make_chain, seed, 1.0)))).headline
-        for seed in range(6)
+        score(Rows([reference], [learned])).headline
+        for reference, learned in (planted(make_chain, seed, 1.0) for seed in range(6))
     ]
     right = [text for text in texts if text.startswith("Shapes within error, moves at the pace")]
     assert len(right) >= 4

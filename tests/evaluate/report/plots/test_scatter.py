@@ -32,7 +32,8 @@ def test_times_that_are_not_resolved_stand_at_their_bound() -> None:
     }
     assert drawn.keys() == expected.keys()
     for marker, point in expected.items():
-        np.testing.assert_allclose(np.ravel(drawn[marker]), point)
+        where = np.array(point, dtype=float)
+        np.testing.assert_allclose(np.ravel(drawn[marker]), where)
         low, high = axis.get_xlim()
-        assert low < min(point)
-        assert max(point) < high
+        assert low < where.min()
+        assert where.max() < high
