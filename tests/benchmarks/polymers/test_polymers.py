@@ -68,8 +68,12 @@ GOOD: dict[str, Any] = {
 
 
 def chain(name: str, *, seed: int, n_frames: int = 80, scale: float = 1.0) -> MappedTrajectory:
-    made = random_chain(6, n_frames=n_frames, seed=seed, name=name, max_atoms=1)
-    return replace(made, pos=scale * np.asarray(made.pos))
+    """Seeds that differ by tens are runs of one molecule."""
+    molecule, run = (
+        random_chain(6, n_frames=n_frames, seed=own, name=name, max_atoms=1)
+        for own in (seed % 10, seed)
+    )
+    return replace(molecule, pos=scale * np.asarray(run.pos))
 
 
 @pytest.fixture(scope="module")
