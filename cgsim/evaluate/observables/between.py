@@ -108,9 +108,8 @@ class Between(Observable):
 def looked_at(box: Box) -> float:
     """Longest distance that is looked at, nm: some neighbours far, and half a cell at most."""
     if box.cells is None:
-        first = box.xyz[0][0].astype(np.float64)
-        volume = float(np.prod(np.ptp(first, axis=0) + 1e-3))
-        return _RANGE * float(np.cbrt(volume / box.n_beads))
+        extent = np.ptp(box.xyz[0].astype(np.float64), axis=(0, 1))
+        return _RANGE * float(np.cbrt(max(extent) ** 3 / box.n_beads))
     cells = np.concatenate([own.astype(np.float64) for own in box.cells])
     volume = np.abs(np.linalg.det(cells))
     faces = np.linalg.norm(np.cross(cells[:, [1, 2, 0]], cells[:, [2, 0, 1]]), axis=2)
