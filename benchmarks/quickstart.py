@@ -29,6 +29,7 @@ from cgsim.cli.quickstart_config import MODEL, TRAINING, QuickstartConfig
 from cgsim.evaluate import Comparison
 from cgsim.evaluate.observables.table import RELAXATION, RG
 from cgsim.evaluate.report.plots import plot_means, plot_relaxation_times
+from cgsim.evaluate.scores.comparison import estimate_to_dict
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "quickstart.png"
 STAGES = ("MD to learn from", "training", "MD to compare with", "roll-out and report")
@@ -95,7 +96,7 @@ def pixels(figure: Figure) -> np.ndarray:
 def summary(comparison: Comparison) -> dict[str, dict[str, Any]]:
     """Return every score of every row, with its standard error."""
     return {
-        label: {name: asdict(estimate) for name, estimate in score.summary.items()}
+        label: {name: estimate_to_dict(estimate) for name, estimate in score.summary.items()}
         for label, score in comparison.rows.items()
     }
 
@@ -103,7 +104,10 @@ def summary(comparison: Comparison) -> dict[str, dict[str, Any]]:
 def molecules(comparison: Comparison) -> dict[str, dict[str, Any]]:
     """Return what the picture shows: size (nm) and relaxation time (ps) of every molecule."""
     return {
-        label: {row.name: {name: asdict(row[name]) for name in SHOWN} for row in score.molecules}
+        label: {
+            row.name: {name: estimate_to_dict(row[name]) for name in SHOWN}
+            for row in score.molecules
+        }
         for label, score in comparison.rows.items()
     }
 

@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         simulator = cgsim.fit(md, options.output / noise, model=model, training=training)
         rollout = cgsim.simulate(simulator, md, round(duration / simulator.timestep))
         print(f"\n{noise} noise, {len(rollout.failures)} of {len(md)} roll-outs failed")
-        print_scores(score(Rows(cgsim.ensembles_of(md), cgsim.ensembles_of(rollout.trajectories))))
+        learned = cgsim.ensembles_of(rollout.trajectories, failures=rollout.failures)
+        print_scores(score(Rows(cgsim.ensembles_of(md), learned)))
 
 
 if __name__ == "__main__":

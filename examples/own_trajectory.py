@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     # One run to learn from; the other is kept aside, to know how well any simulator could do.
     first, second = [
-        cgsim.map_to_folder(file, molecule, mapping, folder=folder / f"{file.stem}.cg")
+        cgsim.map_to_folder(
+            file, molecule, mapping, folder=folder / f"{file.stem}.cg", overwrite=True
+        )
         for file in files
     ]
 

@@ -226,8 +226,10 @@ def test_a_full_disk_keeps_the_earlier_mapping(
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device", "pos.raw")
 
+    assert "is there already" in says(capsys, files, *command)
     monkeypatch.setattr("cgsim.mapping.store._append", full)
-    assert "No space left on device" in says(capsys, files, *command)
+    again = (*command, "--overwrite")
+    assert "No space left on device" in says(capsys, files, *again)
     assert [folder.name for folder in (files / "out").iterdir()] == ["a-r0.cg"]
     assert load_mapped(files / "out" / "a-r0.cg").n_frames == 20
 
@@ -247,7 +249,7 @@ def test_too_few_frames(tmp_path: Path, config: Path, capsys: pytest.CaptureFixt
     long = save_mapped(random_chain(4, n_frames=30, name="long"), tmp_path / "long.cg")
     for n_frames in (0, 1, 2):  # a window is two frames and the next
         short = random_chain(4, n_frames=5, name="short").frames(0, n_frames)
-        folder = save_mapped(short, tmp_path / "short.cg")
+        folder = save_mapped(short, tmp_path / "short.cg", overwrite=True)
         data = ("train", long, folder, "--config", config, "--output", tmp_path / "out")
         assert "short" in says(capsys, tmp_path, *data, "--validation", long)
     assert not (tmp_path / "out").exists()

@@ -125,7 +125,8 @@ def _map(file: Path, recipe: dict[str, Any], folder: Path, n_frames: int) -> Map
     target = folder / f"{file.stem}.cg"
     if not (target.exists() and load_mapped(target).n_frames >= n_frames):
         molecule = load_molecule(file.with_name(f"{file.stem.rpartition('-')[0]}.pdb"))
-        map_to_folder(file, molecule, build_mapping(molecule, recipe), folder=target)
+        mapping = build_mapping(molecule, recipe)
+        map_to_folder(file, molecule, mapping, folder=target, overwrite=True)
     return load_mapped(target)
 
 

@@ -197,7 +197,7 @@ def _mapped(
         if not (target.exists() and load_mapped(target).n_frames == n_frames):
             molecule = load_molecule(folder / "md" / f"{name}.pdb")
             mapping = map_metis(molecule, atoms_per_bead=sizes.atoms_per_bead)
-            map_to_folder(file, molecule, mapping, folder=target)
+            map_to_folder(file, molecule, mapping, folder=target, overwrite=True)
         trajectories.append(load_mapped(target).frames(0, run.n_frames))
     return trajectories
 

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 
 from cgsim.evaluate import Comparison, Ensemble, Estimate, MoleculeScore, Score, yardsticks
+from cgsim.evaluate.scores.comparison import estimate_to_dict
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.md.polymer_system import ForceField
 from cgsim.model.simulator import Simulator
@@ -82,10 +82,13 @@ def _log(values: np.ndarray) -> np.ndarray:
 
 
 def row_metrics(score: Score) -> dict[str, Any]:
-    """The scores of one row as flat numbers, their standard errors under ``errors``."""
+    """The scores of one row as flat numbers; standard errors and bounds under these names."""
     estimates = {**score.summary, "relaxation_error": relaxation_error(score.molecules)}
-    return {name: estimate.value for name, estimate in estimates.items()} | {
-        "errors": {name: estimate.error for name, estimate in estimates.items()}
+    bounds = {name: estimate_to_dict(own) for name, own in estimates.items() if own.is_bound}
+    return {
+        **{name: estimate.value for name, estimate in estimates.items()},
+        "errors": {name: estimate.error for name, estimate in estimates.items()},
+        **({"bounds": bounds} if bounds else {}),
     }
 
 
@@ -94,7 +97,7 @@ def molecule_rows(comparison: Comparison) -> list[dict[str, Any]]:
     return [
         {
             "name": own.name,
-            **{name: asdict(own[name]) for name in SHOWN},
+            **{name: estimate_to_dict(own[name]) for name in SHOWN},
             "n_relaxation_times_reference": n_relaxation_times(own),
         }
         for own in comparison.learned.molecules

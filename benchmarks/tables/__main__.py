@@ -23,6 +23,7 @@ from benchmarks.tables.baselines import (
     solvent_table,
 )
 from benchmarks.tables.cells import MISSING, Numbers
+from benchmarks.tables.error_bars import error_bar_table, panel_table
 from benchmarks.tables.fidelity import (
     ablation_table,
     coverage_table,
@@ -57,7 +58,15 @@ from benchmarks.tables.speed import (
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = tuple(
     DOCS / f"{page}.md"
-    for page in ("fidelity", "peptides", "peptide_trials", "baselines", "scaling", "performance")
+    for page in (
+        "benchmarks",
+        "fidelity",
+        "peptides",
+        "peptide_trials",
+        "baselines",
+        "scaling",
+        "performance",
+    )
 )
 BLOCK = re.compile(r"(?<=<!-- table: )(?P<name>\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
@@ -98,6 +107,8 @@ TABLES: dict[str, tuple[str, Callable[[Numbers], str]]] = {
     "finetune_verdict": ("finetune", verdict_table),
     "workers": ("cluster", worker_table),
     "jobs": ("cluster", job_table),
+    "error_bars": ("coverage", error_bar_table),
+    "error_bars_of_panels": ("coverage", panel_table),
 }
 
 

@@ -32,7 +32,9 @@ def estimate(value: float | None, error: float | None) -> str:
 
 def of_estimate(given: Numbers) -> str:
     """An estimate that is stored as value and error."""
-    return estimate(given["value"], given["error"])
+    bounds = {name: given[name] for name in ("lower_bound", "upper_bound") if name in given}
+    known = [math.nan if given[name] is None else float(given[name]) for name in ("value", "error")]
+    return format_estimate(Estimate(*known, **bounds))
 
 
 def percent(given: Numbers) -> str:
@@ -41,7 +43,9 @@ def percent(given: Numbers) -> str:
 
 
 def score_cell(scores: Numbers, column: str) -> str:
-    """One score with its error where there is one; "–" where there is no score."""
+    """One score with its error where there is one, or its bound; "–" where there is no score."""
+    if bounded := scores.get("bounds", {}).get(column):
+        return of_estimate(bounded)
     value = scores.get(column)
     if isinstance(value, Mapping):
         return number(value["value"], ".4f")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cgsim.cli.named import takes
+from cgsim.cli.reading import Reading
 
 if TYPE_CHECKING:
     from cgsim.io import Molecule
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @takes("mapper")
-def command(
+def command(  # noqa: PLR0913 (an argument for each option of the command)
     beads: Path,
     *,
     topology: Path,
@@ -20,6 +21,8 @@ def command(
     reference: list[Path] | None = None,
     minimise: Literal["none", "geometry", "peptide"] = "geometry",
     n_reference: int = 200,
+    overwrite: bool = False,
+    reading: Reading = Reading(),  # noqa: B008
 ) -> None:
     """Put atoms on the beads of a trajectory, from pieces of all-atom reference frames.
 
@@ -40,11 +43,14 @@ def command(
         minimise: none leaves beads exactly where they are; geometry mends bonds, angles and
             overlaps of any molecule; peptide minimises the energy of ff14SBonlysc with GBn2, too.
         n_reference: Reference frames to use, evenly spaced.
+        overwrite: Replace what is there already.
+        reading: What the topology leaves open.
     """
     from cgsim.backmapping import backmap_file
-    from cgsim.io import load_molecule
+    from cgsim.io.files import check_new
 
-    molecule = load_molecule(topology)
+    check_new(output, overwrite=overwrite)
+    molecule = reading.molecule(topology)
     n_frames = backmap_file(
         beads,
         molecule,

@@ -11,6 +11,7 @@ def command(
     stride: int = 1,
     history: int | None = None,
     seed: int = 0,
+    overwrite: bool = False,
 ) -> None:
     """Fit a simple propagator, to compare a simulator with.
 
@@ -30,11 +31,14 @@ def command(
         stride: Frames per step.
         history: Frames that a step sees; 5 of var and 10 of lstm by default.
         seed: Seed of the training of lstm.
+        overwrite: Replace what is there already.
     """
     from cgsim.baselines.files import save_propagator
     from cgsim.baselines.propagators import fit_propagator
+    from cgsim.io.files import check_new
     from cgsim.mapping.store import load_mapped_folders
 
+    check_new(output, overwrite=overwrite)
     trajectories = load_mapped_folders(data)
     propagator = fit_propagator(kind, trajectories, stride=stride, history=history, seed=seed)
     fitted = {

@@ -19,6 +19,7 @@ def command(
     yardsticks: Mapping[str, list[Path]],
     observable: list[str] | None = None,
     output: Path | None = None,
+    overwrite: bool = False,
     cluster: Cluster = Cluster(),  # noqa: B008
 ) -> None:
     """Score roll-outs against reference MD: a table, and its numbers as JSON.
@@ -30,11 +31,13 @@ def command(
         learned: Folders of `cgsim rollout`.
         observable: Observables of your own to score too, as package.module:THING.
         output: JSON file of all scores.
+        overwrite: Replace what is there already. Workers bring up to date what they wrote before.
         cluster: Who does the work.
     """
     from cgsim.evaluate.judge import print_scores, score
     from cgsim.evaluate.sources import find_sources
     from cgsim.io import write_atomic_json
+    from cgsim.io.files import check_new
 
     if cluster.is_asked_for or cluster.is_wanted(len(find_sources(reference))):
         from cgsim.cluster.scores import RowPaths, score_into
@@ -42,6 +45,8 @@ def command(
         paths = RowPaths(reference, learned, yardsticks, observable or ())
         comparison = score_into(paths, output, cluster=cluster)
     else:
+        if output is not None:
+            check_new(output, overwrite=overwrite)
         comparison = score(read_rows(reference, learned, yardsticks, observable or ()))
         if output is not None:
             write_atomic_json(output, comparison.to_dict())

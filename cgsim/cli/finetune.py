@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cgsim.cli.named import takes
+from cgsim.cli.reading import Reading
 from cgsim.config import FinetuningConfig, Hardware
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
     finetuning: FinetuningConfig = FinetuningConfig(),  # noqa: B008
     hardware: Hardware = Hardware(),  # noqa: B008
     trainer: dict[str, Any] | None = None,
+    reading: Reading = Reading(),  # noqa: B008
 ) -> None:
     """Fine-tune a simulator on new trajectories, in minutes.
 
@@ -45,6 +47,7 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
         trainer: Loggers (--trainer.logger csv, tensorboard, wandb, or a list of them), optimizer
             and scheduler (package.module:function), and any option of lightning.Trainer, such as
             --trainer.accumulate_grad_batches 2.
+        reading: What the trajectory files and their topology leave open.
     """
     from cgsim.mapping.store import load_mapped_folders
     from cgsim.model.checkpoint import SIMULATOR_FILE
@@ -53,7 +56,7 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
 
     tune(
         simulator,
-        read_trajectories(data, simulator, topology=topology),
+        read_trajectories(data, simulator, topology=topology, reading=reading),
         output,
         finetuning=finetuning,
         replay=None if replay is None else load_mapped_folders(replay),
@@ -66,7 +69,11 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
 
 
 def read_trajectories(
-    paths: Sequence[Path], simulator: Path, *, topology: Path | None
+    paths: Sequence[Path],
+    simulator: Path,
+    *,
+    topology: Path | None,
+    reading: Reading = Reading(),  # noqa: B008
 ) -> list["MappedTrajectory"]:
     """Mapped trajectories and, mapped now as the simulator's data were, trajectory files.
 
@@ -76,7 +83,6 @@ def read_trajectories(
         If there are files and no topology, the simulator knows no mapping, or something cannot be
         read.
     """
-    from cgsim.io import load_molecule
     from cgsim.mapping import build_mapping
     from cgsim.mapping.store import load_mapped_folders, map_trajectory
     from cgsim.model.checkpoint import read_simulator
@@ -89,6 +95,15 @@ def read_trajectories(
     if topology is None or recipe is None:
         lack = "needs --topology FILE" if topology is None else f"but {simulator} knows no mapping"
         raise ValueError(f"{files[0]}: a trajectory file, {lack}; or map it with `cgsim map`")
-    molecule = load_molecule(topology)
+    molecule = reading.molecule(topology)
     mapping = build_mapping(molecule, recipe)
-    return mapped + [map_trajectory(file, molecule, mapping) for file in files]
+    return mapped + [
+        map_trajectory(
+            file,
+            molecule,
+            mapping,
+            frame_interval=reading.frame_interval,
+            allow=reading.allow,
+        )
+        for file in files
+    ]

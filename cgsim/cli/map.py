@@ -1,7 +1,7 @@
 """The command `cgsim map`."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ DEFAULT = POLYMERS.mapping
 USER = "user"  # its bead numbers come from a file, --assignment
 
 
-def command(
+def command(  # noqa: PLR0913 (an argument for each option of the command)
     topology: Path,
     trajectories: list[Path],
     *,
@@ -24,6 +24,8 @@ def command(
     mapper: str | None = None,
     parameters: dict[str, Any] | None = None,
     without_rigid_motion: bool = False,
+    name: str | None = None,
+    overwrite: bool = False,
     reading: Reading = Reading(),  # noqa: B008
     **options: Any,
 ) -> None:
@@ -43,11 +45,18 @@ def command(
         parameters: Of your own mapper, for example --parameters.size 4.
         without_rigid_motion: Superpose every frame on the one before, so that diffusion and
             tumbling of one small free molecule are not learnt.
+        name: What the system is called in tables and roll-outs; by default as the topology file.
+            Runs of one molecule share it, other molecules need another.
+        overwrite: Replace folders that are there already.
         reading: What the files leave open.
     """
+    from cgsim.io.files import check_new
     from cgsim.mapping.store import map_to_folder
 
-    _check_apart(trajectories)
+    labels = apart(trajectories)
+    folders = [output / f"{label}.cg" for label in labels]
+    for folder in folders:
+        check_new(folder, overwrite=overwrite)
     molecule = reading.molecule(topology)
     given = {name: value for name, value in options.items() if value is not None}
     if mapper is not None:
@@ -57,15 +66,16 @@ def command(
     mapping = _mapping(molecule, method, given)
     if without_rigid_motion:
         mapping = mapping.without_rigid_motion()
-    for file in trajectories:
-        folder = output / f"{file.stem}.cg"
+    for file, folder in zip(trajectories, folders, strict=True):
         mapped = map_to_folder(
             file,
             molecule,
             mapping,
             folder=folder,
             frame_interval=reading.frame_interval,
-            allow_long_bonds=reading.allow_long_bonds,
+            allow=reading.allow,
+            name=name,
+            overwrite=overwrite,
         )
         print(
             f"{folder}: {mapped.n_frames} frames of {mapped.n_beads} beads, "
@@ -73,16 +83,41 @@ def command(
         )
 
 
-def _check_apart(trajectories: list[Path]) -> None:
-    """Refuse trajectories that would be written to one folder, before anything is."""
-    stems = [file.stem for file in trajectories]
-    for file in trajectories:
-        if stems.count(file.stem) > 1:
-            both = ", ".join(str(own) for own in trajectories if own.stem == file.stem)
+def apart(files: Sequence[Path]) -> list[str]:
+    """Names of files, with as many of their folders as tell them apart: run1-prod, run2-prod.
+
+    Raises
+    ------
+    ValueError
+        If a file is given twice, or two names come out the same.
+    """
+    resolved = [file.resolve() for file in files]
+    labels = [file.stem for file in files]
+    for index, file in enumerate(files):
+        if resolved.count(resolved[index]) > 1:
+            raise ValueError(f"{file} is given twice")
+        others = [other for other in resolved if other.stem == file.stem]
+        deepest = max(len(other.parts) for other in others)
+        depth = next(
+            (
+                n
+                for n in range(1, deepest)
+                if len({_ending(own, n) for own in others}) == len(others)
+            ),
+            1,
+        )
+        labels[index] = _ending(resolved[index], depth)
+    for label, file in zip(labels, files, strict=True):
+        if labels.count(label) > 1:
             raise ValueError(
-                f"{both}: all would be written to {file.stem}.cg; map them one by one into folders "
-                "of their own (--output)"
+                f"{file}: another file would be written to {label}.cg, too; map them one by one "
+                "into folders of their own (--output)"
             )
+    return labels
+
+
+def _ending(file: Path, depth: int) -> str:
+    return "-".join([*file.parts[-depth:-1], file.stem]) if depth > 1 else file.stem
 
 
 def _mapping(molecule: Any, method: str, given: dict[str, Any]) -> Any:

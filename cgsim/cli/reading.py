@@ -16,17 +16,20 @@ class Reading:
     ----------
     elements
         A JSON file of element symbols by atom name, for example {"CL1": "Cl"}.
+    select
+        Atoms to read, in the selection language of MDTraj, for example "protein" or "not water".
     bonds
         chain joins residues of one site each (C-alphas) along their chains.
-    allow_long_bonds
-        Take bonds that are longer than a chemical bond can be.
+    allow
+        Checks to leave out, with commas: bonds, spread, jumps, repeats, interval.
     frame_interval
         Time between frames, ps; only for formats that store no times (DCD).
     """
 
     elements: Path | None = None
+    select: str | None = None
     bonds: Literal["standard", "chain"] | None = None
-    allow_long_bonds: bool = False
+    allow: str = ""
     frame_interval: float | None = None
 
     def molecule(self, topology: Path) -> "Molecule":
@@ -37,5 +40,6 @@ class Reading:
             topology,
             elements=None if self.elements is None else read_json(self.elements),
             bonds=self.bonds,
-            allow_long_bonds=self.allow_long_bonds,
+            select=self.select,
+            allow=self.allow,
         )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cgsim.cli.named import takes
+from cgsim.cli.reading import Reading
 from cgsim.cluster.portions import RolloutCluster, is_shared
 
 
@@ -16,7 +17,9 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
     n_replicas: int = 1,
     every: int = 1,
     seed: int = 0,
+    allow_other_mapping: bool = False,
     cluster: RolloutCluster = RolloutCluster(),  # noqa: B008
+    reading: Reading = Reading(),  # noqa: B008
     parts: tuple[tuple[str, str], ...] = (),
 ) -> None:
     """Simulate molecules with a trained simulator.
@@ -37,12 +40,17 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
         n_replicas: Independent roll-outs of every molecule.
         every: Steps between recorded frames.
         seed: Seed of starting frames and noise.
+        allow_other_mapping: Take starts whose atoms became beads in another way than those of the
+            training data.
         cluster: Who does the work.
+        reading: What structure files leave open.
     """
     if is_to_be_shared(start, output, cluster):
         from cgsim.cluster.rollout import RolloutRun, roll_out
 
-        run = RolloutRun(n_steps, n_replicas, every, seed, parts)
+        run = RolloutRun(
+            n_steps, n_replicas, every, seed, parts, reading.molecule, allow_other_mapping
+        )
         result = roll_out(simulator, start, output, run, cluster=cluster)
     else:
         from cgsim.baselines.files import read_simulator_or_propagator
@@ -56,12 +64,13 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
             model = model.to(choose_device(cluster.device))
         result = simulate(
             model,
-            read_starts(start, model),
+            read_starts(start, model, load=reading.molecule),
             n_steps,
             n_replicas=n_replicas,
             seed=seed,
             every=every,
             output=output,
+            allow_other_mapping=allow_other_mapping,
         )
     print(f"{len(result.files)} trajectories, {result.n_steps} steps in {result.seconds:.1f} s")
     for failure in result.failures:

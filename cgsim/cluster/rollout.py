@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from cgsim.cluster.jobs import Job, claim_file, in_parts, name_of
 from cgsim.cluster.portions import RolloutCluster
 from cgsim.cluster.workers import run_jobs
 from cgsim.hardware.devices import Device, choose_device
+from cgsim.io import Molecule, load_molecule
 from cgsim.model.checkpoint import find_checkpoint
 from cgsim.model.parts import NamedPart, use_part
 from cgsim.model.propagator import Propagator
@@ -32,6 +33,8 @@ class RolloutRun:
     every: int = 1
     seed: int = 0
     parts: tuple[NamedPart, ...] = ()  # of the user: every worker has to be told of them
+    load: Callable[[Path], Molecule] = load_molecule  # of structure files
+    allow_other_mapping: bool = False
 
     def __post_init__(self) -> None:
         if self.n_replicas < 1:
@@ -55,10 +58,11 @@ class Batch:
         simulator = _loaded(self.simulator, os.stat(self.simulator).st_mtime_ns, self.device)
         return simulate(
             simulator,
-            read_starts(self.start, simulator),
+            read_starts(self.start, simulator, load=self.run.load),
             self.run.n_steps,
             n_replicas=self.run.n_replicas,
             seed=self.run.seed,
+            allow_other_mapping=self.run.allow_other_mapping,
             every=self.run.every,
             output=self.output,
         )

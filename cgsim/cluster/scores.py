@@ -13,6 +13,7 @@ from cgsim.evaluate import Comparison, Ensemble, Score
 from cgsim.evaluate.judge import Rows, score
 from cgsim.evaluate.observables.table import add_named
 from cgsim.evaluate.scores.compare import row_random
+from cgsim.evaluate.scores.headline import concluded
 from cgsim.evaluate.scores.summary import summarise
 from cgsim.evaluate.sources import Source, find_sources
 from cgsim.evaluate.yardsticks import LEARNED, check_yardsticks
@@ -130,9 +131,19 @@ def _merged(parts: Sequence[Mapping[str, Any]]) -> Comparison:
     first = comparisons[0]
     rows = {}
     for key in first.scores:
+        if not all(key in each.scores for each in comparisons):
+            continue  # of a reference that is too short to be halved
         molecules = tuple(own for each in comparisons for own in each.scores[key].molecules)
         random = row_random(first.seed, key)
         rows[key] = Score(
             molecules, summarise(molecules, n_bootstrap=first.scoring.n_bootstrap, rng=random)
         )
-    return Comparison(rows.pop(LEARNED), first.scoring, first.seed, yardsticks=rows)
+    merged = Comparison(
+        rows.pop(LEARNED),
+        first.scoring,
+        first.seed,
+        yardsticks=rows,
+        red_lines=tuple(own for each in comparisons for own in each.red_lines),
+        notes=tuple(note for each in comparisons for note in each.notes),
+    )
+    return concluded(merged)

@@ -1,12 +1,15 @@
 """What the evaluation judges: bead trajectories of one molecule, with masses and bonds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from cgsim.config.checks import Allowed
+from cgsim.evaluate.origin import Origin, Stop
 from cgsim.io import (
     Molecule,
     Unwrapper,
@@ -15,6 +18,9 @@ from cgsim.io import (
     load_molecule,
 )
 from cgsim.io.display import Facts, frames, shown
+from cgsim.io.frames import NotFiniteError
+from cgsim.mapping import Mapping
+from cgsim.mapping.sanity import SaneFrames
 
 
 class BeadMapping(Protocol):
@@ -48,6 +54,13 @@ class Ensemble:
         [n_beads], Da.
     edge_index
         [2, n_bonds], each bond once.
+    origin
+        What is known of where it comes from.
+    cells
+        One array [n_frames, 3, 3] per replica, rows are cell vectors, nm; None without cells.
+    drift
+        One array [n_frames, n_beads, 3] per replica: how far `xyz` is from an image in the cell of
+        its frame, nm; None where the cells are constant.
 
     Raises
     ------
@@ -60,6 +73,9 @@ class Ensemble:
     frame_interval: float
     bead_mass: np.ndarray
     edge_index: np.ndarray
+    origin: Origin = field(default_factory=Origin, kw_only=True)
+    cells: tuple[np.ndarray, ...] | None = field(default=None, kw_only=True)
+    drift: tuple[np.ndarray, ...] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "xyz", tuple(np.asarray(x) for x in self.xyz))
@@ -68,6 +84,19 @@ class Ensemble:
         self._check_graph()
         for replica, xyz in enumerate(self.xyz):
             self._check_replica(replica, xyz)
+        for name, shape in (("cells", (3, 3)), ("drift", (self.n_beads, 3))):
+            self._check_beside(name, shape)
+
+    def _check_beside(self, name: str, shape: tuple[int, ...]) -> None:
+        arrays = getattr(self, name)
+        if arrays is None:
+            return
+        found = [np.shape(own) for own in arrays]
+        if found != [(len(xyz), *shape) for xyz in self.xyz]:
+            raise ValueError(
+                f"{self.name}: {name} must have one array [n_frames, {shape[0]}, 3] per replica, "
+                f"as many frames as xyz, got {found}"
+            )
 
     def _check_graph(self) -> None:
         if not self.xyz:
@@ -125,9 +154,12 @@ class Ensemble:
         *,
         mapping: BeadMapping | None = None,
         frame_interval: float | None = None,
+        allow: Allowed = (),
         name: str | None = None,
     ) -> "Ensemble":
         """Read the replicas of one molecule, one file each.
+
+        A replica ends before its first frame that is not finite, which `Origin.stops` then tells.
 
         Parameters
         ----------
@@ -139,23 +171,56 @@ class Ensemble:
             Centre-of-mass mapping from atoms to beads, applied chunk by chunk.
         frame_interval
             ps; by default read from the files.
+        allow
+            Checks of atoms that are left out (see `cgsim.config.checks.CHECKS`). Beads, which a
+            roll-out may have torn apart, are judged and not refused: without `mapping` there are
+            no checks.
         name
             By default the name of the structure.
 
         Raises
         ------
         FileNotFoundError, ValueError
-            If a file is missing or damaged, or the frame interval unknown or not the same in all.
+            If a file is missing or damaged, the frame interval unknown or not the same in all, or
+            atoms are where they cannot be (see `cgsim.mapping.sanity`).
         """
         interval = common_frame_interval(list(files), frame_interval=frame_interval)
         molecule = load_molecule(structure, name=name)
+        read = [
+            (_read_atoms(file, molecule, mapping, frame_interval=interval, allow=allow), True)
+            if mapping is not None
+            else _read_beads(file, molecule, interval)
+            for file in files
+        ]
+        stops = tuple(
+            Stop(replica, len(own) + 1, f"recorded frame {len(own) + 1} is not finite")
+            for replica, (own, is_whole) in enumerate(read)
+            if not is_whole
+        )
+        kept = [own for own, _ in read if len(own)]
+        if not kept:
+            raise ValueError(
+                f"{files[0]}: no frame of any replica is finite: there is nothing to judge"
+            )
         return cls(
             name=molecule.name,
-            xyz=tuple(_read_replica(file, molecule, mapping) for file in files),
+            xyz=tuple(own.xyz for own in kept),
             frame_interval=interval,
             bead_mass=molecule.atom_mass if mapping is None else mapping.bead_mass,
             edge_index=molecule.bond_index if mapping is None else mapping.edge_index,
+            origin=Origin(stops=stops),
+            cells=of_all([own.cells for own in kept]),
+            drift=of_all([own.drift for own in kept]),
         )
+
+    def part(self, pieces: Sequence[tuple[int, slice]]) -> "Ensemble":
+        """Some frames of some replicas, each piece as a replica of its own."""
+
+        def cut(arrays: tuple[np.ndarray, ...] | None) -> tuple[np.ndarray, ...] | None:
+            return None if arrays is None else tuple(arrays[r][rows] for r, rows in pieces)
+
+        xyz = tuple(self.xyz[replica][rows] for replica, rows in pieces)
+        return replace(self, xyz=xyz, cells=cut(self.cells), drift=cut(self.drift))
 
     def _facts(self) -> Facts:
         return {
@@ -168,16 +233,79 @@ class Ensemble:
     __repr__, _repr_html_ = shown(_facts)
 
 
-def _read_replica(file: str | Path, molecule: Molecule, mapping: BeadMapping | None) -> np.ndarray:
+@dataclass(frozen=True)
+class _Read:
+    """Frames of one replica as they are read, of beads."""
+
+    xyz: np.ndarray
+    cells: np.ndarray | None
+    drift: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.xyz)
+
+
+def of_all(arrays: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...] | None:
+    """One array per replica, if all of them have one."""
+    known = tuple(own for own in arrays if own is not None)
+    return known if arrays and len(known) == len(arrays) else None
+
+
+def _read_beads(file: str | Path, molecule: Molecule, interval: float) -> tuple[_Read, bool]:
+    """The frames up to the first that is not finite, and whether these are all."""
+    try:
+        return _joined(list(_chunks(file, molecule, interval))), True
+    except NotFiniteError:
+        kept: list[_Read] = []
+        with suppress(NotFiniteError):  # frame by frame, to keep all that come before it
+            kept.extend(_chunks(file, molecule, interval, n_frames=1))
+        return _joined(kept), False
+
+
+def _joined(parts: Sequence[_Read]) -> _Read:
+    if not parts:
+        return _Read(np.empty((0, 0, 3)), None, None)
+    cells, drift = (of_all([getattr(own, name) for own in parts]) for name in ("cells", "drift"))
+    return _Read(
+        np.concatenate([own.xyz for own in parts]),
+        None if cells is None else np.concatenate(cells),
+        np.concatenate(drift) if drift is not None and any(own.any() for own in drift) else None,
+    )
+
+
+def _chunks(
+    file: str | Path, molecule: Molecule, interval: float, *, n_frames: int = 500
+) -> Iterator[_Read]:
     unwrapper = Unwrapper(molecule)
-    chunks = []
-    for trajectory in iter_frames(file, molecule):
-        xyz = unwrapper.follow(trajectory).path
-        chunks.append((xyz if mapping is None else mapping(xyz)).astype(np.float32))
-    return np.concatenate(chunks)
+    for trajectory in iter_frames(file, molecule, chunk=n_frames, frame_interval=interval):
+        found, cells = unwrapper.follow(trajectory), trajectory.unitcell_vectors
+        drift = None if cells is None else found.drift[:, found.component].astype(np.float32)
+        yield _Read(found.path.astype(np.float32), cells, drift)
+
+
+def _read_atoms(
+    file: str | Path,
+    molecule: Molecule,
+    mapping: BeadMapping,
+    *,
+    frame_interval: float,
+    allow: Allowed,
+) -> _Read:
+    known = mapping if isinstance(mapping, Mapping) else None
+    sane = SaneFrames(file, molecule, known, frame_interval=frame_interval, allow=allow)
+    unwrapper, chunks = Unwrapper(molecule), []
+    for trajectory in iter_frames(file, molecule, frame_interval=frame_interval):
+        found, cells = unwrapper.follow(trajectory), trajectory.unitcell_vectors
+        sane.add(trajectory, found)
+        drift = None
+        if cells is not None:
+            drift = mapping(found.drift[:, found.component]).astype(np.float32)
+        chunks.append(_Read(mapping(found.path).astype(np.float32), cells, drift))
+    sane.end()
+    return _joined(chunks)
 
 
 def first_part(ensemble: Ensemble, duration: float) -> Ensemble:
     """The first ``duration`` ps of every replica, at least two frames."""
-    n_frames = max(2, round(duration / ensemble.frame_interval))
-    return replace(ensemble, xyz=tuple(xyz[:n_frames] for xyz in ensemble.xyz))
+    rows = slice(max(2, round(duration / ensemble.frame_interval)))
+    return ensemble.part([(replica, rows) for replica in range(ensemble.n_replicas)])

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,17 @@ import numpy as np
 from rich.console import Console
 
 from cgsim.evaluate.ensemble import Ensemble
-from cgsim.evaluate.report.table import summary_table
+from cgsim.evaluate.problems import Problem, attempt
+from cgsim.evaluate.report.table import headline_text, summary_table
 from cgsim.evaluate.scores.compare import compare
 from cgsim.evaluate.scores.comparison import Comparison
+from cgsim.evaluate.scores.halves import with_halves
+from cgsim.evaluate.scores.verdict import floor_of
 from cgsim.evaluate.yardsticks import LEARNED, YARDSTICKS
 from cgsim.io import write_atomic_json
+
+#: What a report could not show, with the exceptions; there only if there was any.
+NOT_SHOWN = "report_not_shown.json"
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,29 @@ class Rows:
 
 
 def score(rows: Rows) -> Comparison:
-    """Compare the rows (see `cgsim.evaluate.scores.compare`)."""
-    return compare(rows.reference, rows.learned, yardsticks=rows.yardsticks)
+    """Compare the rows (see `cgsim.evaluate.scores.compare`).
+
+    Without a second MD run, two halves of the reference are the floor.
+    """
+    comparison = compare(rows.reference, rows.learned, yardsticks=rows.yardsticks)
+    if floor_of(comparison) is not None:
+        return comparison
+    problems: list[Problem] = []
+    halves = attempt(
+        "halves of the reference", lambda: with_halves(comparison, rows.reference), problems
+    )
+    if halves is not None:
+        return halves
+    return replace(comparison, notes=(*comparison.notes, *(f"{own}." for own in problems)))
 
 
 def print_scores(comparison: Comparison) -> None:
-    """The summary as a table in the terminal."""
-    Console().print(summary_table(comparison))
+    """The result in one sentence, and the summary as a table in the terminal."""
+    console = Console()
+    console.print(headline_text(comparison))
+    console.print(summary_table(comparison))
+    for note in comparison.notes:
+        console.print(note, highlight=False, markup=False)
 
 
 def judge_rollout(
@@ -63,6 +85,8 @@ def judge_rollout(
 ) -> Comparison:
     """Score the rows, print the table, and write ``metrics.json`` and ``report.html``.
 
+    What the report cannot show is kept with its exceptions in ``report_not_shown.json``.
+
     Parameters
     ----------
     run
@@ -72,19 +96,24 @@ def judge_rollout(
     """
     from cgsim.evaluate.report.page import write_report
 
+    # Before the scores, which take long: a wrong folder is told at once.
+    training = None if run is None else read_training_curve(run)
     comparison = score(rows)
     directory = Path(directory)
     write_atomic_json(directory / "metrics.json", comparison.to_dict())
-    write_report(
+    not_shown = write_report(
         directory / "report.html",
         comparison,
         reference=rows.reference,
         learned=rows.learned,
         title=title,
         lead=lead,
-        training=None if run is None else read_training_curve(run),
+        training=training,
         provenance=provenance,
     )
+    kept = directory / NOT_SHOWN
+    if not_shown or kept.exists():
+        write_atomic_json(kept, [problem.to_dict() for problem in not_shown])
     print_scores(comparison)
     return comparison
 

@@ -2,20 +2,51 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from cgsim.evaluate import Ensemble
+from cgsim.evaluate.ensemble import of_all
+from cgsim.evaluate.origin import Origin, Stop, count_atoms
+from cgsim.evaluate.rollout_notes import check_interval, read_origin, stops_of
 from cgsim.mapping.store import load_mapped
 from cgsim.mapping.trajectory import MappedTrajectory, is_same_molecule
 
 _REPLICA = re.compile(r"(?P<name>.+)-r\d+\.(xtc|dcd)")
 
 
-def ensembles_of(trajectories: Iterable[MappedTrajectory]) -> list[Ensemble]:
+class Failure(Protocol):
+    """A replica that a roll-out stopped: see `cgsim.rollout.simulate.Failure`."""
+
+    @property
+    def name(self) -> str:
+        """Of the molecule."""
+
+    @property
+    def replica(self) -> int:
+        """Number."""
+
+    @property
+    def step(self) -> int:
+        """First bad step."""
+
+    @property
+    def reason(self) -> str:
+        """What was seen."""
+
+
+def ensembles_of(
+    trajectories: Iterable[MappedTrajectory], *, failures: Iterable[Failure] = ()
+) -> list[Ensemble]:
     """One ensemble per molecule: trajectories of one name are its replicas.
+
+    Parameters
+    ----------
+    failures
+        Those of a `cgsim.simulate`: replicas that were stopped, perhaps before their first frame.
 
     Raises
     ------
@@ -25,10 +56,17 @@ def ensembles_of(trajectories: Iterable[MappedTrajectory]) -> list[Ensemble]:
     by_name: dict[str, list[MappedTrajectory]] = {}
     for trajectory in trajectories:
         by_name.setdefault(trajectory.name, []).append(trajectory)
-    return [_join(name, replicas) for name, replicas in by_name.items()]
+    stops: dict[str, list[Stop]] = {}
+    for own in failures:
+        stops.setdefault(own.name, []).append(Stop(own.replica, own.step, own.reason))
+    return [_join(name, replicas, stops.get(name, [])) for name, replicas in by_name.items()]
 
 
-def _join(name: str, replicas: Sequence[MappedTrajectory]) -> Ensemble:
+def _join(name: str, replicas: Sequence[MappedTrajectory], stops: Sequence[Stop] = ()) -> Ensemble:
+    if stops:
+        replicas = [replica for replica in replicas if replica.n_frames]
+        if not replicas:
+            raise ValueError(_nothing_recorded(name, stops))
     first = replicas[0]
     for other in replicas[1:]:
         if other.n_beads == first.n_beads and not is_same_molecule(first, other):
@@ -51,7 +89,43 @@ def _join(name: str, replicas: Sequence[MappedTrajectory]) -> Ensemble:
         frame_interval=first.frame_interval,
         bead_mass=first.bead_mass,
         edge_index=first.edge_index,
+        origin=Origin(
+            atoms=count_atoms(first.atom_type),
+            recipe=first.recipe,
+            temperature=first.temperature,
+            periodic=first.cell is not None,
+            cell=None if first.cell is None else np.asarray(first.cell).mean(axis=0),
+            stops=tuple(stops),
+        ),
+        cells=of_all([replica.cell for replica in replicas]),
+        drift=_drift_of(replicas),
     )
+
+
+def _drift_of(replicas: Sequence[MappedTrajectory]) -> tuple[np.ndarray, ...] | None:
+    """That of each, zeros where one of them has none."""
+    if all(replica.drift is None for replica in replicas):
+        return None
+    return tuple(
+        np.zeros(replica.pos.shape, dtype=np.float32) if replica.drift is None else replica.drift
+        for replica in replicas
+    )
+
+
+def _nothing_recorded(name: str, stops: Sequence[Stop]) -> str:
+    first = min(stops, key=lambda own: own.step)
+    return (
+        f"{name}: the roll-out was stopped at step {first.step:,} ({first.reason}), before its "
+        "first frame was recorded: there is nothing to judge, do not use this simulator"
+    )
+
+
+def _read_rollout(name: str, files: tuple[Path, ...], structure: Path) -> Ensemble:
+    """A roll-out, with what it noted."""
+    check_interval(files)
+    noted = read_origin(name, files)
+    read = Ensemble.from_files(files, structure, name=name)
+    return replace(read, origin=replace(noted, stops=(*noted.stops, *read.origin.stops)))
 
 
 @dataclass(frozen=True)
@@ -81,7 +155,7 @@ class Source:
             If one is missing or damaged, or they cannot be replicas of one molecule.
         """
         if self.structure is not None:
-            return Ensemble.from_files(self.trajectories, self.structure, name=self.name)
+            return _read_rollout(self.name, self.trajectories, self.structure)
         return _join(self.name, [load_mapped(folder) for folder in self.trajectories])
 
     def stamp(self) -> list[str]:
@@ -149,6 +223,8 @@ def _rollout_files(folder: Path) -> dict[str, list[Path]]:
         for path in sorted(sub.iterdir())
         if _REPLICA.fullmatch(path.name)
     ]
+    if not files and folder.is_dir() and (stops := stops_of(folder)):
+        raise ValueError(_nothing_recorded(f"{folder}", stops))
     if not files:
         raise ValueError(
             f"{folder}: holds neither mapped trajectories (*.cg) nor a roll-out (NAME-r0.xtc, "

@@ -50,6 +50,18 @@ YARDSTICKS: dict[str, Yardstick] = {
 }
 
 
+#: Key of the row that stands for the floor where no second MD run was given.
+HALVES = "halves"
+
+#: It is made of the reference, so that it is no option and no row of the table.
+HALVES_ROW = Yardstick(
+    "halves of the reference",
+    "One half of the reference MD against the other, in place of a second MD run. Both are shorter "
+    "than the reference, so that they differ by more than a second MD run would.",
+    "#8d99ae",
+)
+
+
 def equal_time(seconds: float, *, speed: float, n_molecules: int) -> float:
     """MD of each molecule, ps, that the wall-clock of a roll-out buys.
 
@@ -72,7 +84,7 @@ def row_labels() -> dict[str, str]:
 
 def row_label(key: str) -> str:
     """The label of a row; the key itself if the table does not know it."""
-    return row_labels().get(key, key)
+    return (row_labels() | {HALVES: HALVES_ROW.label}).get(key, key)
 
 
 def check_yardsticks(keys: Iterable[str]) -> None:

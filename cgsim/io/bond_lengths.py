@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cgsim.config.checks import way_on
 from cgsim.io.molecule import Molecule
 from cgsim.io.periodic import minimum_image
 
@@ -18,6 +19,7 @@ _STRETCH = (
 _ALWAYS_POSSIBLE = 0.2  # nm; rigid water has a bond between its hydrogens
 _N_NAMED = 3
 _MANY = 0.2  # share of bonds
+_CUT = 0.8  # nm; across a boundary a bond is as long as the cell, which is twice that or more
 _UNIT_SLIPPED = (6.0, 14.0)  # ratio of lengths where ångström is taken for nm
 
 
@@ -31,6 +33,12 @@ def longest_bond(first: str, second: str) -> float:
     return max(_ALWAYS_POSSIBLE, _STRETCH * (covalent_radius(first) + covalent_radius(second)))
 
 
+def is_chemical(molecule: Molecule) -> np.ndarray:
+    """``[n_atoms]`` whether each is of a chemical element, and no bead or virtual site."""
+    elements = [atom.element for atom in molecule.topology.atoms]
+    return np.array([e is not None and e.number > 0 for e in elements], dtype=bool)
+
+
 class BondLengths:
     """Checks frames for bonds that are longer than a chemical bond can be.
 
@@ -38,15 +46,13 @@ class BondLengths:
     """
 
     def __init__(self, molecule: Molecule) -> None:
-        elements = [atom.element for atom in molecule.topology.atoms]
-        symbols = [e.symbol if e is not None and e.number > 0 else "" for e in elements]
-        real = np.array([bool(symbol) for symbol in symbols])
-        kept = real[molecule.bond_index].all(axis=0)
+        kept = is_chemical(molecule)[molecule.bond_index].all(axis=0)
         self.molecule = molecule
         self.bond_index = molecule.bond_index[:, kept]
-        pairs = [(symbols[i], symbols[j]) for i, j in self.bond_index.T]
-        self.longest = np.array([longest_bond(*pair) for pair in pairs])
-        self.usual = np.array([covalent_radius(a) + covalent_radius(b) for a, b in pairs])
+        elements = [atom.element for atom in molecule.topology.atoms]
+        radius = np.array([0.0 if e is None else covalent_radius(e.symbol) for e in elements])
+        self.usual = radius[self.bond_index].sum(axis=0)
+        self.longest = np.maximum(_ALWAYS_POSSIBLE, _STRETCH * self.usual)
 
     def check(
         self, xyz: np.ndarray, *, cell: np.ndarray | None = None, first_frame: int = 0
@@ -80,10 +86,10 @@ class BondLengths:
             too_long = length > self.longest
             ratio = float(np.median(length / self.usual))
             if too_long.any() or ratio < 1 / _UNIT_SLIPPED[0]:
+                is_cut = cell is None and float(length.max()) > _CUT
                 raise ValueError(
                     f"frame {first_frame + frame}: {self._worst(length)}. "
-                    f"{_cause(ratio, float(too_long.mean()), has_cell=cell is not None)}. If this "
-                    "is meant, allow it: allow_long_bonds=True (--allow_long_bonds true)"
+                    f"{_cause(ratio, float(too_long.mean()), is_cut=is_cut)}. {way_on('bonds')}"
                 )
 
     def _worst(self, length: np.ndarray) -> str:
@@ -103,7 +109,7 @@ class BondLengths:
         )
 
 
-def _cause(ratio: float, share: float, *, has_cell: bool) -> str:
+def _cause(ratio: float, share: float, *, is_cut: bool) -> str:
     low, high = _UNIT_SLIPPED
     if low < ratio < high:
         return "All lengths are ten times too long: the file is in ångström where nm are meant"
@@ -114,9 +120,10 @@ def _cause(ratio: float, share: float, *, has_cell: bool) -> str:
             "Most likely the atoms are in another order than in the topology, or it is that of "
             "another molecule"
         )
-    if has_cell:
+    if not is_cut:
         return (
-            "Most likely these atoms are not bonded (wrong CONECT records, atoms in another order)"
+            "Most likely some atoms are in another order than in the topology, or not bonded "
+            "(wrong CONECT records)"
         )
     return (
         "Most likely the molecule is cut at the boundary of a periodic cell and the file tells no "

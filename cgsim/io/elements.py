@@ -279,5 +279,6 @@ def _doubt(atoms: Sequence[Atom]) -> str:
         advice = f"of coarse-grained beads masses={{{masses}}}, of atoms elements={{...}}"
     return (
         f"the file does not tell what {len(atoms)} atoms are: {'; '.join(listed)}. Say it, as an "
-        f"argument or in a JSON file of the same stem: {advice}"
+        f"argument or in a JSON file of the same stem: {advice}; or read other atoms only, for "
+        "example select='protein' (--select protein)"
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cgsim.io.frames import TruncatedError
+from cgsim.io.frames import NotFiniteError, TruncatedError
 
 _NAMED = re.compile(r"requires the (?:python module )?\"?(\w+)")  # what MDTraj says
 _EXTRA_OF = {
@@ -23,7 +23,7 @@ def reader_errors(path: Path, *, what: str = "be read") -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except TruncatedError:
+    except (NotFiniteError, TruncatedError):
         raise
     except ImportError as error:
         raise ValueError(missing_package(path, error)) from error

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,28 @@ import numpy as np
 
 from cgsim.units import UNITS
 
+#: Where a roll-out can go on, and which replicas it stopped; in its folder.
+RESTART = "restart.safetensors"
+
 _COMPRESSED = (".gz", ".bz2")
 _REPLICA = re.compile(r"-r\d+$")
+
+
+def check_new(path: str | Path, *, overwrite: bool) -> None:
+    """Refuse to write over what is there, unless that is asked for; an empty folder is nothing.
+
+    Raises
+    ------
+    ValueError
+        Naming `path` and the ways on.
+    """
+    path = Path(path)
+    is_there = any(path.iterdir()) if path.is_dir() else path.exists()
+    if is_there and not overwrite:
+        raise ValueError(
+            f"{path} is there already: choose another name, or replace it by overwrite=True "
+            "(--overwrite)"
+        )
 
 
 def existing_file(path: str | Path) -> Path:
@@ -79,7 +99,7 @@ def write_atomic_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_atomic_json(path: str | Path, data: Mapping[str, Any]) -> None:
+def write_atomic_json(path: str | Path, data: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write `data` as indented, standard JSON to `path`, whole or not at all.
 
     NumPy arrays and scalars become lists and numbers, paths become strings.

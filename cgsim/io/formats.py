@@ -29,6 +29,7 @@ from cgsim.io.pdb import read_pdb
 from cgsim.io.scan import Scan
 from cgsim.io.text import ReadFrame, read_text
 from cgsim.io.tng import check_tng
+from cgsim.io.trial import check_by_trial
 from cgsim.io.trr import read_trr, scan_trr
 from cgsim.io.xtc import read_xtc, scan_xtc
 from cgsim.io.xyz import read_xyz_frame
@@ -97,6 +98,7 @@ def read_frames(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
         yield from row.read(path, molecule, chunk)
         return
     with plain(path) as unpacked:
+        check_by_trial(unpacked)
         yield from row.read(unpacked, molecule, chunk)
 
 
@@ -110,6 +112,7 @@ def stored_times(path: Path) -> np.ndarray | None:
         time = row.times(path)
     else:
         with plain(path) as unpacked:
+            check_by_trial(unpacked)
             time = row.times(unpacked)
     return None if time is None or (len(time) > 1 and np.ptp(time) == 0) else time
 
@@ -121,6 +124,13 @@ def n_atoms_of(path: Path) -> int | None:
         return None
     found = _scanned(path)
     return found.n_atoms if found.n_frames else None
+
+
+def n_frames_of(path: Path) -> int | None:
+    """Return the number of whole frames of a file whose format tells it without reading all."""
+    if _plain_extension(path) not in _SCANNERS or is_compressed(path) or _is_netcdf4(path):
+        return None
+    return _scanned(path).n_frames
 
 
 def _plain_extension(path: Path) -> str:
@@ -173,14 +183,14 @@ def _read_dcd(path: Path, _: Molecule, chunk: int) -> Iterator[Frames]:
 
 def _read_text_with(read_frame: ReadFrame) -> Read:
     def read(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
-        return read_text(path, read_frame, molecule.n_atoms, chunk)
+        return read_text(path, read_frame, molecule.n_file_atoms, chunk)
 
     return read
 
 
 def _read_mdcrd(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
     angles = read_sidecar(path).get("cell_angles", molecule.cell_angles)
-    return read_text(path, MdcrdReader(angles), molecule.n_atoms, chunk)
+    return read_text(path, MdcrdReader(angles), molecule.n_file_atoms, chunk)
 
 
 def _read_dump(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
@@ -191,7 +201,7 @@ def _read_dump(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
             '"lammps_units" into a JSON file of the same stem',
             stacklevel=2,
         )
-    return read_text(path, DumpReader(style), molecule.n_atoms, chunk)
+    return read_text(path, DumpReader(style), molecule.n_file_atoms, chunk)
 
 
 def _dump_times(path: Path) -> np.ndarray | None:
@@ -202,12 +212,12 @@ def _dump_times(path: Path) -> np.ndarray | None:
 def _with_topology(
     read: Callable[[Path, mdtraj.Topology, int], Iterator[Frames]],
 ) -> Read:
-    return lambda path, molecule, chunk: read(path, molecule.topology, chunk)
+    return lambda path, molecule, chunk: read(path, molecule.whole_topology, chunk)
 
 
 def _read_netcdf(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
     if _is_netcdf4(path):
-        return mdtraj_formats.read_streamed(path, molecule.topology, chunk)
+        return mdtraj_formats.read_streamed(path, molecule.whole_topology, chunk)
     return read_netcdf(path, _scanned(path), chunk)
 
 
@@ -220,7 +230,7 @@ def _is_netcdf4(path: Path) -> bool:
 
 
 def _read_mdanalysis(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:
-    return mdanalysis.read_mdanalysis(path, molecule.n_atoms, chunk)
+    return mdanalysis.read_mdanalysis(path, molecule.n_file_atoms, chunk)
 
 
 def _read_tng(path: Path, molecule: Molecule, chunk: int) -> Iterator[Frames]:

@@ -1,12 +1,16 @@
 """What every reader yields: some frames of a trajectory, with their cells as the file has them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mdtraj
 import numpy as np
 
 _STANDARD = 1e-6  # relative; a cell turned by less counts as not turned
+
+
+class NotFiniteError(ValueError):
+    """A frame holds NaN or infinity: what a simulation that exploded leaves behind."""
 
 
 class TruncatedError(ValueError):
@@ -81,6 +85,11 @@ class Frames:
             None if self.cells is None else self.cells[rows],
             self.topology,
         )
+
+    def of_atoms(self, atoms: np.ndarray) -> "Frames":
+        """Some of the atoms."""
+        topology = None if self.topology is None else self.topology.subset(atoms)
+        return replace(self, xyz=self.xyz[:, atoms], topology=topology)
 
 
 def frames_of_vectors(

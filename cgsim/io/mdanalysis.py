@@ -4,6 +4,7 @@ Gowers et al., Proc. 15th Python in Science Conf., 98 (2016).
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -63,14 +64,25 @@ def load_mdanalysis(path: Path) -> LoadedTopology:
 
         kind = "ITP" if path.suffix.lower() in _GROMACS else None
         universe = MDAnalysis.Universe(str(path), topology_format=kind, to_guess=())
-        atoms = universe.atoms
-        elements = [""] * len(atoms) if kind else _elements(atoms)
-        topology = mdtraj.Topology()
-        _add_atoms(topology, atoms)
-        added = list(topology.atoms)
-        for i, j in _bonds(atoms):
-            topology.add_bond(added[i], added[j])
-        return LoadedTopology(topology, _symbols(elements), _masses(atoms))
+        loaded = topology_of(universe.atoms)
+        return replace(loaded, symbols=[None] * len(universe.atoms)) if kind else loaded
+
+
+def topology_of(atoms: Any) -> LoadedTopology:
+    """Return the same of a group of atoms; what MDAnalysis has guessed counts for nothing."""
+    guessed = {own.attrname for own in getattr(_guessed(atoms), "guessed_attributes", ())}
+    topology = mdtraj.Topology()
+    _add_atoms(topology, atoms)
+    added = list(topology.atoms)
+    for i, j in _bonds(atoms):
+        topology.add_bond(added[i], added[j])
+    elements = [""] * len(atoms) if "elements" in guessed else _elements(atoms)
+    masses = None if "masses" in guessed else _masses(atoms)
+    return LoadedTopology(topology, _symbols(elements), masses)
+
+
+def _guessed(atoms: Any) -> Any:
+    return getattr(atoms.universe, "_topology", None)
 
 
 def _open(path: Path, n_atoms: int | None) -> Any:
@@ -158,5 +170,10 @@ def _add_atoms(topology: mdtraj.Topology, atoms: Any) -> None:
 
 
 def _bonds(atoms: Any) -> list[tuple[int, int]]:
+    """Bonds within the group, by places in it."""
     bonds = _attribute(atoms, "bonds", None)
-    return [] if bonds is None else [(int(i), int(j)) for i, j in bonds.indices]
+    if bonds is None:
+        return []
+    place = {int(index): row for row, index in enumerate(atoms.indices)}
+    pairs = ((int(i), int(j)) for i, j in bonds.indices)
+    return [(place[i], place[j]) for i, j in pairs if i in place and j in place]

@@ -29,7 +29,9 @@ def read_streamed(path: Path, topology: mdtraj.Topology, chunk: int) -> Iterator
             trajectory = next(chunks, None)
         if trajectory is None:
             return
-        yield frames_of(trajectory)
+        with reader_errors(path):
+            frames = frames_of(trajectory)
+        yield frames
 
 
 def frames_of(trajectory: mdtraj.Trajectory) -> Frames:

@@ -32,6 +32,10 @@ class Molecule:
         lengths of cells alone (AMBER mdcrd).
     lammps_units
         Units that a LAMMPS data file says it has, for dump files that do not say theirs.
+    file_atoms
+        ``[n_atoms]`` which atoms of its files the molecule is, ascending; None: all of them.
+    file_topology
+        All atoms of its files, where it is a part of them; the same as `topology` by default.
     """
 
     name: str
@@ -41,6 +45,18 @@ class Molecule:
     topology: mdtraj.Topology
     cell_angles: tuple[float, float, float] | None = None
     lammps_units: str | None = None
+    file_atoms: np.ndarray | None = None
+    file_topology: mdtraj.Topology | None = None
+
+    @property
+    def whole_topology(self) -> mdtraj.Topology:
+        """All atoms of its files."""
+        return self.topology if self.file_topology is None else self.file_topology
+
+    @property
+    def n_file_atoms(self) -> int:
+        """Number of atoms in its files."""
+        return int(self.whole_topology.n_atoms)
 
     @property
     def n_atoms(self) -> int:
@@ -56,6 +72,9 @@ class Molecule:
             "residues": f"{len(residues):,} ({comma_list(residues)})",
             "chains": f"{self.topology.n_chains:,}",
             "mass": f"{self.atom_mass.sum():,.1f} Da",
+            "selected": None
+            if self.file_atoms is None
+            else f"of {self.n_file_atoms:,} atoms of its files",
         }
 
     __repr__, _repr_html_ = shown(_facts)

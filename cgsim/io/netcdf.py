@@ -95,6 +95,9 @@ def read_netcdf(path: Path, scan: Scan, chunk: int) -> Iterator[Frames]:
     """
     with reader_errors(path):
         header, frames = _map(path)
+        for name in {"cell_lengths", "cell_angles"} & set(frames.dtype.names or ()):
+            if frames.dtype[name].shape != (3,):
+                raise ValueError(f"{name} has shape {list(frames.dtype[name].shape)}, not [3]")
     unit = header.variables["coordinates"].scale * NM_PER_ANGSTROM
     has_cell = {"cell_lengths", "cell_angles"} <= set(frames.dtype.names or ())
     for start in range(0, len(frames), chunk):

@@ -168,7 +168,6 @@ class Unwrapper:
         i, j = molecule.bond_index
         graph = coo_array((np.ones(len(i)), (i, j)), shape=(n_atoms, n_atoms))
         self.n_components, self.component = connected_components(graph, directed=False)
-        self.n_atoms_of_component = np.bincount(self.component, minlength=self.n_components)
         self.parent = _parents(molecule.bond_index, self.component)
         self._last: _Followed | None = None
 
@@ -222,7 +221,7 @@ class Unwrapper:
 
     def _continuous(self, xyz: np.ndarray, cell: np.ndarray) -> Unwrapped:
         """Follow each molecule from its place in the frame before."""
-        centre = self._centres(xyz)
+        centre = means_of_parts(xyz, self.component)
         last = self._last or _Followed.at(centre[0], cell[0])
         step = np.diff(centre, axis=0, prepend=last.centre[None])
         jump = minimum_image(step, cell) - step  # a cell vector of the present cell
@@ -234,12 +233,21 @@ class Unwrapper:
         self._last = _Followed(centre[-1], cell[-1], path[-1], n_cells[-1])
         return Unwrapped(xyz + image[:, self.component], drift, self.component)
 
-    def _centres(self, xyz: np.ndarray) -> np.ndarray:
-        """Return the mean positions ``[n_frames, n_components, 3]`` of the molecules."""
-        order = np.argsort(self.component, kind="stable")
-        start = np.searchsorted(self.component[order], np.arange(self.n_components))
-        total = np.add.reduceat(xyz[:, order], start, axis=1)
-        return total / self.n_atoms_of_component[:, None]
+
+def means_of_parts(xyz: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Return the mean positions ``[n_frames, n_parts, 3]`` of the atoms of each part.
+
+    Parameters
+    ----------
+    xyz
+        ``[n_frames, n_atoms, 3]``.
+    part
+        ``[n_atoms]`` number of the part that each atom is in; none is empty.
+    """
+    n_atoms = np.bincount(part)
+    order = np.argsort(part, kind="stable")
+    total = np.add.reduceat(xyz[:, order], np.cumsum(n_atoms) - n_atoms, axis=1)
+    return np.asarray(total / n_atoms[:, None])
 
 
 @dataclass(frozen=True)

@@ -23,15 +23,21 @@ def read_psf_atoms(path: Path) -> tuple[np.ndarray, list[str]]:
         If the file has no complete ``!NATOM`` section.
     """
     masses, types = [], []
+    n_words = 0
     try:
         with open(path, encoding="latin-1") as file:
             n_atoms = next(int(line.split()[0]) for line in file if "!NATOM" in line)
             for line in islice(file, n_atoms):
                 words = line.split()
+                n_words = n_words or len(words)
+                if len(words) != n_words:  # a word more would make a charge the mass
+                    raise ValueError(f"{len(words)} words in the line of an atom, not {n_words}")
                 types.append(words[5])
                 masses.append(float(words[7]))
     except (StopIteration, ValueError, IndexError) as error:
-        raise ValueError(f"{path}: no complete !NATOM section in this PSF file") from error
+        raise ValueError(
+            f"{path}: no complete !NATOM section in this PSF file (at atom {len(masses)}: {error})"
+        ) from error
     if len(masses) != n_atoms:
         raise ValueError(f"{path}: !NATOM says {n_atoms} atoms, but {len(masses)} follow")
     return np.array(masses), types

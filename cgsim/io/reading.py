@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import mdtraj
@@ -53,9 +54,8 @@ def iter_frames(
     if chunk < 1:
         raise ValueError(f"chunk must be at least one frame, not {chunk}")
     paths = trajectory_files(files)
-    for path in paths:
-        _check_atoms(path, molecule)
-    chunk = min(chunk, max(1, _MAX_POSITIONS // molecule.n_atoms))
+    molecule = _as_in(paths, molecule)
+    chunk = min(chunk, max(1, _MAX_POSITIONS // molecule.n_file_atoms))
     stream = FrameStream(molecule, _stamp(paths[0], frame_interval))
     for path in paths:
         counts_steps = format_of(path).counts_steps
@@ -153,13 +153,26 @@ def _stamp(path: Path, frame_interval: float | None) -> float | None:
     return read_frame_interval(path) or 1.0
 
 
-def _check_atoms(path: Path, molecule: Molecule) -> None:
-    n_atoms = n_atoms_of(path)
-    if n_atoms not in (None, molecule.n_atoms):
-        raise ValueError(
-            f"{path} has {n_atoms} atoms, but the topology of {molecule.name!r} has "
-            f"{molecule.n_atoms}"
-        )
+def _as_in(paths: list[Path], molecule: Molecule) -> Molecule:
+    """The molecule as the files have it: among all atoms of its topology, or alone.
+
+    Raises
+    ------
+    ValueError
+        If a file has another number of atoms, or one has all and another those of the molecule.
+    """
+    counts = {path: n_atoms_of(path) for path in paths}
+    known = [n for n in counts.values() if n is not None]
+    if known and set(known) == {molecule.n_atoms}:
+        return replace(molecule, file_atoms=None, file_topology=None)
+    for path, n_atoms in counts.items():
+        if n_atoms not in (None, molecule.n_file_atoms):
+            part = "" if molecule.file_atoms is None else f", {molecule.n_atoms} of them selected"
+            raise ValueError(
+                f"{path} has {n_atoms} atoms, but the topology of {molecule.name!r} has "
+                f"{molecule.n_file_atoms}{part}"
+            )
+    return molecule
 
 
 def _check_cut(error: TruncatedError, path: Path, paths: list[Path]) -> None:

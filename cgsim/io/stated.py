@@ -19,6 +19,7 @@ from cgsim.io.other_topologies import is_prmtop, loader_of
 from cgsim.io.pdb_columns import Pairs, read_pdb_columns
 from cgsim.io.prmtop import read_prmtop_angles, read_prmtop_atoms
 from cgsim.io.psf import VIRTUAL_TYPE, read_psf_atoms
+from cgsim.io.trial import check_by_trial
 
 _CIF = tuple(kind + zipped for kind in (".cif", ".mmcif", ".pdbx") for zipped in ("", ".gz"))
 _MAX_DENSITY = 1000.0  # atoms per nm^3; ten times that of water: the cell is a placeholder
@@ -97,6 +98,7 @@ def stated_by(topology: mdtraj.Topology) -> StatedTopology:
 
 def _read(path: Path) -> StatedTopology | None:
     extension = file_extension(path)
+    check_by_trial(path)
     if extension in (".pdb", ".pdb.gz"):
         return _read_pdb(path)
     if extension in _CIF:
@@ -140,7 +142,7 @@ def _load_topology(path: Path) -> mdtraj.Topology | None:
 def _read_pdb(path: Path) -> StatedTopology:
     frame = mdtraj.load_frame(str(path), 0)
     symbols, bonds = read_pdb_columns(path, frame.topology)
-    return _with_coordinates(frame, symbols, bonds)
+    return with_coordinates(frame, symbols, bonds)
 
 
 def _read_cif(path: Path) -> StatedTopology:
@@ -152,7 +154,7 @@ def _read_cif(path: Path) -> StatedTopology:
     for residue in topology.residues:
         residue.segment_id = ""  # MDTraj puts insertion codes there
     symbols = [None if a.element is None else str(a.element.symbol) for a in topology.atoms]
-    return _with_coordinates(frame, symbols, _cif_bonds(blocks[0], topology))
+    return with_coordinates(frame, symbols, _cif_bonds(blocks[0], topology))
 
 
 def _cif_bonds(block: object, topology: mdtraj.Topology) -> Pairs:
@@ -209,15 +211,16 @@ def _read_names(path: Path) -> StatedTopology:
             xyz, _, cell = file.read(n_frames=1)
             frame = mdtraj.Trajectory(xyz, file.topology)
             frame.unitcell_vectors = cell if np.asarray(cell).any() else None
-        return _with_coordinates(frame, [None] * frame.n_atoms, set())
+        return with_coordinates(frame, [None] * frame.n_atoms, set())
     frame = mdtraj.load(str(path))
     stated = stated_by(frame.topology)
     return replace(stated, symbols=[None] * frame.n_atoms, xyz=frame.xyz[0])
 
 
-def _with_coordinates(
+def with_coordinates(
     frame: mdtraj.Trajectory, symbols: list[str | None], bonds: Pairs
 ) -> StatedTopology:
+    """What is stated, with the positions and the cell of one frame."""
     cell = _sound_cell(frame)
     alpha, beta, gamma = (90.0,) * 3 if cell is None else frame.unitcell_angles[0].tolist()
     return StatedTopology(

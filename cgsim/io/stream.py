@@ -1,11 +1,12 @@
 """What must hold from frame to frame of one trajectory, from chunk to chunk and file to file."""
 
+import warnings
 from pathlib import Path
 
 import mdtraj
 import numpy as np
 
-from cgsim.io.frames import Cells, Frames, standard_vectors
+from cgsim.io.frames import Cells, Frames, NotFiniteError, standard_vectors
 from cgsim.io.molecule import Molecule
 from cgsim.io.periodic import MAX_CELLS
 
@@ -15,6 +16,8 @@ SAME_INTERVAL = 1e-3
 _SAME_STEPS = 1e-6  # relative; they are counted, not measured
 
 _DUMMY_LENGTH = 0.1  # nm; programs write 1 Å x 1 Å x 1 Å where there is no cell
+_DUMMY_OF_NM = 1.0  # nm; and 1 nm x 1 nm x 1 nm, of which no engine makes a simulation
+_MOST_OF_DUMMY = 1.25  # nm; but a cell that all atoms are in may be one
 _MAX_DENSITY = 1000.0  # atoms per nm³; condensed matter has up to 200
 
 
@@ -28,6 +31,9 @@ class FrameStream:
         self.last_times = np.empty(0)
         self.n_frames = 0
         self.n_frames_of_file = 0
+        self._dummy = _DUMMY_LENGTH
+        self._last_xyz: np.ndarray | None = None
+        self._is_warned = False
 
     def checked(
         self, path: Path, frames: Frames, *, counts_steps: bool = False
@@ -46,13 +52,20 @@ class FrameStream:
         first = self.n_frames_of_file
         self.n_frames_of_file += len(frames)
         check_same_atoms(path, frames, self.molecule)
+        if self.molecule.file_atoms is not None:
+            frames = frames.of_atoms(self.molecule.file_atoms)
         finite = np.isfinite(frames.xyz).all(axis=(1, 2))
         if not finite.all():
             bad = first + int(np.argmin(finite))
-            raise ValueError(f"{path}: frame {bad} has positions that are not finite (NaN or inf)")
+            raise NotFiniteError(
+                f"{path}: frame {bad} has positions that are not finite (NaN or inf)"
+            )
         self._check_cells(path, frames, first)
         if self.frame_interval is None or counts_steps:
             frames = self._without_overlap(path, frames, first, counts_steps=counts_steps)
+        else:
+            frames = self._without_repeat(frames, first)
+            self._compare_times(path, frames)
         cells = frames.cells if self.has_cell else None
         time = frames.time
         if self.frame_interval is not None:
@@ -74,9 +87,10 @@ class FrameStream:
 
     def _check_cells(self, path: Path, frames: Frames, first: int) -> None:
         """Check that all frames have a sound cell, or none has one."""
-        has_cell = _has_cell(frames)
         if self.has_cell is None:
-            self.has_cell = bool(has_cell[0])
+            self._dummy = self._dummy_length(path, frames)
+            self.has_cell = bool(_has_cell(frames, self._dummy)[0])
+        has_cell = _has_cell(frames, self._dummy)
         if (has_cell != self.has_cell).any():
             bad = first + int(np.argmax(has_cell != self.has_cell))
             state = (
@@ -87,6 +101,48 @@ class FrameStream:
             raise ValueError(f"{path}: frame {bad} {state}; all frames must have one, or none")
         if self.has_cell and frames.cells is not None:
             _check_cells(path, frames, frames.cells, first)
+
+    def _dummy_length(self, path: Path, frames: Frames) -> float:
+        """Length of the cells that are none; those of 1 nm where the first frame is larger."""
+        extent = float(np.ptp(frames.xyz[0], axis=0).max())
+        is_dummy = _has_cell(frames, _DUMMY_LENGTH)[0] and not _has_cell(frames, _DUMMY_OF_NM)[0]
+        if not is_dummy or extent <= _MOST_OF_DUMMY:
+            return _DUMMY_LENGTH
+        warnings.warn(
+            f"{path}: a periodic cell of 1 nm on each side, over which the atoms reach "
+            f"({extent:.2f} nm), is taken for none",
+            stacklevel=5,
+        )
+        return _DUMMY_OF_NM
+
+    def _without_repeat(self, frames: Frames, first: int) -> Frames:
+        """Leave out a first frame that is the last of the file before, of formats without times."""
+        if (
+            first == 0
+            and self._last_xyz is not None
+            and np.array_equal(self._last_xyz, frames.xyz[0])
+        ):
+            frames = frames[slice(1, None)]
+        if len(frames):
+            self._last_xyz = np.array(frames.xyz[-1])
+        return frames
+
+    def _compare_times(self, path: Path, frames: Frames) -> None:
+        """Warn, once, where the times of a file are at odds with the interval that is given."""
+        interval = self.frame_interval
+        if interval is None or frames.time is None or self._is_warned:
+            return
+        time = np.asarray(frames.time, dtype=np.float64)
+        rounding = 2 * np.finfo(np.float32).eps * np.abs(time).max()
+        apart = np.abs(np.diff(time) - interval) > SAME_INTERVAL * interval + rounding
+        if apart.any() and time.any():  # zeros are times that were not written
+            at = int(np.argmax(apart))
+            self._is_warned = True
+            warnings.warn(
+                f"{path}: the times in the file go from {time[at]:g} to {time[at + 1]:g} ps, but "
+                f"frames are taken every {interval:g} ps, as was given",
+                stacklevel=4,
+            )
 
     def _without_overlap(
         self, path: Path, frames: Frames, first: int, *, counts_steps: bool
@@ -104,12 +160,12 @@ class FrameStream:
         return frames
 
 
-def _has_cell(frames: Frames) -> np.ndarray:
-    """``[n_frames]``: a cell of zeros is none, nor is one of 1 Å on each side."""
+def _has_cell(frames: Frames, dummy: float) -> np.ndarray:
+    """``[n_frames]``: a cell of zeros is none, nor is one as long as a dummy on each side."""
     if frames.cells is None:
         return np.zeros(len(frames), dtype=bool)
     lengths, angles = frames.cells.lengths, frames.cells.angles
-    is_dummy = np.isclose(lengths, _DUMMY_LENGTH, rtol=1e-3).all(axis=1)
+    is_dummy = np.isclose(lengths, dummy, rtol=1e-3).all(axis=1)
     is_dummy &= np.isclose(angles, 90, rtol=1e-3).all(axis=1)
     return ~(is_dummy | (lengths == 0).all(axis=1))
 
@@ -157,14 +213,17 @@ def check_even(path: Path, time: np.ndarray, first: int, *, counts_steps: bool =
 def check_same_atoms(path: Path, frames: Frames, molecule: Molecule) -> None:
     """Compare numbers and, of formats that carry a topology, real elements."""
     n_atoms = frames.xyz.shape[1]
-    if n_atoms != molecule.n_atoms:
+    if n_atoms != molecule.n_file_atoms:
         raise ValueError(
             f"{path} has {n_atoms} atoms, but the topology of {molecule.name!r} has "
-            f"{molecule.n_atoms}"
+            f"{molecule.n_file_atoms}"
         )
-    if frames.topology is None or frames.topology is molecule.topology:
+    if frames.topology is None or frames.topology is molecule.whole_topology:
         return
-    for ours, theirs in zip(molecule.topology.atoms, frames.topology.atoms, strict=True):
+    known = list(frames.topology.atoms)
+    if molecule.file_atoms is not None:
+        known = [known[atom] for atom in molecule.file_atoms]
+    for ours, theirs in zip(molecule.topology.atoms, known, strict=True):
         elements = [atom.element for atom in (ours, theirs)]
         if all(e is not None and e.number > 0 for e in elements) and elements[0] != elements[1]:
             raise ValueError(

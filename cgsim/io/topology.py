@@ -3,19 +3,22 @@
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import mdtraj
 import numpy as np
 from mdtraj.core.element import get_by_symbol, virtual
 
+from cgsim.config.checks import Allowed, allowed
 from cgsim.io.bond_lengths import BondLengths
 from cgsim.io.bonds import StandardBonds, site_bonds, template_kind
 from cgsim.io.chain_sites import chain_bonds, chain_sites, site_mass
 from cgsim.io.elements import BEAD, VIRTUAL_SITE, assign_elements
 from cgsim.io.files import file_stem, is_positive, read_sidecar
+from cgsim.io.in_memory import stated_in_memory
 from cgsim.io.molecule import Molecule
 from cgsim.io.residues import template_of
+from cgsim.io.selection import select_atoms
 from cgsim.io.stated import Pairs, StatedTopology, read_stated_topology, stated_by
 from cgsim.io.unbonded import check_bonded
 
@@ -30,12 +33,13 @@ Bonds = Literal["standard", "chain"]
 
 
 def load_molecule(
-    topology_file: str | Path,
+    topology_file: Any,
     *,
     masses: Masses | None = None,
     elements: Elements | None = None,
     bonds: Bonds | None = None,
-    allow_long_bonds: bool = False,
+    select: str | None = None,
+    allow: Allowed = (),
     name: str | None = None,
 ) -> Molecule:
     """Read a molecule from a topology file (PDB, PSF, PRMTOP, GRO, TPR, LAMMPS data, ...).
@@ -49,17 +53,21 @@ def load_molecule(
     Parameters
     ----------
     topology_file
-        The file. The ``"masses"``, ``"elements"`` and ``"bonds"`` of a JSON file of the same stem
-        stand for the arguments that are not given.
+        The file; or an `mdtraj.Topology` or `Trajectory`, an `MDAnalysis.Universe` or `AtomGroup`
+        in memory, to which the same rules apply. The ``"masses"``, ``"elements"``, ``"bonds"`` and
+        ``"select"`` of a JSON file of the same stem stand for the arguments that are not given.
     masses
-        Da; a dict by atom type (element symbol or atom name), or one for each atom.
+        Da; a dict by atom type (element symbol or atom name), or one for each atom (selected).
     elements
         Symbols by atom name, where the file leaves them open.
     bonds
         ``"standard"`` (the default), or ``"chain"``: residues of one site each, C-alphas for
         example, are bonded one after the other, and are called by the name of their residue.
-    allow_long_bonds
-        Whether bonds may be longer than a chemical bond can be.
+    select
+        Atoms to read, in MDTraj's selection language (``"protein"``, ``"resname LIG"``, ``"not
+        water"``); all others are passed over, in trajectories too, and need no known elements.
+    allow
+        ``["bonds"]``: bonds may be longer than a chemical bond can be.
     name
         Name of the molecule; the stem of the file by default.
 
@@ -71,12 +79,20 @@ def load_molecule(
         If it cannot be read or has no atoms; if elements, masses or bonds of atoms are unknown; if
         bonds are longer than can be. Names the atoms and the ways on.
     """
-    path = Path(topology_file)
-    stated = read_stated_topology(path)
-    about = read_sidecar(path)
+    left_out = allowed(allow)
+    in_memory = stated_in_memory(topology_file)
+    if in_memory is None:
+        path = Path(topology_file)
+        stated, about = read_stated_topology(path), read_sidecar(path)
+    else:
+        path, stated, about = Path("molecule"), in_memory, {}
     if masses is None and stated.masses is None:
         masses = about.get("masses")
+    select = select or about.get("select")
+    whole, atoms = stated.topology, None
     try:
+        if select is not None:
+            stated, atoms = select_atoms(stated, select)
         molecule = _molecule(
             stated,
             masses=masses,
@@ -84,12 +100,18 @@ def load_molecule(
             bonds=bonds or about.get("bonds", "standard"),
             name=file_stem(path) if name is None else name,
         )
-        if stated.xyz is not None and not stated.has_all_bonds and not allow_long_bonds:
+        if stated.xyz is not None and not stated.has_all_bonds and "bonds" not in left_out:
             cell = None if stated.cell is None else stated.cell[None]
             BondLengths(molecule).check(stated.xyz[None], cell=cell)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return replace(molecule, cell_angles=stated.cell_angles, lammps_units=stated.lammps_units)
+    return replace(
+        molecule,
+        cell_angles=stated.cell_angles,
+        lammps_units=stated.lammps_units,
+        file_atoms=atoms,
+        file_topology=None if atoms is None else whole,
+    )
 
 
 def molecule_from_topology(

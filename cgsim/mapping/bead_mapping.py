@@ -118,6 +118,24 @@ def recipe_text(recipe: dict[str, Any]) -> str:
     return f"{method}{f' ({parameters})' if parameters else ''}{still}"
 
 
+def recipe_difference(own: dict[str, Any], expected: dict[str, Any]) -> str:
+    """The first parameter in which two recipes differ, in words; empty if none does.
+
+    What only one of them tells is a default that an older version did not write. Whether rigid
+    motion was left out is no difference of the beads.
+    """
+    both = (name for name in ("method", *own) if name in own and name in expected)
+    for name in both:
+        if own[name] != expected[name] and name != "rigid_motion":
+            return f"{name} {_short(own[name])} against {_short(expected[name])}"
+    return ""
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
 def mapping_from_index(
     molecule: "Molecule", bead_index: np.ndarray, *, recipe: dict[str, Any]
 ) -> Mapping:

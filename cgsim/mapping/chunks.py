@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import mdtraj
 import numpy as np
 
 from cgsim.io import Unwrapper, iter_frames
 from cgsim.mapping import Mapping, bead_chirality
+from cgsim.mapping.estimate import FirstChunk
 from cgsim.mapping.sanity import SaneFrames
 from cgsim.mapping.superposition import Superposition
 
@@ -25,34 +27,54 @@ class MappedChunk:
 def mapped_chunks(
     mapping: Mapping, frame_interval: float | None, sane: SaneFrames
 ) -> Iterator[MappedChunk]:
-    """Yield the paths of the beads, and what belongs to them."""
-    molecule = sane.molecule
-    unwrapper = Unwrapper(molecule)
-    superpose = None if mapping.keeps_rigid_motion else Superposition(mapping.bead_mass)
-    chirality = None
-    for number, chunk in enumerate(
-        iter_frames(sane.files, molecule, frame_interval=frame_interval)
-    ):
-        unwrapped, cell = unwrapper.follow(chunk), chunk.unitcell_vectors
-        sane(unwrapped.images)
-        if number == 0:
-            handed = bead_chirality(molecule, mapping, unwrapped.images[0])
-            chirality = handed if handed.any() else None
-        pos, drift = mapping(unwrapped.path), None
-        if cell is not None and unwrapper.n_components > 1:
-            drift = mapping(unwrapped.drift[:, unwrapped.component]).astype(np.float32)
-        if superpose is not None:
+    """Yield the paths of the beads, and what belongs to them.
+
+    Raises
+    ------
+    ValueError
+        If something cannot be, some of it after the last chunk: keep none then.
+    """
+    mapped = _Mapped(mapping, sane)
+    first = FirstChunk(sane.files, sane.molecule.n_atoms, mapping)
+    for chunk in iter_frames(sane.files, sane.molecule, frame_interval=frame_interval):
+        first.chunk_is_read(chunk.n_frames)
+        yield mapped(chunk)
+    sane.end()
+
+
+class _Mapped:
+    """Maps one chunk after the other; a call of its own frees its arrays before the next."""
+
+    def __init__(self, mapping: Mapping, sane: SaneFrames) -> None:
+        self.mapping, self.sane = mapping, sane
+        self.unwrapper = Unwrapper(sane.molecule)
+        keeps = mapping.keeps_rigid_motion
+        self.superpose = None if keeps else Superposition(mapping.bead_mass)
+        self.chirality: np.ndarray | None = None
+        self.is_first = True
+
+    def __call__(self, chunk: mdtraj.Trajectory) -> MappedChunk:
+        unwrapped, cell = self.unwrapper.follow(chunk), chunk.unitcell_vectors
+        self.sane.add(chunk, unwrapped)
+        if self.is_first:
+            handed = bead_chirality(self.sane.molecule, self.mapping, unwrapped.images[0])
+            self.chirality, self.is_first = handed if handed.any() else None, False
+        pos, drift = self.mapping(unwrapped.path), None
+        if cell is not None and self.unwrapper.n_components > 1:
+            of_atoms = unwrapped.drift[:, unwrapped.component]
+            drift = self.mapping(of_atoms).astype(np.float32)
+        if self.superpose is not None:
             if cell is not None:
                 raise ValueError(
-                    f"{molecule.name}: the trajectory has a periodic cell; rigid motion can be "
-                    "taken out of one free molecule only"
+                    f"{self.sane.molecule.name}: the trajectory has a periodic cell; rigid motion "
+                    "can be taken out of one free molecule only"
                 )
-            pos = superpose(pos)
-        yield MappedChunk(
+            pos = self.superpose(pos)
+        return MappedChunk(
             pos.astype(np.float32),
             None if cell is None else cell.astype(np.float32),
             drift,
-            chirality,
+            self.chirality,
         )
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 from scipy.sparse import coo_array, csc_array
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import SuperLU, splu
+
+LARGEST_SOLVE = 20_000_000  # right-hand sides that are solved for at once: 160 MB
 
 
 def ideal_distances(
@@ -70,9 +72,30 @@ def _squared(bonds: csc_array, bead: np.ndarray, pairs: np.ndarray) -> np.ndarra
     laplacian = csc_array(coo_array((degree, (np.arange(n_atoms),) * 2))) - bonds
     share = coo_array(
         (1 / np.bincount(bead)[bead], (np.arange(n_atoms), bead)), shape=(n_atoms, n_beads)
-    ).toarray()[1:]
-    covariance = share.T @ splu(csc_array(laplacian[1:, 1:])).solve(share)
-    variance = covariance.diagonal()
+    )
+    factors = splu(csc_array(laplacian[1:, 1:]))
+    if n_atoms * n_beads <= LARGEST_SOLVE:
+        dense = share.toarray()[1:]
+        covariance = dense.T @ factors.solve(dense)
+        variance, shared = covariance.diagonal(), covariance[tuple(pairs)]
+    else:
+        variance, shared = _covariances(factors, csc_array(share)[1:], pairs)
     first, second = pairs
-    squared = variance[first] + variance[second] - 2 * covariance[first, second]
+    squared = variance[first] + variance[second] - 2 * shared
     return np.asarray(np.maximum(squared, 0.0))
+
+
+def _covariances(
+    factors: SuperLU, share: csc_array, pairs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variances [n_beads] and covariances [n_pairs], some beads at a time: memory is linear."""
+    n_atoms, n_beads = share.shape
+    variance, shared = np.empty(n_beads), np.empty(pairs.shape[1])
+    width = max(1, LARGEST_SOLVE // n_atoms)
+    for start in range(0, n_beads, width):
+        beads = np.arange(start, min(start + width, n_beads))
+        columns = share.T @ factors.solve(share[:, beads].toarray())
+        variance[beads] = columns[beads, beads - start]
+        own = (pairs[1] >= start) & (pairs[1] <= beads[-1])
+        shared[own] = columns[pairs[0, own], pairs[1, own] - start]
+    return variance, shared

@@ -10,33 +10,35 @@ from typing import Any
 
 import numpy as np
 
+from cgsim.config.checks import Allowed
 from cgsim.io import (
     Molecule,
     common_frame_interval,
-    read_json,
     read_sidecar,
     trajectory_files,
     write_atomic_json,
 )
+from cgsim.io.files import check_new
+from cgsim.io.in_memory import on_disk
 from cgsim.mapping import Mapping, bead_names, write_bead_structure
 from cgsim.mapping.chunks import joined, mapped_chunks
+from cgsim.mapping.consistency import check_finite
+from cgsim.mapping.estimate import check_room
+from cgsim.mapping.header import header_of, read_header
 from cgsim.mapping.sanity import SaneFrames
 from cgsim.mapping.trajectory import MappedTrajectory
-from cgsim.units import UNITS
 
-FORMAT = "cgsim mapped trajectory 1"
 Files = str | Path | Sequence[str | Path]
 _STREAMS = ("pos", "cell", "drift")
-_ARRAYS = ("atom_bonds", "bead_index", "edge_index")
 
 
 def map_trajectory(
-    files: Files,
+    files: Any,
     molecule: Molecule,
     mapping: Mapping,
     *,
     frame_interval: float | None = None,
-    allow_long_bonds: bool = False,
+    allow: Allowed = (),
     name: str | None = None,
 ) -> MappedTrajectory:
     """Map a trajectory onto beads, in memory.
@@ -44,13 +46,15 @@ def map_trajectory(
     Parameters
     ----------
     files
-        One trajectory file, or several consecutive ones of one run, of any known format.
+        One trajectory file, or several consecutive ones of one run, of any known format; or, in
+        memory, an `mdtraj.Trajectory`, an `MDAnalysis.Universe` or `AtomGroup`, or an array
+        ``[n_frames, n_atoms, 3]`` nm, which needs a frame interval.
     molecule, mapping
         The atoms and their beads.
     frame_interval
         ps; needed only for formats without times (DCD) that have no JSON beside them.
-    allow_long_bonds
-        Whether bonds may be longer than chemical bonds can be.
+    allow
+        Checks that are left out (see `cgsim.config.checks.CHECKS`), such as ``["jumps"]``.
     name
         Name of the system; the molecule's by default.
 
@@ -58,15 +62,20 @@ def map_trajectory(
     ------
     ValueError
         Naming the file (and frame) that is empty, truncated, does not fit the molecule, holds NaN
-        or impossible bonds.
+        or what cannot be of atoms (see `cgsim.mapping.sanity`).
+    MemoryError
+        If there is no room for the frames of beads.
     """
-    sane = SaneFrames(files, molecule, allow_long_bonds=allow_long_bonds)
-    parts = list(mapped_chunks(mapping, frame_interval, sane))
-    system = _system(files, molecule, mapping, frame_interval, name)(
-        np.concatenate([part.pos for part in parts]),
-        joined([part.cell for part in parts]),
-        parts[0].chirality,
-    )
+    with on_disk(files) as paths:
+        interval = common_frame_interval(paths, frame_interval=frame_interval)
+        sane = SaneFrames(paths, molecule, mapping, frame_interval=interval, allow=allow)
+        check_room(sane.files, mapping, folder=None)
+        parts = list(mapped_chunks(mapping, frame_interval, sane))
+        system = _system(paths, molecule, mapping, interval, name)(
+            np.concatenate([part.pos for part in parts]),
+            joined([part.cell for part in parts]),
+            parts[0].chirality,
+        )
     return replace(system, drift=joined([part.drift for part in parts], only_if_any=True))
 
 
@@ -77,19 +86,28 @@ def map_to_folder(
     *,
     folder: str | Path,
     frame_interval: float | None = None,
-    allow_long_bonds: bool = False,
+    allow: Allowed = (),
     name: str | None = None,
+    overwrite: bool = False,
 ) -> MappedTrajectory:
     """Map a trajectory of any length onto beads, chunk by chunk, into the folder ``NAME.cg``.
 
     The folder appears when it is complete. Arguments and errors as in `map_trajectory`.
+
+    Raises
+    ------
+    ValueError
+        If the folder is there already, and is not to be replaced by `overwrite`.
     """
     folder = Path(folder)
-    system = _system(files, molecule, mapping, frame_interval, name)
+    check_new(folder, overwrite=overwrite)
+    interval = common_frame_interval(files, frame_interval=frame_interval)
+    sane = SaneFrames(files, molecule, mapping, frame_interval=interval, allow=allow)
+    check_room(sane.files, mapping, folder=folder)
+    system = _system(files, molecule, mapping, interval, name)
     with _atomic_folder(folder) as partial:
         streams: dict[str, list[int]] = {}
         first, handed, has_drift = np.empty((0, 3)), None, False
-        sane = SaneFrames(files, molecule, allow_long_bonds=allow_long_bonds)
         for part in mapped_chunks(mapping, frame_interval, sane):
             first, handed = (first, handed) if streams else (part.pos[0], part.chirality)
             has_drift |= part.drift is not None and bool(part.drift.any())
@@ -101,7 +119,7 @@ def map_to_folder(
         (partial / "drift.raw").unlink(missing_ok=True)
         write_atomic_json(
             partial / "system.json",
-            _header(system(np.empty((0, mapping.n_beads, 3)), None, handed)),
+            header_of(system(np.empty((0, mapping.n_beads, 3)), None, handed)),
         )
         write_bead_structure(
             partial / "beads",
@@ -113,14 +131,23 @@ def map_to_folder(
     return load_mapped(folder)
 
 
-def save_mapped(trajectory: MappedTrajectory, folder: str | Path) -> Path:
-    """Write a mapped trajectory as a folder ``NAME.cg``."""
+def save_mapped(
+    trajectory: MappedTrajectory, folder: str | Path, *, overwrite: bool = False
+) -> Path:
+    """Write a mapped trajectory as a folder ``NAME.cg``.
+
+    Raises
+    ------
+    ValueError
+        If it is there already, and is not to be replaced by `overwrite`.
+    """
+    check_new(folder, overwrite=overwrite)
     with _atomic_folder(Path(folder)) as partial:
         np.save(partial / "pos.npy", np.asarray(trajectory.pos, dtype=np.float32))
         for field in ("cell", "drift"):
             if getattr(trajectory, field) is not None:
                 np.save(partial / f"{field}.npy", getattr(trajectory, field))
-        write_atomic_json(partial / "system.json", _header(trajectory))
+        write_atomic_json(partial / "system.json", header_of(trajectory))
     return Path(folder)
 
 
@@ -139,9 +166,10 @@ def load_mapped(folder: str | Path) -> MappedTrajectory:
         raise FileNotFoundError(
             f"{folder}: no such folder of a mapped trajectory (make it with `cgsim map`)"
         )
-    fields = _read_header(folder / "system.json")
+    fields = read_header(folder / "system.json")
     pos = _open(folder / "pos.npy")
     _check_shape(folder / "pos.npy", pos, (*pos.shape[:1], len(fields["bead_mass"]), 3))
+    check_finite(folder / "pos.npy", pos)
     cell = _open(folder / "cell.npy") if (folder / "cell.npy").exists() else None
     if cell is not None:
         _check_shape(folder / "cell.npy", cell, (len(pos), 3, 3))
@@ -225,66 +253,14 @@ def _open(path: Path) -> np.ndarray:
         raise ValueError(f"{path}: truncated or not a NumPy array ({error})") from error
 
 
-def _read_header(path: Path) -> dict[str, Any]:
-    """Everything but the frames, as `MappedTrajectory` takes it."""
-    header = read_json(path)
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError(f"{path}: not a {FORMAT!r}")
-    try:
-        return {
-            "name": header["name"],
-            "frame_interval": float(header["frame_interval"]),
-            "recipe": header["recipe"],
-            "atom_type": tuple(header["atom_type"]),
-            "bead_name": tuple((residue, atom) for residue, atom in header["bead_name"]),
-            "bead_mass": np.asarray(header["bead_mass"], dtype=np.float64),
-            "bead_index": np.asarray(header["bead_index"], dtype=np.int64),
-            "atom_bonds": np.asarray(header["atom_bonds"], dtype=np.int64).reshape(2, -1),
-            "edge_index": np.asarray(header["edge_index"], dtype=np.int64).reshape(2, -1),
-            "temperature": header.get("temperature"),  # absent up to cgsim 0.1
-            "chirality": _chirality(header),
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: incomplete or damaged ({error!r})") from error
-
-
-def _chirality(header: dict[str, Any]) -> np.ndarray | None:
-    """Handedness of the beads; absent where no bead has any, and up to cgsim 0.1."""
-    if "chirality" not in header:
-        return None
-    chirality = np.asarray(header["chirality"], dtype=np.int64)
-    if chirality.shape != (len(header["bead_mass"]),) or not np.isin(chirality, (-1, 0, 1)).all():
-        raise ValueError("chirality must be -1, 0 or 1 for every bead")
-    return chirality
-
-
-def _header(trajectory: MappedTrajectory) -> dict[str, Any]:
-    """Everything but the frames, JSON-able."""
-    chirality = trajectory.chirality
-    return {
-        "format": FORMAT,
-        "units": dict(UNITS),
-        "name": trajectory.name,
-        "frame_interval": trajectory.frame_interval,
-        "temperature": trajectory.temperature,
-        "recipe": trajectory.recipe,
-        "atom_type": list(trajectory.atom_type),
-        "bead_name": [list(name) for name in trajectory.bead_name],
-        "bead_mass": trajectory.bead_mass.tolist(),
-        **{key: getattr(trajectory, key).tolist() for key in _ARRAYS},
-        **({} if chirality is None else {"chirality": chirality.tolist()}),
-    }
-
-
 def _system(
     files: Files,
     molecule: Molecule,
     mapping: Mapping,
-    frame_interval: float | None,
+    interval: float,
     name: str | None,
 ) -> Callable[[np.ndarray, np.ndarray | None, np.ndarray | None], MappedTrajectory]:
     """A constructor that needs only frames and what they tell of the handedness."""
-    interval = common_frame_interval(files, frame_interval=frame_interval)
     temperature = read_sidecar(trajectory_files(files)[0]).get("temperature")
 
     def build(

@@ -94,7 +94,7 @@ def load_simulator(
         If the file is missing.
     ValueError
         If it is truncated, foreign, from a newer format, holds other networks than those named or
-        one that is not known, or its weights do not fit its configuration.
+        one that is not known, or its weights do not fit its configuration or are not finite.
     """
     header = read_header(path)
     with safe_open(str(path), framework="pt") as file:
@@ -115,9 +115,19 @@ def load_simulator(
     wrong = sorted(name for name, _ in own.items() ^ stored.items())
     if wrong:
         raise ValueError(f"{path}: the weights do not fit the configuration, first at {wrong[0]!r}")
+    broken = sorted(name for name, value in weights.items() if not value.isfinite().all())
+    if broken:
+        raise ValueError(f"{path}: weights are not finite, first in {broken[0]!r}: it is damaged")
     simulator.to(next(iter(weights.values())).dtype).load_state_dict(weights, strict=False)
     simulator.recipe = header["provenance"].get("recipe") or None
+    simulator.temperature = temperature_of(header["provenance"].get("data") or {})
     return simulator.eval()
+
+
+def temperature_of(data: dict[str, Any]) -> float | None:
+    """Of the training data that a `Provenance` describes, K, where it is known."""
+    entries = data.get("trajectories", [])
+    return next((entry["temperature"] for entry in entries if "temperature" in entry), None)
 
 
 def load_provenance(path: str | Path) -> Provenance:

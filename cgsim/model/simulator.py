@@ -35,9 +35,12 @@ class Simulator(NetworkStack):
     recipe
         How the atoms of the training data became beads (see `cgsim.mapping.build_mapping`), where
         it is known: `cgsim.load_simulator` sets it.
+    temperature
+        Of the training data, K, where it is known, likewise.
     """
 
     recipe: dict[str, Any] | None = None
+    temperature: float | None = None
 
     @property
     def timestep(self) -> float:

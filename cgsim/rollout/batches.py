@@ -20,6 +20,7 @@ from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
 from cgsim.nn.graph.neighbours import COMPLETE_LIMIT
 from cgsim.rollout.compiled import CompiledStepper, EagerStepper, Stepper, choose_stepper
+from cgsim.rollout.estimate import step_bytes
 from cgsim.rollout.starts import start_batch
 
 STEPPERS = (EagerStepper.name, CompiledStepper.name)
@@ -79,6 +80,22 @@ class Batches:
     def sizes(self) -> list[int]:
         """Systems of each batch."""
         return batch_sizes(self._n_edges, self.most_edges)
+
+    @property
+    def n_edges(self) -> int:
+        """Edges of all systems, a few too many."""
+        return int(self._n_edges.sum())
+
+    @property
+    def step_bytes(self) -> float:
+        """Memory that a step takes, see `cgsim.rollout.estimate.step_bytes`."""
+        ends = np.cumsum(self.sizes)
+        edges = np.add.reduceat(self._n_edges, [0, *ends[:-1]])
+        config = self.simulator.config
+        widths = [getattr(own, "n_channels", 0) for own in (config.dynamics, config.score) if own]
+        return step_bytes(
+            int(edges.max()), len(self.pos), device=self.pos.device, n_channels=max(widths)
+        )
 
     def prepare(self, n_steps: int, *, before: str | None) -> AbstractContextManager[None]:
         """Choose steppers for a roll-out of ``n_steps`` steps; inside what is returned, take them.

@@ -71,6 +71,7 @@ class Propagation:
     """
 
     most_edges = sys.maxsize  # there are none to bound
+    n_edges = None
     stepper = "propagator"
 
     def __init__(
@@ -89,6 +90,11 @@ class Propagation:
         for system, end in zip(systems, ends, strict=True):
             rows.setdefault(system.n_beads, []).append(np.arange(end - system.n_beads, end))
         self._groups = [np.stack(same) for same in rows.values()]
+
+    @property
+    def step_bytes(self) -> float:
+        """Memory that a step takes: some copies of the history."""
+        return 8.0 * self.pos.nbytes
 
     def prepare(self, n_steps: int, *, before: str | None) -> AbstractContextManager[None]:
         """As many CPU threads as are fastest."""

@@ -2,6 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,12 +20,12 @@ from cgsim.io import (
     truncate_trajectory,
     write_atomic_json,
 )
+from cgsim.io.files import RESTART
 from cgsim.mapping import write_bead_structure
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.units import UNITS
 
 FORMATS = (".xtc", ".dcd")
-RESTART = "restart.safetensors"  # of a roll-out, in its folder
 _BESIDE = (".json", ".pdb", ".psf")
 
 
@@ -232,8 +233,20 @@ class FileReporter(Reporter):
                     edge_index=system.edge_index,
                     xyz=system.pos[-1],
                 )
-                about = {"name": name, "units": dict(UNITS), "frame_interval": self.frame_interval}
-                write_atomic_json(self.directory / f"{name}.json", about)
+                write_atomic_json(self.directory / f"{name}.json", self._about(system))
+
+    def _about(self, system: MappedTrajectory) -> dict[str, Any]:
+        """What a judge must know to compare it with MD of the same molecule only."""
+        known = {} if system.temperature is None else {"temperature": system.temperature}
+        return {
+            "name": system.name,
+            "units": dict(UNITS),
+            "frame_interval": self.frame_interval,
+            **known,
+            "atoms": dict(sorted(Counter(system.atom_type).items())),
+            "recipe": system.recipe,
+            "cell": None if system.cell is None else system.cell[-1].tolist(),
+        }
 
 
 def numbered(systems: Sequence[MappedTrajectory]) -> list[tuple[MappedTrajectory, int]]:

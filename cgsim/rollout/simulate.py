@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -19,9 +18,11 @@ from cgsim.model.simulator import Simulator
 from cgsim.rollout.batches import Batches
 from cgsim.rollout.compiled import EagerStepper
 from cgsim.rollout.engines import Engine, engine_of
+from cgsim.rollout.estimate import FirstSteps, check_memory, frame_bytes, work_of
 from cgsim.rollout.propagation import Propagation
 from cgsim.rollout.reporters import FileReporter, MemoryReporter, Reporter, Restart, numbered
-from cgsim.rollout.starts import choose_starts, history_of
+from cgsim.rollout.start_checks import check_starts
+from cgsim.rollout.starts import all_bonds, choose_starts, history_of
 from cgsim.units import PS_PER_NS
 
 LONGEST_BOND = 10.0  # mean bond lengths: a bead bond beyond this is an explosion
@@ -101,6 +102,7 @@ def simulate(
     seed: int = 0,
     every: int = 1,
     output: str | Path | None = None,
+    allow_other_mapping: bool = False,
 ) -> Rollout:
     """Simulate every molecule of ``start``, each with several replicas, in batches.
 
@@ -126,6 +128,8 @@ def simulate(
         memory stays bounded, and the same call goes on where a killed one stopped, exactly. A path
         that ends in ``*.dcd`` (such as ``runs/*.dcd``) chooses DCD. Without it, frames are kept in
         memory.
+    allow_other_mapping
+        Take starts whose atoms became beads in another way than those of the training data.
 
     The step is compiled where that pays (see `cgsim.rollout.compiled`). Many systems step in
     several batches (see `cgsim.rollout.batches`), smaller ones where memory runs out.
@@ -138,15 +142,16 @@ def simulate(
     Raises
     ------
     ValueError
-        If a number is not positive, an atom type is unknown, or the output holds another roll-out.
+        If a number is not positive, a start does not fit, or the output holds another roll-out.
     MemoryError
-        If there is not enough for a single system.
+        If there is not enough for a single system, or for frames that are kept in memory.
     """
     for name, value in (("n_steps", n_steps), ("n_replicas", n_replicas), ("every", every)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
     engine = engine_of(simulator)
     starts = [start] if isinstance(start, MappedTrajectory) else list(start)
+    check_starts(simulator, starts, allow_other_mapping=allow_other_mapping)
     systems = choose_starts(simulator, starts, n_replicas=n_replicas, seed=seed)
     reporter: Reporter = (
         MemoryReporter(systems, simulator.timestep * every)
@@ -183,7 +188,7 @@ class _Run:
         self.seconds_before = 0.0
         self.last_flush = time.perf_counter()
         self.labels = [(system.name, replica) for system, replica in numbered(systems)]
-        self.bonds, self.bond_system = (part.to(self.device) for part in _all_bonds(systems))
+        self.bonds, self.bond_system = (part.to(self.device) for part in all_bonds(systems))
         counts = torch.tensor([system.n_beads for system in systems], device=self.device)
         self.system = torch.repeat_interleave(counts)
 
@@ -199,11 +204,29 @@ class _Run:
             self._resume(restart, batches)
         if first >= n_steps:
             return self._run(batches, first, n_steps, safe=safe)
+        first_steps = self._first_steps(batches, n_steps - first)
         with batches.prepare(n_steps, before=before):
-            return self._run(batches, first, n_steps, safe=safe)
+            return self._run(batches, first, n_steps, safe=safe, first_steps=first_steps)
+
+    def _first_steps(self, batches: Batches | Propagation, n_steps: int) -> FirstSteps:
+        """What will say how much the roll-out takes; one that cannot fit is refused."""
+        n_frames, n_beads = n_steps // self.every, len(self.system)
+        kept = isinstance(self.reporter, MemoryReporter)
+        waiting = n_frames if kept else min(n_frames, _frames_between_writes(n_beads))
+        n_bytes = batches.step_bytes + frame_bytes(n_beads, waiting, kept=kept)
+        check_memory(n_bytes, self.device, kept=kept)
+        timestep = self.engine.timestep
+        work = work_of(self.systems, batches.n_edges, n_steps=n_steps, timestep=timestep)
+        return FirstSteps(work, n_bytes, n_steps)
 
     def _run(
-        self, batches: Batches | Propagation, first: int, n_steps: int, *, safe: Tensor
+        self,
+        batches: Batches | Propagation,
+        first: int,
+        n_steps: int,
+        *,
+        safe: Tensor,
+        first_steps: FirstSteps | None = None,
     ) -> Rollout:
         if first == 0:
             self._flush(batches, 0, 0.0)
@@ -215,6 +238,8 @@ class _Run:
             while step < n_steps and any(self.alive):
                 step, most_edges = step + 1, batches.most_edges
                 self._guard(batches, step, safe)
+                if first_steps is not None:
+                    first_steps.step_is_done()
                 if step % self.every == 0:
                     self.reporter.record(batches.pos[:, -1], self.alive)
                 bar.update()
@@ -234,8 +259,7 @@ class _Run:
     def _flush_is_due(self, step: int) -> bool:
         """Enough frames, or enough time, since the last write."""
         waited = time.perf_counter() - self.last_flush
-        frame = 24 * len(self.system)  # bytes
-        n_frames = max(1, min(FLUSH_EVERY, FLUSH_BYTES // frame))
+        n_frames = _frames_between_writes(len(self.system))
         return step % (self.every * n_frames) == 0 or waited > FLUSH_SECONDS
 
     def _resume(self, restart: Restart, batches: Batches | Propagation) -> None:
@@ -303,12 +327,9 @@ class _Run:
         )
 
 
-def _all_bonds(systems: Sequence[MappedTrajectory]) -> tuple[Tensor, Tensor]:
-    """Bead bonds of the whole batch [2, n_bonds] and the system of each."""
-    offsets = np.cumsum([0] + [system.n_beads for system in systems])
-    bonds = [system.edge_index + offset for system, offset in zip(systems, offsets, strict=False)]
-    owner = [np.full(system.edge_index.shape[1], index) for index, system in enumerate(systems)]
-    return torch.as_tensor(np.concatenate(bonds, axis=1)), torch.as_tensor(np.concatenate(owner))
+def _frames_between_writes(n_beads: int) -> int:
+    """Recorded frames that wait at most."""
+    return max(1, min(FLUSH_EVERY, FLUSH_BYTES // (24 * n_beads)))
 
 
 def roll_out_beside(

@@ -1,12 +1,14 @@
 """Where roll-outs start: a history of frames for every molecule and replica."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from cgsim.config.checks import IN_TIME
 from cgsim.data.graphs import CGData, SystemGraph, join
 from cgsim.io import Molecule, load_molecule
 from cgsim.io.files import file_stem
@@ -55,9 +57,9 @@ def map_structure(
         )
     molecule = molecule or load_molecule(structure_file)
     mapping = build_mapping(molecule, simulator.recipe)
-    interval = simulator.timestep  # of no account: there is one frame
+    interval = simulator.timestep  # of no account: models are no trajectory
     still = replace(mapping, recipe=mapping.recipe | {"rigid_motion": True})  # one frame is
-    mapped = map_trajectory(structure_file, molecule, still, frame_interval=interval)
+    mapped = map_trajectory(structure_file, molecule, still, frame_interval=interval, allow=IN_TIME)
     mapped = replace(mapped.frames(0, 1), recipe=mapping.recipe)
     if molecule.component.max() == 0:
         mapped = replace(mapped, cell=None)  # of a crystal, or of the solvent that was around it
@@ -144,8 +146,18 @@ def start_batch(simulator: Simulator, systems: Sequence[MappedTrajectory]) -> CG
     return join(graphs, counts, windows)
 
 
-def read_starts(paths: Sequence[Path], simulator: Simulator | Propagator) -> list[MappedTrajectory]:
+def read_starts(
+    paths: Sequence[Path],
+    simulator: Simulator | Propagator,
+    *,
+    load: Callable[[Path], Molecule] = load_molecule,
+) -> list[MappedTrajectory]:
     """Mapped trajectories and, mapped now as the data of a simulator were, structure files.
+
+    Parameters
+    ----------
+    load
+        Reads the molecule of a structure file.
 
     Raises
     ------
@@ -155,7 +167,7 @@ def read_starts(paths: Sequence[Path], simulator: Simulator | Propagator) -> lis
     files = [path for path in paths if path.is_file()]
     mapped = load_mapped_folders([path for path in paths if not path.is_file()])
     if not isinstance(simulator, Propagator):
-        return [*mapped, *(map_structure(path, simulator) for path in files)]
+        return [*mapped, *(map_structure(path, simulator, molecule=load(path)) for path in files)]
     if files:
         raise ValueError(
             f"{files[0]}: a propagator starts from frames of beads, folders NAME.cg of `cgsim map`"
@@ -178,3 +190,11 @@ def starts_by_name(paths: Sequence[Path]) -> dict[str, list[Path]]:
         if path.is_file():
             starts.setdefault(file_stem(path), []).append(path)
     return starts
+
+
+def all_bonds(systems: Sequence[MappedTrajectory]) -> tuple[Tensor, Tensor]:
+    """Bead bonds of the whole batch [2, n_bonds] and the system of each."""
+    offsets = np.cumsum([0] + [system.n_beads for system in systems])
+    bonds = [system.edge_index + offset for system, offset in zip(systems, offsets, strict=False)]
+    owner = [np.full(system.edge_index.shape[1], index) for index, system in enumerate(systems)]
+    return torch.as_tensor(np.concatenate(bonds, axis=1)), torch.as_tensor(np.concatenate(owner))

@@ -13,7 +13,12 @@ import torch
 from cgsim.config import TrainingConfig
 from cgsim.data.scales import is_chiral, measure, shared_frame_interval
 from cgsim.mapping.trajectory import MappedTrajectory
-from cgsim.model.checkpoint import find_checkpoint, load_provenance, load_simulator
+from cgsim.model.checkpoint import (
+    find_checkpoint,
+    load_provenance,
+    load_simulator,
+    temperature_of,
+)
 from cgsim.model.simulator import Simulator
 from cgsim.training.run import check_alike, is_same_recipe
 
@@ -60,8 +65,7 @@ class Parent:
     @property
     def temperature(self) -> float | None:
         """Of its data, K, where it is known."""
-        entries = self.about["data"].get("trajectories", [])
-        return next((entry["temperature"] for entry in entries if "temperature" in entry), None)
+        return temperature_of(self.about["data"])
 
     def check(self, trajectories: Sequence[MappedTrajectory]) -> None:
         """Check that trajectories are alike, mapped as the simulator's were and in time with it.
@@ -131,7 +135,7 @@ def with_atom_types(simulator: Simulator, atom_types: Sequence[str]) -> Simulato
     types = (*known, *sorted(set(atom_types) - set(known)))
     other = Simulator(simulator.config, atom_types=types, scales=simulator.scales)
     other.to(simulator.dtype)
-    other.recipe = simulator.recipe
+    other.recipe, other.temperature = simulator.recipe, simulator.temperature
     old = dict(simulator.named_parameters())
     with torch.no_grad():
         for name, value in other.named_parameters():

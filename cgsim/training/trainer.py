@@ -31,6 +31,7 @@ from cgsim.hardware.threads import cpu_threads
 from cgsim.io.records import to_dict
 from cgsim.model.simulator import Simulator
 from cgsim.training.compiled import choose_loss, training_threads
+from cgsim.training.estimate import announce_training
 from cgsim.training.loggers import loggers_of
 from cgsim.training.module import Patience, TrainingModule, epochs, moving_average
 from cgsim.training.options import Options, TrainerOptions, several
@@ -114,7 +115,8 @@ def optimise(
     ours: list[Callback] = [] if patience is None else [patience]
     with _quiet_lightning():
         loop = _Loop(module, directory, hardware, options)
-        trainer = loop.trainer(ours, n_done=steps_done(last, module))
+        n_done = steps_done(last, module)
+        trainer = loop.trainer(ours, n_done=n_done)
     module.loss, train = choose_loss(module.simulator, train, module.config)
     sampler = WindowSampler(
         train,
@@ -126,6 +128,7 @@ def optimise(
     )
     threads = training_threads(module.loss, train.trajectories, module.config)
     with threads, _quiet_lightning(), _interruptible(trainer):
+        _announce(module, train, trainer, n_done=n_done, hardware=hardware)
         trainer.fit(
             module,
             DataLoader(train, sampler=sampler, batch_size=None),
@@ -142,6 +145,30 @@ def optimise(
     kept = torch.load(file, map_location="cpu", weights_only=True)
     module.load_state_dict(kept["state_dict"])
     return int(kept["global_step"])
+
+
+def _announce(
+    module: TrainingModule,
+    windows: TrainingWindows,
+    trainer: lightning.Trainer,
+    *,
+    n_done: int,
+    hardware: Hardware,
+) -> None:
+    """See `announce_training`; of a run that goes on, what is left."""
+    n_epochs, n_steps = epochs(module.config)
+    left = max(0, n_epochs * n_steps * module.config.n_cycles - n_done)
+    if not trainer.is_global_zero or not left:
+        return
+    device = trainer.strategy.root_device
+    announce_training(
+        module,
+        windows,
+        n_steps=left * trainer.accumulate_grad_batches,
+        n_validation=N_VALIDATION_BATCHES * -(-left // n_steps),
+        device=device,
+        n_processes=hardware.n_devices if device.type == "cpu" else 1,
+    )
 
 
 @torch.no_grad()

@@ -1,5 +1,7 @@
 """`cgsim map`: options of mappers, and mappers of the user's own."""
 
+import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +51,8 @@ def run(*arguments: str) -> int:
 def test_the_bead_size_is_ten_atoms_if_nothing_is_said(folder: Path) -> None:
     assert run() == 0
     assert load_mapped(folder / "out" / "a.cg").recipe == {"method": "metis", "atoms_per_bead": 10}
-    assert run("--atoms_per_bead", "4") == 0
+    assert run("--atoms_per_bead", "4") == 1  # nothing is replaced without being asked
+    assert run("--atoms_per_bead", "4", "--overwrite") == 0
     assert load_mapped(folder / "out" / "a.cg").recipe == {"method": "metis", "atoms_per_bead": 4}
 
 
@@ -102,10 +105,21 @@ def test_the_help_speaks_of_every_mapper(capsys: pytest.CaptureFixture[str]) -> 
     assert "For metis: Mean size wanted" in said
 
 
-def test_files_of_one_name_never_overwrite_each_other(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_files_of_one_name_are_told_apart_by_their_folders(folder: Path) -> None:
+    for run_name in ("run1", "run2"):
+        (folder / run_name).mkdir()
+        shutil.copy(folder / "a.xtc", folder / run_name / "prod.xtc")
+    files = ["run1/prod.xtc", "run2/prod.xtc", "a.xtc"]
+    assert cli.main(["map", "a.pdb", *files, "--output", "out", "--name", "polymer"]) == 0
+    written = sorted(path.name for path in (folder / "out").iterdir())
+    assert written == ["a.cg", "run1-prod.cg", "run2-prod.cg"]
+    assert {load_mapped(folder / "out" / own).name for own in written} == {"polymer"}
+
+
+def test_files_that_cannot_be_told_apart_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = [str(tmp_path / run / "prod.xtc") for run in ("run1", "run2")]
-    assert cli.main(["map", "a.pdb", *files, "--output", str(tmp_path / "out")]) == 1
-    assert "all would be written to prod.cg" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+    for files in (["a.xtc", "a.xtc"], ["a.xtc", "a.dcd"]):
+        assert cli.main(["map", "a.pdb", *files, "--output", "out"]) == 1
+        assert re.search("given twice|another file", capsys.readouterr().err)
+    assert not (folder / "out").exists()

@@ -261,6 +261,8 @@ def test_a_shared_roll_out_is_read_and_scored_like_any(
     scores = score_into(paths, tmp_path / "scores.json", cluster=cluster)
     assert [m.name for m in scores.learned.molecules] == ["c0", "c1", "c2"]
     assert values(scores) == pytest.approx(values(alike), nan_ok=True)
+    assert scores.red_lines == alike.red_lines
+    assert scores.headline
     assert (tmp_path / "scores.json").exists()
     assert not (tmp_path / "scores.json.jobs").exists()
 
@@ -314,7 +316,7 @@ def test_scores_are_kept_until_their_files_change(
     first = score_paths(paths, cluster=cluster, folder=folder)
     times = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.json")}
     assert set(times) == {"c0.json", "c1.json", "c2.json"}
-    save_mapped(CHAINS[0].frames(0, 20), tmp_path / "learned" / "c0.cg")
+    save_mapped(CHAINS[0].frames(0, 20), tmp_path / "learned" / "c0.cg", overwrite=True)
     second = score_paths(paths, cluster=cluster, folder=folder)
     changed = {
         path.name for path in folder.glob("*.json") if path.stat().st_mtime_ns != times[path.name]

@@ -1,6 +1,7 @@
 """From ensembles to a verdict: table, JSON and report page."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from cgsim.evaluate.judge import Rows, judge_rollout, print_scores, read_training_curve, score
 from cgsim.evaluate.sources import ensembles_of
+from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.testing.systems import random_chain
 
 METRICS = """\
@@ -19,15 +21,18 @@ epoch,learning_rate,step,train_nll,validation_loss,validation_nll
 """
 
 
+def run_of(chain: int, run: int) -> MappedTrajectory:
+    """The same chain, whatever the run, and frames of this run."""
+    first, other = (
+        random_chain(6, n_frames=60, seed=seed, name=f"c{chain}", max_atoms=1)
+        for seed in (chain, 10 * run + chain)
+    )
+    return replace(first, pos=other.pos)
+
+
 def rows(*, seed: int = 1) -> Rows:
     """Reference, learned and floor runs of two chains: samples of one and the same model."""
-    runs = [
-        ensembles_of(
-            random_chain(6, n_frames=60, seed=10 * run + chain, name=f"c{chain}", max_atoms=1)
-            for chain in range(2)
-        )
-        for run in (0, seed, 2)
-    ]
+    runs = [ensembles_of(run_of(chain, run) for chain in range(2)) for run in (0, seed, 2)]
     return Rows(runs[0], runs[1], {"floor": runs[2], "md_equal_time": runs[2]})
 
 

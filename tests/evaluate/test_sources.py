@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import mdtraj
 import numpy as np
 import pytest
 
+from cgsim.evaluate.origin import Stop
 from cgsim.evaluate.sources import ensembles_of, read_ensembles
 from cgsim.io import append_frames
 from cgsim.mapping.store import save_mapped
 from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.rollout import simulate
 from cgsim.rollout.reporters import FileReporter
 from cgsim.testing.systems import random_chain
 from tests.rollout.test_reporters import restart
@@ -94,3 +98,59 @@ def test_two_molecules_of_one_name_are_not_pooled() -> None:
     one, other = (random_chain(6, seed=seed, name="protein") for seed in (0, 1))
     with pytest.raises(ValueError, match="protein: two different molecules are of this name"):
         ensembles_of([one, other])
+
+
+def rolled(folder: Path, *, n_frames: int = 9, **changes: Any) -> Path:
+    """One replica of LONG, with what a roll-out notes."""
+    system = replace(LONG, temperature=310.0)
+    reporter = FileReporter([system], 1.0, output=folder)
+    reporter.flush(restart(0, **changes))
+    if n_frames:
+        append_frames(reporter.paths[0], LONG.pos[:n_frames], time=np.arange(1.0, n_frames + 1))
+    return folder
+
+
+def test_what_a_roll_out_noted_is_read(tmp_path: Path) -> None:
+    noted = [
+        {"name": "long", "replica": 0, "step": 10, "reason": "a bond of 9 nm"},
+        {"name": "other", "replica": 0, "step": 3, "reason": "a bond"},
+    ]
+    (long,) = read_ensembles([rolled(tmp_path, failures=noted)])
+    assert long.origin.stops == (Stop(0, 10, "a bond of 9 nm"),)
+    assert long.origin.temperature == 310.0
+    assert long.origin.recipe == LONG.recipe
+    assert long.origin.periodic is False
+    assert long.origin.atoms == {kind: LONG.atom_type.count(kind) for kind in set(LONG.atom_type)}
+
+
+def test_a_roll_out_that_recorded_nothing_says_where_it_stopped(tmp_path: Path) -> None:
+    noted = [{"name": "long", "replica": 0, "step": 4, "reason": "a bond of 9 nm"}]
+    with pytest.raises(ValueError, match=r"stopped at step 4 \(a bond of 9 nm\), before its first"):
+        read_ensembles([rolled(tmp_path, n_frames=0, failures=noted)])
+    empty = LONG.frames(0, 0)
+    failure = simulate.Failure("long", 0, 4, "a bond of 9 nm")
+    with pytest.raises(ValueError, match="long: the roll-out was stopped at step 4"):
+        ensembles_of([empty], failures=[failure])
+    (long,) = ensembles_of([empty, LONG], failures=[failure])
+    assert (long.n_replicas, long.origin.stops) == (1, (Stop(0, 4, "a bond of 9 nm"),))
+
+
+def test_frames_at_other_times_than_noted_are_refused(tmp_path: Path) -> None:
+    rolled(tmp_path)
+    file = tmp_path / "long.json"
+    file.write_text(file.read_text().replace('"frame_interval": 1.0', '"frame_interval": 5.0'))
+    with pytest.raises(ValueError, match=r"long-r0\.xtc: its frames are 1 ps apart, .*5 ps"):
+        read_ensembles([tmp_path])
+
+
+def test_a_roll_out_ends_before_its_first_frame_that_is_not_finite(tmp_path: Path) -> None:
+    reporter = FileReporter([LONG], 1.0, output=tmp_path / "*.dcd")
+    reporter.flush(restart(0, failures=[]))
+    pos = np.array(LONG.pos)
+    pos[6:, 2] = np.nan
+    with mdtraj.formats.DCDTrajectoryFile(str(reporter.paths[0]), "w") as file:
+        file.write(10 * pos)
+    (long,) = read_ensembles([tmp_path])
+    np.testing.assert_allclose(long.xyz[0], LONG.pos[:6], atol=1e-5)
+    (stop,) = long.origin.stops
+    assert (stop.replica, stop.step) == (0, 7)

@@ -162,6 +162,27 @@ def test_a_cell_of_one_angstrom_is_none(tmp_path: Path, molecule: Molecule, exte
     np.testing.assert_allclose(unwrap(frames, molecule), walk, atol=2e-3)
 
 
+@pytest.mark.parametrize("extension", ["pdb", "dcd", "gro", "xtc", "trr", "nc", "lammpstrj", "h5"])
+@pytest.mark.parametrize(("spread", "is_cell"), [(0.1, True), (3.0, False)])
+def test_a_cell_of_one_nanometre_is_none_of_what_is_larger(
+    tmp_path: Path, molecule: Molecule, extension: str, spread: float, is_cell: bool
+) -> None:
+    if extension == "h5":
+        pytest.importorskip("tables")
+    xyz = spread * np.random.default_rng(0).uniform(size=(1, N_ATOMS, 3)).repeat(3, axis=0)
+    trajectory = mdtraj.Trajectory(xyz, molecule.topology, time=np.arange(3.0))
+    trajectory.unitcell_lengths = np.full((3, 3), 1.0)
+    trajectory.unitcell_angles = np.full((3, 3), 90.0)
+    path = tmp_path / f"run.{extension}"
+    trajectory.save(str(path))
+    if is_cell:
+        (frames,) = iter_frames(path, molecule)
+    else:
+        with pytest.warns(UserWarning, match="cell of 1 nm on each side.*is taken for none"):
+            (frames,) = iter_frames(path, molecule)
+    assert (frames.unitcell_lengths is not None) == is_cell
+
+
 @pytest.mark.parametrize("extension", ["xtc", "trr"])
 def test_cells_in_any_orientation(tmp_path: Path, molecule: Molecule, extension: str) -> None:
     """The whole system turned by some angle: the cell vectors are turned with it."""

@@ -1,5 +1,6 @@
 """Minimum images and unwrapping against exactly known answers."""
 
+import tracemalloc
 from itertools import product
 from pathlib import Path
 
@@ -275,3 +276,26 @@ def test_bad_cells_and_shapes() -> None:
     other = molecule_of(chain_bonds(4), 4)
     with pytest.raises(ValueError, match="5 atoms"):
         unwrap(mdtraj.Trajectory(random_walk(2, 5), molecule.topology), other)
+
+
+def test_memory_is_linear_in_the_number_of_molecules() -> None:
+    """Of trimers that are cut at the boundary: four times as many take four times the memory."""
+
+    def peak(n_molecules: int) -> int:
+        molecule = molecule_of([(3 * i + j, 3 * i + 2) for i in range(n_molecules) for j in (0, 1)],
+                               3 * n_molecules)  # fmt: skip
+        place = 3 * np.random.default_rng(0).uniform(size=(1, n_molecules, 1, 3))
+        xyz = place + 0.3 * np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 0]])
+        xyz = (xyz + 0.2 * np.arange(3)[:, None, None, None]).reshape(3, -1, 3)
+        cells = np.tile(3.0 * np.eye(3), (3, 1, 1))
+        trajectory = _trajectory(_wrapped(xyz, cells), cells, molecule.topology)
+        tracemalloc.start()
+        found = Unwrapper(molecule)(trajectory)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        bond = found[:, 0::3] - found[:, 2::3]
+        np.testing.assert_allclose(bond, np.broadcast_to([0.3, 0, 0], bond.shape), atol=1e-5)
+        np.testing.assert_allclose(np.diff(found, axis=0), 0.2, atol=1e-5)
+        return most
+
+    assert peak(4000) < 4.4 * peak(1000)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cgsim.mapping import ideal_distances
+from cgsim.mapping import ideal, ideal_distances
+from tests.io.systems import comb_bonds
 
 
 def chain(n_atoms: int) -> np.ndarray:
@@ -67,3 +68,15 @@ def test_the_numbering_does_not_matter() -> None:
     renumbered[atoms] = beads[bead]
     found = ideal_distances(atoms[bonds], renumbered, beads[pairs])
     np.testing.assert_allclose(found, ideal_distances(bonds, bead, pairs))
+
+
+def test_large_molecules_are_solved_for_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same distances, with a memory that is linear in the beads."""
+    bonds = np.array(comb_bonds(30, 2)).T
+    n_atoms = int(bonds.max()) + 1
+    beads = np.arange(n_atoms) // 4
+    n_beads = int(beads.max()) + 1
+    pairs = np.random.default_rng(0).integers(n_beads, size=(2, 200))
+    expected = ideal_distances(bonds, beads, pairs)
+    monkeypatch.setattr(ideal, "LARGEST_SOLVE", 5 * n_atoms)
+    np.testing.assert_allclose(ideal_distances(bonds, beads, pairs), expected, atol=1e-9)

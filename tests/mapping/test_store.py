@@ -131,7 +131,8 @@ def test_existing_folder_is_replaced_whole(tmp_path: Path) -> None:
     folder = save_mapped(random_chain(n_frames=12), tmp_path / "chain.cg")
     np.save(folder / "cell.npy", np.zeros((12, 3, 3)))
     chain = load_mapped(folder)
-    save_mapped(MappedTrajectory(**{**vars(chain.frames(2, 7)), "cell": None}), folder)
+    part = MappedTrajectory(**{**vars(chain.frames(2, 7)), "cell": None})
+    save_mapped(part, folder, overwrite=True)
     assert np.array_equal(load_mapped(folder).pos, random_chain(n_frames=12).pos[2:7])
     assert load_mapped(folder).cell is None
     assert [path.name for path in tmp_path.iterdir()] == ["chain.cg"]
@@ -159,7 +160,7 @@ def test_interrupted_mapping_leaves_what_was_there(
 
     monkeypatch.setattr(store, "mapped_chunks", interrupted)
     with pytest.raises(error, match="stop"):
-        map_to_folder(file, molecule, mapping, folder=folder)
+        map_to_folder(file, molecule, mapping, folder=folder, overwrite=True)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == (["chain.cg", "run.xtc"] if exists else ["run.xtc"])
     if exists:
@@ -179,7 +180,7 @@ def test_failing_rename_brings_the_old_folder_back(
 
     monkeypatch.setattr(store.os, "replace", failing)
     with pytest.raises(OSError, match="disk full"):
-        save_mapped(random_chain(3), folder)
+        save_mapped(random_chain(3), folder, overwrite=True)
     monkeypatch.undo()
     assert_same(load_mapped(folder), random_chain())
     assert [path.name for path in tmp_path.iterdir()] == ["chain.cg"]
@@ -192,8 +193,23 @@ def test_what_is_no_mapped_trajectory_is_never_replaced(tmp_path: Path, how: str
     keep.parent.mkdir(exist_ok=True)
     keep.write_text("years of work")
     with pytest.raises(ValueError, match=r"thesis exists and is not a mapped trajectory"):
-        save_mapped(random_chain(), target)
+        save_mapped(random_chain(), target, overwrite=True)
     assert keep.read_text() == "years of work"
+
+
+def test_nothing_is_replaced_without_being_asked(
+    tmp_path: Path, molecule: Molecule, mapping: Mapping
+) -> None:
+    file, folder = write_xtc(tmp_path / "run.xtc", molecule), tmp_path / "chain.cg"
+    save_mapped(random_chain(), folder)
+    with pytest.raises(ValueError, match=r"chain\.cg is there already: .*overwrite=True"):
+        save_mapped(random_chain(3), folder)
+    with pytest.raises(ValueError, match=r"chain\.cg is there already"):
+        map_to_folder(file, molecule, mapping, folder=folder)
+    assert_same(load_mapped(folder), random_chain())
+    empty = tmp_path / "empty.cg"
+    empty.mkdir()
+    assert load_mapped(save_mapped(random_chain(), empty)).n_beads == random_chain().n_beads
 
 
 def test_missing_folder(tmp_path: Path) -> None:

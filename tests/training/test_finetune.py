@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mdtraj
 import numpy as np
 import pytest
 import torch
@@ -399,6 +400,14 @@ def test_the_command_maps_tunes_and_tells(
     brief = ("--finetuning.n_steps", 2, "--hardware.accelerator", "cpu")
     assert run(*command, "--output", tmp_path / "none", *brief) == 1
     assert "--topology" in capsys.readouterr().err
+    bad = mdtraj.load(str(second), top=str(structure))
+    bad.xyz[20:] += 50.0
+    bad.save(str(tmp_path / "bad.xtc"))
+    with_jump = (*command[:2], tmp_path / "bad.xtc", "--topology", structure)
+    assert run(*with_jump, "--output", tmp_path / "none", *brief) == 1
+    assert "bad.xtc: frame 20: the molecule of" in capsys.readouterr().err
+    allowed = (*with_jump, "--allow", "jumps", "--output", tmp_path / "jumped", *brief)
+    assert run(*allowed) == 0
     with_map = (*command, "--topology", structure, "--output", tmp_path / "tuned", *brief)
     assert run(*with_map, "--replay", folder) == 0
     said = capsys.readouterr().out

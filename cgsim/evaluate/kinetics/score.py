@@ -20,16 +20,9 @@ from cgsim.evaluate.kinetics.tica import (
     tic01_counts,
     tic01_edges,
 )
-from cgsim.evaluate.statistics.autocorrelation import (
-    autocorrelation,
-    fluctuations,
-    lagged_products,
-    normalise,
-    relaxation_and_integrated_times,
-)
-from cgsim.evaluate.statistics.blocking import lags_that_resolve
 from cgsim.evaluate.statistics.distributions import bootstrap_weights, js_distance, standard_error
 from cgsim.evaluate.statistics.estimate import Estimate
+from cgsim.evaluate.statistics.series import Series
 
 #: Implied timescales that are scored.
 N_TIMESCALES = 3
@@ -40,7 +33,7 @@ class KineticsScore:
     """Slow motions of one ensemble against the reference. Times in ps.
 
     TICA, clusters and metastable states are those of the reference. Errors: bootstrap over blocks
-    of both ensembles.
+    of both ensembles; those of autocorrelation times are of `cgsim.evaluate.statistics.resolution`.
 
     Parameters
     ----------
@@ -60,9 +53,9 @@ class KineticsScore:
     js_states
         Jensen–Shannon distance of the populations.
     relaxation, relaxation_reference
-        Time at which the autocorrelation of TIC0 falls to 1/e.
+        Time at which the autocorrelation of TIC0 falls to 1/e; a bound if it is not resolved.
     integrated, integrated_reference
-        Integrated autocorrelation time of TIC0.
+        Integrated autocorrelation time of TIC0, as above.
     connected, connected_reference
         Share of the transitions that lie within the largest connected set of clusters. Timescales
         and populations speak of this share only.
@@ -149,10 +142,10 @@ def score_kinetics(
         populations=_estimates(second.populations),
         populations_reference=_estimates(first.populations),
         js_states=_estimate(js_distance(first.populations, second.populations)),
-        relaxation=_estimate(second.times[:, 0]),
-        relaxation_reference=_estimate(first.times[:, 0]),
-        integrated=_estimate(second.times[:, 1]),
-        integrated_reference=_estimate(first.times[:, 1]),
+        relaxation=second.tic0_series.relaxation,
+        relaxation_reference=first.tic0_series.relaxation,
+        integrated=second.tic0_series.integrated,
+        integrated_reference=first.tic0_series.integrated,
         connected=second.connected,
         connected_reference=first.connected,
     )
@@ -175,14 +168,14 @@ class _Ruler:
 class _Side:
     """One ensemble.
 
-    `tic0` [n, 100] and `tic01` [n, 2500] are histograms, `times` [n, 2] the autocorrelation times.
+    `tic0` [n, 100] and `tic01` [n, 2500] are histograms, `tic0_series` is TIC0 over time.
     """
 
     tic0: np.ndarray
     tic01: np.ndarray
     timescales: np.ndarray
     populations: np.ndarray
-    times: np.ndarray
+    tic0_series: Series
     connected: float
 
 
@@ -195,23 +188,9 @@ def _score_side(trajectories: StateTrajectories, ruler: _Ruler, weights: np.ndar
         tic01=weights @ np.stack([tic01_counts(piece, ruler.tic01_edges) for piece in pieces]),
         timescales=np.stack([model.timescales(N_TIMESCALES) for model in models]),
         populations=np.stack([model.populations(ruler.states) for model in models]),
-        times=_autocorrelation_times(trajectories, weights),
+        tic0_series=Series(trajectories.tic0, trajectories.ensemble.frame_interval),
         connected=models[0].connected,
     )
-
-
-def _autocorrelation_times(trajectories: StateTrajectories, weights: np.ndarray) -> np.ndarray:
-    """1/e and integrated time of TIC0, [n, 2] ps."""
-    tic0 = trajectories.tic0
-    whole = relaxation_and_integrated_times(autocorrelation(tic0)[None], 1.0)
-    n_lags = lags_that_resolve(tic0, whole)
-    centred = fluctuations(tic0)
-    blocks = [
-        lagged_products(centred[r], n_lags, start=a, stop=b) for r, a, b in trajectories.blocks
-    ]
-    sums, counts = (weights @ np.stack(part) for part in zip(*blocks, strict=True))
-    interval = trajectories.ensemble.frame_interval
-    return relaxation_and_integrated_times(normalise(sums, counts), interval)
 
 
 def _estimate(rows: np.ndarray) -> Estimate:

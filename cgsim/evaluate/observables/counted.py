@@ -61,6 +61,7 @@ class Counted(Observable, Generic[Thresholds]):
         return with_errors(
             self.compare(expected, found, thresholds),
             self.compare(expected_drawn, found_drawn, thresholds),
+            inflation=max(own.blocks().inflation for own in (reference, other)),
         )
 
     def _totals(self, sample: Sample) -> tuple[Total, Total]:

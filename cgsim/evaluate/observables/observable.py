@@ -13,8 +13,8 @@ from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.scoring import Scoring
 from cgsim.evaluate.statistics.distributions import (
     block_weights,
+    error_of,
     mean_of_absolute,
-    standard_error,
 )
 from cgsim.evaluate.statistics.estimate import Estimate
 
@@ -69,10 +69,14 @@ class Blocks:
         (replica, start, stop) of each block, frames.
     weights
         [n_bootstrap, n_blocks].
+    inflation
+        By how much the spread of the replicates is too small for an error bar: see
+        `cgsim.evaluate.statistics.resolution.error_inflation`.
     """
 
     pieces: list[tuple[int, int, int]]
     weights: np.ndarray
+    inflation: float = 1.0
 
     @property
     def n_frames(self) -> np.ndarray:
@@ -120,8 +124,9 @@ class Sample:
         return self._blocks[relaxes_as]
 
     def _cut(self, relaxes_as: Measure, rng: np.random.Generator) -> Blocks:
-        pieces = self.profile.series(relaxes_as).blocks
-        return Blocks(pieces, block_weights(len(pieces), self._n_bootstrap, rng))
+        series = self.profile.series(relaxes_as)
+        weights = block_weights(len(series.blocks), self._n_bootstrap, rng)
+        return Blocks(series.blocks, weights, series.error_inflation)
 
 
 @dataclass(frozen=True)
@@ -168,9 +173,14 @@ class Observable(ABC):
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
-def with_errors(values: dict[str, np.ndarray], replicates: dict[str, np.ndarray]) -> Scores:
-    """Estimates from the values [1] of the data and of bootstrap replicates [n_bootstrap]."""
+def with_errors(
+    values: dict[str, np.ndarray], replicates: dict[str, np.ndarray], *, inflation: float
+) -> Scores:
+    """Estimates from the values [1] of the data and of bootstrap replicates [n_bootstrap].
+
+    Of two ensembles the larger inflation is right: the shorter run has the larger part in an error.
+    """
     return {
-        name: Estimate(float(own[0]), standard_error(replicates[name]))
+        name: Estimate(float(own[0]), inflation * error_of(float(own[0]), replicates[name]))
         for name, own in values.items()
     }

@@ -18,6 +18,22 @@ from cgsim.evaluate.statistics.series import Series
 _MAX_SAMPLED = 5000
 
 
+class MeasureError(ValueError):
+    """A measure that does not give one finite number per frame.
+
+    Parameters
+    ----------
+    message
+        What it gives instead.
+    ensemble
+        Where it does.
+    """
+
+    def __init__(self, message: str, ensemble: Ensemble) -> None:
+        super().__init__(message)
+        self.ensemble = ensemble
+
+
 class Profile:
     """One ensemble, what was measured on it, and how that relaxes."""
 
@@ -33,7 +49,7 @@ class Profile:
 
         Raises
         ------
-        ValueError
+        MeasureError
             If it is not one finite number per frame.
         """
         if measure not in self._series:
@@ -96,9 +112,10 @@ class Profile:
         values = np.asarray(measure(frames), dtype=np.float64)
         if values.shape != (len(frames.xyz),) or not np.isfinite(values).all():
             name = getattr(measure, "__name__", repr(measure))
-            raise ValueError(
+            raise MeasureError(
                 f"{self.ensemble.name}: {name} must give one finite number per frame, "
                 f"[{len(frames.xyz)}], got shape {list(values.shape)}"
-                + ("" if np.isfinite(values).all() else " with NaN or infinity")
+                + ("" if np.isfinite(values).all() else " with NaN or infinity"),
+                self.ensemble,
             )
         return values

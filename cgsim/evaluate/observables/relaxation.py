@@ -5,16 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cgsim.evaluate.observables.frames import Measure
-from cgsim.evaluate.observables.observable import Metric, Observable, Sample, Scores, with_errors
+from cgsim.evaluate.observables.observable import Metric, Observable, Sample, Scores
 from cgsim.evaluate.observables.scalar import Scalar
 from cgsim.evaluate.scoring import Scoring
-from cgsim.evaluate.statistics.autocorrelation import (
-    fluctuations,
-    lagged_products,
-    normalise,
-    relaxation_and_integrated_times,
-)
 from cgsim.evaluate.statistics.distributions import finite_median, log_r_squared, r_squared
+from cgsim.evaluate.statistics.resolution import ratio_of
 
 
 @dataclass(frozen=True)
@@ -123,33 +118,19 @@ class Relaxation(Observable):
         }
 
     def score(self, reference: Sample, other: Sample, scoring: Scoring) -> Scores:
-        """Both times of both ensembles, and their ratios."""
-        both = reference, other
-        known = [own.profile.series(self.measure).times[None] for own in both]
-        return with_errors(
-            self._compare(*known), self._compare(*(self._resampled(own) for own in both))
-        )
-
-    def _compare(self, reference: np.ndarray, other: np.ndarray) -> dict[str, np.ndarray]:
-        """Scores [n] of times [n, 2]."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = other / reference
+        """Both times of both ensembles, and their ratios; bounds where they are not resolved."""
+        expected, found = (own.profile.series(self.measure) for own in (reference, other))
+        unit = found.frame_interval / expected.frame_interval
+        first, second = expected.resolution, found.resolution
+        time, integrated = self.named("relaxation"), self.named("integrated")
         return {
-            f"{self.named(time)}{tail}": values[:, column]
-            for column, time in enumerate(("relaxation", "integrated"))
-            for tail, values in (("", other), ("_reference", reference), ("_ratio", ratio))
+            time: found.relaxation,
+            f"{time}_reference": expected.relaxation,
+            f"{time}_ratio": ratio_of(second.relaxation, first.relaxation, unit=unit),
+            integrated: found.integrated,
+            f"{integrated}_reference": expected.integrated,
+            f"{integrated}_ratio": ratio_of(second.integrated, first.integrated, unit=unit),
         }
-
-    def _resampled(self, sample: Sample) -> np.ndarray:
-        """Both times of each bootstrap replicate, [n_bootstrap, 2] ps."""
-        series, blocks = sample.profile.series(self.measure), sample.blocks(self.measure)
-        centred = fluctuations(series.values)
-        products = [
-            lagged_products(centred[replica], series.n_lags, start=start, stop=stop)
-            for replica, start, stop in blocks.pieces
-        ]
-        sums, counts = (blocks.weights @ np.stack(part) for part in zip(*products, strict=True))
-        return relaxation_and_integrated_times(normalise(sums, counts), series.frame_interval)
 
 
 def _n_unknown(ratios: np.ndarray) -> float:

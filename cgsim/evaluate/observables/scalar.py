@@ -21,6 +21,7 @@ from cgsim.evaluate.statistics.distributions import (
     histogram_movers_distance,
     js_distance,
     r_squared,
+    standard_error,
     union_edges,
 )
 
@@ -122,7 +123,11 @@ class Scalar(Observable):
         width = edges[1] - edges[0]
         exact = self._compare(sums, [cut.once for cut in blocks], width)
         exact[f"emd_{self.name}"][:] = earth_movers_distance(*values)
-        scores = with_errors(exact, self._compare(sums, [cut.weights for cut in blocks], width))
+        drawn = self._compare(sums, [cut.weights for cut in blocks], width)
+        scores = with_errors(exact, drawn, inflation=max(cut.inflation for cut in blocks))
+        for name, cut in zip((f"{self.name}_reference", self.name), blocks, strict=True):
+            error = cut.inflation * standard_error(drawn[name])  # of one ensemble alone
+            scores[name] = replace(scores[name], error=error)
         for name in (f"mae_{self.name}", f"mape_{self.name}"):
             # Signed in the replicates: the spread of an absolute value near zero is no error bar.
             scores[name] = replace(scores[name], value=abs(scores[name].value))

@@ -1,6 +1,8 @@
 """Which figures an observable gets, by its kind: a new observable needs nothing here."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -24,7 +26,8 @@ _AGAINST_REFERENCE: dict[type[Observable], list[_Figure]] = {
     Relaxation: [
         (
             plots.plot_relaxation_times,
-            "Relaxation time of {label}, one point per molecule. Unresolved times are left out.",
+            "Relaxation time of {label}, one point per molecule. Triangles: one of the times is "
+            "not resolved and stands at its lower bound, up or right of which it is.",
         )
     ],
 }
@@ -40,7 +43,7 @@ _BY_MOLECULE: dict[type[Observable], list[_Figure]] = {
         (
             plots.plot_autocorrelations,
             "Autocorrelation of {label}. Vertical lines mark the relaxation times, where the "
-            "curves fall to 1/e (dashed).",
+            "curves fall to 1/e (dashed), of runs that are long enough to tell them.",
         )
     ],
     Distribution: [(plots.plot_pooled_distributions, "Distribution of {definition}.")],
@@ -54,22 +57,30 @@ _BY_MOLECULE: dict[type[Observable], list[_Figure]] = {
 }
 
 
-def against_reference(comparison: Comparison) -> Iterator[tuple[Figure, str]]:
-    """Figures with one point per molecule, and their captions."""
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that is drawn when it is asked for, so that it can fail alone."""
+
+    draw: Callable[[], Figure]
+    caption: str
+
+
+def against_reference(comparison: Comparison) -> Iterator[Drawing]:
+    """Figures with one point per molecule."""
     return _figures(_AGAINST_REFERENCE, comparison)
 
 
-def by_molecule(shown: Shown) -> Iterator[tuple[Figure, str]]:
-    """Figures with one panel per molecule, and their captions."""
+def by_molecule(shown: Shown) -> Iterator[Drawing]:
+    """Figures with one panel per molecule."""
     return _figures(_BY_MOLECULE, shown)
 
 
 def _figures(
     table: Mapping[type[Observable], Sequence[_Figure]], data: Comparison | Shown
-) -> Iterator[tuple[Figure, str]]:
+) -> Iterator[Drawing]:
     for observable in OBSERVABLES.values():
         kind = next((kind for kind in type(observable).__mro__ if kind in table), None)
         for draw, caption in table[kind] if kind is not None else ():
             definition = observable.definition or observable.label
             text = caption.format(label=observable.label, definition=definition)
-            yield draw(observable, data), text[:1].upper() + text[1:]
+            yield Drawing(partial(draw, observable, data), text[:1].upper() + text[1:])

@@ -16,11 +16,14 @@ from cgsim.evaluate.report.plots.style import style
 from cgsim.evaluate.report.table import (
     format_estimate,
     format_metric,
+    format_number,
     metric_label,
     molecule_columns,
 )
 from cgsim.evaluate.scores.comparison import Comparison, Score
-from cgsim.evaluate.scores.verdict import GRADE_MEANING, judge
+from cgsim.evaluate.scores.crossing import Crossing
+from cgsim.evaluate.scores.red_lines import RED_LINES
+from cgsim.evaluate.scores.verdict import grade_meaning, judge
 from cgsim.io import write_atomic_text
 
 
@@ -56,6 +59,11 @@ def write_page(
         scripts=scripts,
     )
     write_atomic_text(path, page)
+
+
+def kicker(text: str, *, above: str = "") -> str:
+    """The words above a title, and what is HTML already above them."""
+    return f'{above}<p class="kicker">{escape(text)}</p>'
 
 
 def section(heading: str, text: str, body: str) -> str:
@@ -132,7 +140,7 @@ def summary_table(comparison: Comparison) -> str:
         body.append(cells)
     legend = "".join(
         f'<li><i class="dot {grade}"></i>{escape(meaning)}</li>'
-        for grade, meaning in GRADE_MEANING.items()
+        for grade, meaning in grade_meaning(comparison).items()
     )
     return table(["score", *comparison.rows], body) + f'<ul class="legend">{legend}</ul>'
 
@@ -148,10 +156,36 @@ def molecule_table(score: Score) -> str:
             f"{row.n_beads}",
             f"{row.n_frames:,}",
             *("" if own is None else format_estimate(own) for own in estimates),
-            f"{row.n_effective:,.0f} / {row.n_effective_reference:,.0f}",
+            f"{format_number(row.n_effective)} / {format_number(row.n_effective_reference)}",
         ]
         body.append([f"<th>{escape(row.name)}</th>", *(f"<td>{escape(t)}</td>" for t in texts)])
     return table(head, body)
+
+
+def red_line_table(crossings: Sequence[Crossing]) -> str:
+    """One line per replica that crossed a red line."""
+    head = ("red line", "molecule", "replica", "first at", "worst value", "limit", "of its frames")
+    body = []
+    for own in crossings:
+        when = "" if own.frame is None else f"frame {own.frame:,} ({own.time or 0.0:,.4g} ps)"
+        texts = (
+            own.molecule,
+            f"{own.replica}",
+            when or (f"step {own.step:,}" if own.step is not None else ""),
+            "" if own.value is None else f"{own.value:,.3g}",
+            "" if own.limit is None else f"{own.limit:,.3g}",
+            "" if own.share is None else f"{100 * own.share:.3g} %",
+        )
+        title = RED_LINES[own.red_line].definition if own.red_line in RED_LINES else ""
+        name = f'<th title="{escape(title)}">{escape(own.red_line.replace("_", " "))}</th>'
+        body.append([name, *(f"<td>{escape(text)}</td>" for text in texts)])
+    rows = {own.red_line for own in crossings} & set(RED_LINES)
+    items = "".join(
+        f"<dt>{escape(row.name.replace('_', ' '))}</dt><dd>{escape(row.definition)}</dd>"
+        for row in RED_LINES.values()
+        if row.name in rows
+    )
+    return table(head, body) + f'<dl class="definitions">{items}</dl>'
 
 
 def definitions(comparison: Comparison) -> str:

@@ -1,6 +1,7 @@
 """Sections of the report on how one molecule moves: its memory and its slow motions."""
 
 from dataclasses import replace
+from html import escape
 
 import numpy as np
 
@@ -10,12 +11,14 @@ from cgsim.evaluate.kinetics.tica import TicaModel, fit_tica
 from cgsim.evaluate.kinetics.validation import ImpliedTimescales, implied_timescales
 from cgsim.evaluate.observables.correlations import measure_memory
 from cgsim.evaluate.observables.profile import Profile
+from cgsim.evaluate.problems import Problem, attempt
 from cgsim.evaluate.report import markup, plots
 from cgsim.evaluate.statistics.autocorrelation import max_lags
 
 #: Frames times beads that are looked at: longer trajectories are cut.
 MOST_POSITIONS = 500_000
 FEWEST_FRAMES = 20  # of the longest replica
+SHORTEST_REPLICA = 3  # frames; of shorter ones there is no motion
 MAX_LAGS = 200
 N_CLUSTERS = 50
 N_TIMESCALES = 2
@@ -34,45 +37,89 @@ _SLOW = (
 )
 
 
-def memory_section(reference: Ensemble, learned: Ensemble) -> str:
-    """Autocorrelations and kurtosis of both; what was wrong, if they cannot be had."""
-    try:
-        first, second = (
-            measure_memory(own, n_lags=min(MAX_LAGS, max_lags(own.xyz)))
-            for own in comparable(reference, learned)
-        )
-    except ValueError as error:
-        return markup.section("Memory", "", markup.absent(error))
-    figure = markup.plot(
+def memory_section(
+    reference: Ensemble, learned: Ensemble, problems: list[Problem] | None = None
+) -> str:
+    """Autocorrelations and kurtosis of both; what was wrong, if they cannot be had.
+
+    Parameters
+    ----------
+    problems
+        What was wrong is added.
+    """
+    problems = [] if problems is None else problems
+    figure = attempt("Memory", lambda: _memory(reference, learned), problems)
+    if figure is None:
+        return markup.section("Memory", "", markup.absent(problems[-1].sentence))
+    return markup.section("Memory", _MEMORY, figure)
+
+
+def _memory(reference: Ensemble, learned: Ensemble) -> str:
+    first, second = (
+        measure_memory(own, n_lags=min(MAX_LAGS, max_lags(own.xyz)))
+        for own in comparable(reference, learned)
+    )
+    return markup.plot(
         plots.plot_memory(first, second),
         f"{reference.name}; bands and bars are one standard error.",
         alt="Autocorrelation of velocities and positions, kurtosis of displacements",
         css_class="wide",
     )
-    return markup.section("Memory", _MEMORY, figure)
 
 
-def slow_motion_section(reference: Ensemble, learned: Ensemble) -> str:
-    """Free energy over two TICA components, implied timescales; or why they cannot be had."""
-    heading = "Slow motions"
-    try:
-        first, second = comparable(reference, learned)
-        tica = fit_tica(first, lag_time=_tica_lag(first))
-        times = _timescales(tica, first, second)
-        surface = plots.plot_free_energy(tica, first, second)
-    except ValueError as error:
-        return markup.section(heading, "", markup.absent(error))
-    figures = markup.plot(
-        surface,
-        f"Free energy over the two slowest components, fitted with a lag of {tica.lag_time:g} ps.",
-        alt="Free energy over TICA components",
-    ) + markup.plot(
-        plots.plot_implied_timescales(*times),
-        "Implied timescales; circles the slowest. Bars are one standard error.",
-        alt="Implied timescales",
+def slow_motion_section(
+    reference: Ensemble, learned: Ensemble, problems: list[Problem] | None = None
+) -> str:
+    """Free energy over two TICA components, implied timescales; or why they cannot be had.
+
+    Parameters
+    ----------
+    problems
+        What was wrong is added.
+    """
+    heading, problems = "Slow motions", [] if problems is None else problems
+    fitted = attempt(heading, lambda: _fit(reference, learned), problems)
+    if fitted is None:
+        return markup.section(heading, "", markup.absent(problems[-1].sentence))
+    makers = {
+        "Free energy over the slowest components": lambda: _surface(*fitted),
+        "Implied timescales": lambda: _implied(*fitted),
+    }
+    made = {what: attempt(what, make, problems) for what, make in makers.items()}
+    if not any(made.values()):
+        return markup.section(heading, "", markup.absent(problems[-1].sentence))
+    why = {problem.what: problem.sentence for problem in problems}
+    figures = "".join(
+        figure or f"<p>{escape(what)} cannot be had: {escape(why[what])}.</p>"
+        for what, figure in made.items()
     )
     text = _SLOW.format(n=N_CLUSTERS)
     return markup.section(heading, text, f'<div class="pair">{figures}</div>')
+
+
+def _fit(reference: Ensemble, learned: Ensemble) -> tuple[TicaModel, Ensemble, Ensemble]:
+    if reference.n_beads < 2:
+        raise ValueError(f"{reference.name} is one bead, which has no distances")
+    first, second = comparable(reference, learned)
+    return fit_tica(first, lag_time=_tica_lag(first)), first, second
+
+
+def _surface(tica: TicaModel, first: Ensemble, second: Ensemble) -> str:
+    if first.n_beads == 2:
+        raise ValueError("two beads have one distance, which is no surface")
+    return markup.plot(
+        plots.plot_free_energy(tica, first, second),
+        f"Free energy over the two slowest components, fitted with a lag of {tica.lag_time:g} ps.",
+        alt="Free energy over TICA components",
+    )
+
+
+def _implied(tica: TicaModel, first: Ensemble, second: Ensemble) -> str:
+    return markup.plot(
+        plots.plot_implied_timescales(*_timescales(tica, first, second)),
+        "Implied timescales; circles the slowest. Bars are one standard error.",
+        alt="Implied timescales",
+    )
 
 
 def comparable(reference: Ensemble, learned: Ensemble) -> tuple[Ensemble, Ensemble]:
@@ -102,8 +149,9 @@ def _at_interval(ensemble: Ensemble, interval: float) -> Ensemble:
             f"{FEWEST_FRAMES}"
         )
     n_most = max(FEWEST_FRAMES, MOST_POSITIONS // (ensemble.n_beads * ensemble.n_replicas))
-    xyz = tuple(replica[:: round(step)][:n_most] for replica in ensemble.xyz)
-    return replace(ensemble, xyz=xyz, frame_interval=interval)
+    cut = [replica[:: round(step)][:n_most] for replica in ensemble.xyz]
+    xyz = tuple(replica for replica in cut if len(replica) >= SHORTEST_REPLICA)
+    return replace(ensemble, xyz=xyz, frame_interval=interval, cells=None, drift=None)
 
 
 def _tica_lag(reference: Ensemble) -> float:

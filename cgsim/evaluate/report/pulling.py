@@ -56,7 +56,7 @@ def write_pulling_report(
         sections.append(markup.section("How this was made", "", markup.provenance(provenance)))
     markup.write_page(
         path,
-        kicker="cgsim · steered molecular dynamics",
+        kicker=markup.kicker("cgsim · steered molecular dynamics"),
         title=escape(title),
         lead="One end is fixed, the other hangs on a spring that moves away at constant velocity.",
         sections="\n".join(sections),

@@ -17,6 +17,8 @@ MAX_FRAMES = 200
 _RELAXATIONS_SHOWN = 8.0
 _INT16_MAX = 32767
 _SPAN = 20.0
+_MOST_RADII = 5.0  # of the largest frame of the reference: the learned one is not shown smaller
+_FARTHEST = 100.0  # radii of the view that a position may be away
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,12 @@ def player_data(players: Sequence[Player]) -> list[dict[str, Any]]:
 def _encode(player: Player) -> dict[str, Any]:
     both = (player.reference, player.learned)
     # One stretched frame must not shrink all others to a dot.
-    radii = np.concatenate([np.linalg.norm(xyz, axis=-1).max(axis=1) for xyz in both])
-    radius = max(float(np.quantile(radii, 0.9)), 1e-6)
-    unit = _SPAN / radius
-    largest = max(float(radii.max()) * unit, _SPAN)
+    own, other = (np.linalg.norm(xyz, axis=-1).max(axis=1) for xyz in both)
+    radii = np.concatenate([own, other])
+    # Nor an explosion: what leaves the view by far piles up at a distance.
+    radius = min(float(np.quantile(radii, 0.9)), _MOST_RADII * float(own.max()))
+    unit = _SPAN / max(radius, 1e-6)
+    largest = float(np.clip(radii.max() * unit, _SPAN, _FARTHEST * _SPAN))
     scale = largest / _INT16_MAX
     first, second = player.edge_index
     bonds = np.linalg.norm(player.reference[:, first] - player.reference[:, second], axis=-1)

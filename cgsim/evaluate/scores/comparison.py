@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cgsim.evaluate.observables.table import metrics
+from cgsim.evaluate.problems import Problem
+from cgsim.evaluate.scores.crossing import Crossing
 from cgsim.evaluate.scoring import Scoring
 from cgsim.evaluate.statistics.estimate import Estimate
 from cgsim.evaluate.yardsticks import LEARNED, YARDSTICKS, row_label
@@ -13,7 +15,8 @@ from cgsim.io.display import Facts, comma_list, shown
 from cgsim.units import UNITS
 
 _FORMAT = "cgsim-comparison-1"
-_NOT_ROWS = {"format", "units", "metrics", "scoring", "seed"}
+_VERDICT = ("headline", "red_lines", "notes")
+_NOT_ROWS = {"format", "units", "metrics", "scoring", "seed", *_VERDICT}
 
 HEADLINES = ("mape_rg", "js_rg", "median_relaxation_ratio")
 
@@ -24,7 +27,8 @@ class MoleculeScore:
 
     ``score["rg"]`` is the estimate of that name; which there are, the observables say
     (`cgsim.evaluate.observables.table`). `n_frames`, `duration` and `n_effective` (independent
-    samples of Rg²) are of the scored ensemble, those with `_reference` of the reference.
+    samples of Rg²) are of the scored ensemble, those with `_reference` of the reference. What could
+    not be computed is NaN, and `problems` says why.
     """
 
     name: str
@@ -35,6 +39,7 @@ class MoleculeScore:
     n_effective: float
     n_effective_reference: float
     scores: Mapping[str, Estimate]
+    problems: tuple[Problem, ...] = ()
 
     def __getitem__(self, name: str) -> Estimate:
         if name not in self.scores:
@@ -78,13 +83,22 @@ class Comparison:
     scoring, seed
         How it was made.
     yardsticks
-        The other rows that were given, by their key in `YARDSTICKS`.
+        The other rows that were given, by their key in `YARDSTICKS`, and `HALVES`.
+    headline
+        What came out, in one sentence (see `cgsim.evaluate.scores.headline`).
+    red_lines
+        What the learned simulator must not do, and did.
+    notes
+        What must be known to read the scores, a sentence each.
     """
 
     learned: Score
     scoring: Scoring
     seed: int
     yardsticks: Mapping[str, Score] = field(default_factory=dict)
+    headline: str = field(default="", kw_only=True)
+    red_lines: tuple[Crossing, ...] = field(default=(), kw_only=True)
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def scores(self) -> dict[str, Score]:
@@ -107,8 +121,19 @@ class Comparison:
             "metrics": {metric.name: metric.unit for metric in metrics() if metric.name in known},
             "scoring": {field.name: getattr(self.scoring, field.name) for field in fields(Scoring)},
             "seed": self.seed,
+            **self._verdict(),
             **dict.fromkeys((LEARNED, *YARDSTICKS)),
             **{key: _row_to_dict(score) for key, score in self.scores.items()},
+        }
+
+    def _verdict(self) -> dict[str, Any]:
+        """What was concluded; nothing of a comparison of an older version."""
+        if not self.headline:
+            return {}
+        return {
+            "headline": self.headline,
+            "red_lines": [crossing.to_dict() for crossing in self.red_lines],
+            "notes": list(self.notes),
         }
 
     @classmethod
@@ -134,13 +159,23 @@ class Comparison:
             if LEARNED not in rows:
                 raise ValueError(f"the comparison has no row {LEARNED!r}")
             scoring, seed = Scoring(**data["scoring"]), int(data["seed"])
+            crossings = tuple(Crossing(**own) for own in data.get("red_lines", ()))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the comparison is damaged: {error!r}") from error
-        return cls(rows.pop(LEARNED), scoring, seed, yardsticks=rows)
+        return cls(
+            rows.pop(LEARNED),
+            scoring,
+            seed,
+            yardsticks=rows,
+            headline=str(data.get("headline", "")),
+            red_lines=crossings,
+            notes=tuple(data.get("notes", ())),
+        )
 
     def _facts(self) -> Facts:
         rows = self.rows.items()
         return {
+            "result": self.headline or None,
             "molecules": comma_list(own.name for own in self.learned.molecules),
             **{label: _headline(score) for label, score in rows},
         }
@@ -160,10 +195,11 @@ def _headline(score: Score) -> str:
 
 def _row_to_dict(score: Score) -> dict[str, Any]:
     return {
-        "summary": {name: _estimate_to_dict(own) for name, own in score.summary.items()},
+        "summary": {name: estimate_to_dict(own) for name, own in score.summary.items()},
         "molecules": [
             {key: _plain(getattr(row, key)) for key in _ABOUT}
-            | {name: _estimate_to_dict(own) for name, own in row.scores.items()}
+            | {name: estimate_to_dict(own) for name, own in row.scores.items()}
+            | ({_PROBLEMS: [own.to_dict() for own in row.problems]} if row.problems else {})
             for row in score.molecules
         ],
     }
@@ -177,19 +213,29 @@ def _score_from_dict(data: Mapping[str, Any]) -> Score:
 
 
 # What a molecule has beside its scores, with the types in which it is read.
-_ABOUT = {own.name: own.type for own in fields(MoleculeScore) if own.name != "scores"}
+_PROBLEMS = "problems"
+_ABOUT = {
+    own.name: own.type for own in fields(MoleculeScore) if own.name not in ("scores", _PROBLEMS)
+}
 
 
 def _molecule_from_dict(row: Mapping[str, Any]) -> MoleculeScore:
     about: dict[str, Any] = {
         key: _number(row[key]) if kind is float else row[key] for key, kind in _ABOUT.items()
     }
-    scores = {name: _estimate(own) for name, own in row.items() if name not in _ABOUT}
-    return MoleculeScore(**about, scores=scores)
+    scores = {name: _estimate(own) for name, own in row.items() if name not in (*_ABOUT, _PROBLEMS)}
+    problems = tuple(Problem(**own) for own in row.get(_PROBLEMS, ()))
+    return MoleculeScore(**about, scores=scores, problems=problems)
 
 
-def _estimate_to_dict(estimate: Estimate) -> dict[str, float | None]:
-    return {"value": _plain(estimate.value), "error": _plain(estimate.error)}
+def estimate_to_dict(estimate: Estimate) -> dict[str, float | None]:
+    """For `json.dumps`: value and error, null where unknown, and bounds where there are any."""
+    bounds = {"lower_bound": estimate.lower_bound, "upper_bound": estimate.upper_bound}
+    return {
+        "value": _plain(estimate.value),
+        "error": _plain(estimate.error),
+        **{name: _plain(bound) for name, bound in bounds.items() if bound is not None},
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -199,7 +245,8 @@ def _plain(value: Any) -> Any:
 
 
 def _estimate(data: Mapping[str, Any]) -> Estimate:
-    return Estimate(_number(data["value"]), _number(data["error"]))
+    bounds = {name: data[name] for name in ("lower_bound", "upper_bound") if name in data}
+    return Estimate(_number(data["value"]), _number(data["error"]), **bounds)
 
 
 def _number(value: float | None) -> float:

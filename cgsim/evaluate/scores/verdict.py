@@ -8,6 +8,7 @@ from cgsim.evaluate.observables.observable import Metric
 from cgsim.evaluate.observables.table import metrics
 from cgsim.evaluate.scores.comparison import Comparison
 from cgsim.evaluate.statistics.estimate import Estimate
+from cgsim.evaluate.yardsticks import HALVES
 
 _MAX_NAMED = 3
 
@@ -16,6 +17,11 @@ _WIDEST = {"correlation": 0.2, "ratio": 0.4, "error": math.inf, "count": math.in
 
 # The yardsticks that a verdict is about.
 _FLOOR, _EQUAL_TIME = "floor", "md_equal_time"
+
+
+def floor_of(comparison: Comparison) -> str | None:
+    """Key of the row that is as good as MD: a second run, or else halves of the reference."""
+    return next((key for key in (_FLOOR, HALVES) if key in comparison.yardsticks), None)
 
 
 class Grade(StrEnum):
@@ -64,9 +70,24 @@ def judge(comparison: Comparison) -> list[Verdict]:
     ]
 
 
+def grade_meaning(comparison: Comparison) -> dict[Grade, str]:
+    """What each grade means beside the floor of this comparison."""
+    if floor_of(comparison) != HALVES:
+        return dict(GRADE_MEANING)
+    other = "one half of the reference from the other"
+    return {
+        Grade.GOOD: f"not further from MD than {other} (two standard errors)",
+        Grade.FAIR: f"further from MD than {other}, at most twice",
+        Grade.POOR: f"more than twice as far from MD as {other}",
+        Grade.UNKNOWN: "not judged: not determined, or error bars too wide to tell",
+    }
+
+
 def _judge_metric(metric: Metric, comparison: Comparison) -> Verdict:
     learned = deficit(metric, comparison.learned.summary[metric.name])
-    floor, other = (_deficit_of_row(metric, comparison, key) for key in (_FLOOR, _EQUAL_TIME))
+    floor, other = (
+        _deficit_of_row(metric, comparison, key) for key in (floor_of(comparison), _EQUAL_TIME)
+    )
     grade, beats = Grade.UNKNOWN, None
     if floor is not None:
         grade = _grade(learned, floor, too_wide=_WIDEST[metric.kind])
@@ -75,8 +96,8 @@ def _judge_metric(metric: Metric, comparison: Comparison) -> Verdict:
     return Verdict(metric, grade, beats)
 
 
-def _deficit_of_row(metric: Metric, comparison: Comparison, key: str) -> Estimate | None:
-    score = comparison.yardsticks.get(key)
+def _deficit_of_row(metric: Metric, comparison: Comparison, key: str | None) -> Estimate | None:
+    score = None if key is None else comparison.yardsticks.get(key)
     if score is None or metric.name not in score.summary:
         return None
     return deficit(metric, score.summary[metric.name])
@@ -128,17 +149,26 @@ def conclusion(comparison: Comparison) -> str:
 
 
 def _against_floor(verdicts: list[Verdict], comparison: Comparison) -> str:
-    if _FLOOR not in comparison.yardsticks:
+    floor = floor_of(comparison)
+    if floor is None:
         return "No second MD run was given, so the scores cannot be judged against MD itself."
     by_grade = {grade: [v.metric.label for v in verdicts if v.grade is grade] for grade in Grade}
     n_judged = len(verdicts) - len(by_grade[Grade.UNKNOWN])
+    name = "a second MD run" if floor == _FLOOR else "two halves of the reference"
     if not n_judged:
-        return "The error bars are too wide to judge any score against a second MD run."
+        return f"The error bars are too wide to judge any score against {name}."
     good, fair, poor = (len(by_grade[grade]) for grade in (Grade.GOOD, Grade.FAIR, Grade.POOR))
-    text = (
-        f"Judged against a second, independent MD run: {good} of {n_judged} scores cannot be told "
-        f"from it, {fair} up to twice as far from ideal, {poor} further than that"
-    )
+    if floor == _FLOOR:
+        text = (
+            f"Judged against a second, independent MD run: {good} of {n_judged} scores cannot be "
+            f"told from it, {fair} up to twice as far from ideal, {poor} further than that"
+        )
+    else:
+        text = (
+            "No second MD run was given; judged against two halves of the reference, which is "
+            f"lenient: {good} of {n_judged} scores are not further from MD than one half from the "
+            f"other, {fair} up to twice as far, {poor} further than that"
+        )
     if 0 < poor <= _MAX_NAMED:
         return f"{text} ({', '.join(by_grade[Grade.POOR])})."
     return f"{text}."

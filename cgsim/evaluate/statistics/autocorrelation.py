@@ -128,13 +128,3 @@ def integrated_time(acf: np.ndarray, frame_interval: float) -> float:
     if not closed.any():
         return float("nan")
     return float(max(partial[int(closed.argmax())], 0.0) * frame_interval)
-
-
-def relaxation_and_integrated_times(acfs: np.ndarray, frame_interval: float) -> np.ndarray:
-    """`relaxation_time` and `integrated_time` of each row of `acfs` [n, n_lags]: [n, 2] ps."""
-    return np.array(
-        [
-            [relaxation_time(acf, frame_interval), integrated_time(acf, frame_interval)]
-            for acf in acfs
-        ]
-    )

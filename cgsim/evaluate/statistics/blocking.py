@@ -5,8 +5,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from cgsim.evaluate.statistics.autocorrelation import max_lags
-
 _N_BLOCKS = 20
 
 
@@ -14,9 +12,6 @@ _MIN_BLOCKS = 4
 
 
 _BLOCK_RELAXATIONS = 3.0
-
-
-_ACF_RELAXATIONS = 10.0
 
 
 def cut_series(series: Sequence[np.ndarray], time: float) -> list[tuple[int, int, int]]:
@@ -39,10 +34,3 @@ def cut_series(series: Sequence[np.ndarray], time: float) -> list[tuple[int, int
         edges = np.linspace(0, len(values), min(n_blocks, len(values)) + 1).astype(int).tolist()
         blocks += [(replica, a, b) for a, b in pairwise(edges)]
     return blocks
-
-
-def lags_that_resolve(series: Sequence[np.ndarray], times: np.ndarray) -> int:
-    """Lags needed to find `times` (frames) again in a bootstrap replicate; one if all are NaN."""
-    if not np.isfinite(times).any():
-        return 1
-    return min(max_lags(series), int(_ACF_RELAXATIONS * np.nanmax(times)) + 3)

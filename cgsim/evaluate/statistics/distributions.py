@@ -141,6 +141,17 @@ def standard_error(resampled: np.ndarray) -> float:
     return float(finite.std())
 
 
+def error_of(value: float, resampled: np.ndarray) -> float:
+    """Root mean square deviation of bootstrap replicates from the value; NaN as `standard_error`.
+
+    Of a mean it is the standard error. A distance of two distributions is too large in a finite
+    sample, as they differ by chance too, and larger again in its replicates by about the same: the
+    bias is part of the error (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, sec.
+    10.2).
+    """
+    return float(np.hypot(standard_error(resampled), finite_mean(resampled) - value))
+
+
 def block_weights(n_blocks: int, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
     """How often each block is drawn in each bootstrap replicate, [n_bootstrap, n_blocks].
 

@@ -10,8 +10,9 @@ from cgsim.evaluate.statistics.autocorrelation import (
     integrated_time,
     relaxation_time,
 )
-from cgsim.evaluate.statistics.blocking import cut_series, lags_that_resolve
-from cgsim.evaluate.statistics.estimate import Estimate
+from cgsim.evaluate.statistics.blocking import cut_series
+from cgsim.evaluate.statistics.estimate import UNKNOWN, Estimate
+from cgsim.evaluate.statistics.resolution import Resolution, error_inflation, resolve
 
 
 class Series:
@@ -41,18 +42,46 @@ class Series:
 
     @cached_property
     def relaxation_time(self) -> float:
-        """Time at which the autocorrelation falls to 1/e, ps; NaN if unresolved."""
+        """Time at which the autocorrelation falls to 1/e, ps; NaN if it never does.
+
+        Whether the run is long enough to tell it, `relaxation` says.
+        """
         return relaxation_time(self.autocorrelation, self.frame_interval)
 
     @cached_property
     def integrated_time(self) -> float:
-        """Integrated autocorrelation time, ps; NaN if unresolved."""
+        """Integrated autocorrelation time, ps; NaN if its window does not close.
+
+        Whether the run is long enough to tell it, `integrated` says.
+        """
         return integrated_time(self.autocorrelation, self.frame_interval)
 
+    @cached_property
+    def resolution(self) -> Resolution:
+        """Both times in frames, with what is needed for their error bars."""
+        return resolve(self.values)
+
     @property
-    def times(self) -> np.ndarray:
-        """Relaxation and integrated time, [2] ps."""
-        return np.array([self.relaxation_time, self.integrated_time])
+    def relaxation(self) -> Estimate:
+        """Relaxation time, ps; a lower bound if the run is too short to tell it."""
+        known = self.resolution.relaxation
+        return UNKNOWN if known is None else known.estimate(self.frame_interval)
+
+    @property
+    def integrated(self) -> Estimate:
+        """Integrated time, ps; a lower bound if the run is too short to tell it."""
+        known = self.resolution.integrated
+        return UNKNOWN if known is None else known.estimate(self.frame_interval)
+
+    @property
+    def error_inflation(self) -> float:
+        """By how much a bootstrap over `blocks` makes error bars too small."""
+        return error_inflation(
+            self.resolution.integrated,
+            n_frames=self.n_frames,
+            n_replicas=len(self.values),
+            n_blocks=len(self.blocks),
+        )
 
     @property
     def n_effective(self) -> float:
@@ -63,15 +92,15 @@ class Series:
         per_sample = max(2 * self.integrated_time, self.frame_interval)
         return self.n_frames * self.frame_interval / per_sample
 
+    @property
+    def n_known(self) -> float:
+        """Independent samples; NaN too if the run is too short to tell the integrated time."""
+        return float("nan") if self.integrated.is_bound else self.n_effective
+
     @cached_property
     def blocks(self) -> list[tuple[int, int, int]]:
         """Pieces (replica, start, stop) that are long against the integrated time, in frames."""
         return cut_series(self.values, self.integrated_time / self.frame_interval)
-
-    @property
-    def n_lags(self) -> int:
-        """Lags needed to find the times again in a bootstrap replicate."""
-        return lags_that_resolve(self.values, self.times / self.frame_interval)
 
     def drift(self, n_effective: float) -> Estimate:
         """Mean of the last tenth of the replicas minus that of the first.

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.tables.__main__ import MISSING, PAGES, TABLES, rewrite
-from benchmarks.tables.cells import estimate, markdown_table, number
+from benchmarks.tables.cells import estimate, markdown_table, number, of_estimate, score_cell
+from benchmarks.tables.error_bars import share
 from benchmarks.tables.fidelity import (
     ABLATED,
     ablation_table,
@@ -134,3 +135,20 @@ def test_workers_are_compared_with_one() -> None:
     assert two == "| two workers | 95 (1.90) | 950 (1.90) |"
     *_, jobs = job_table(metrics).splitlines()
     assert jobs == "| 10,000 | 1.5 | 4 |"
+
+
+def test_cells_of_bounds_are_bounds() -> None:
+    bound = {"value": None, "error": None, "lower_bound": 350.0}
+    assert of_estimate(bound) == "> 350"
+    row = {"pace": None, "errors": {"pace": None}, "bounds": {"pace": bound}, "size": 1.25}
+    assert score_cell(row, "pace") == "> 350"
+    assert score_cell(row, "size") == "1.25"
+
+
+def test_shares_of_what_was_said() -> None:
+    def count(values: int, covered: int, bounds: int = 0, held: int = 0) -> dict[str, int]:
+        return {"values": values, "covered": covered, "bounds": bounds, "held": held}
+
+    assert share([count(80, 76), count(20, 20)]) == "96"
+    assert share([count(50, 45, 30, 30), count(0, 0, 20, 19)]) == "94 (50)"
+    assert share([count(0, 0)]) == "–"

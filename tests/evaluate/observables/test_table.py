@@ -194,10 +194,14 @@ def test_error_bars_rest_on_the_relaxation_of_the_observable_itself() -> None:
         xyz = run.xyz[0] + np.array([0.0, 0.0, 1.0]) * height_of_run[:, None, None]
         run = replace(run, xyz=(xyz,))
         rows += compare([run], [run], scoring=Scoring(n_bootstrap=60)).learned.molecules
-    # Of four blocks of 2.5 relaxation times one expects 0.77, of the twenty that Rg allows 0.49.
-    for name, least in (("height", 0.65), ("rg", 0.8)):
-        stated = np.sqrt(np.mean([row[name].error ** 2 for row in rows]))
-        assert least < stated / np.std([row[name].value for row in rows]) < 1.3
+    # Four blocks of 2.5 relaxation times see 0.77 of it, the twenty that Rg allows 0.49. An error
+    # from so few is half of a 95 % interval, which is more than the spread of the values.
+    for name, most in (("height", 1.8), ("rg", 1.3)):
+        stated = np.array([row[name].error for row in rows])
+        values = np.array([row[name].value for row in rows])
+        truth = 0.0 if name == "height" else values.mean()
+        assert 0.9 < np.median(stated) / values.std() < most
+        assert np.mean(np.abs(values - truth) < 2 * stated) > 0.85
 
 
 def test_bins_of_its_own() -> None:
@@ -254,5 +258,6 @@ def test_metrics_are_in_a_steady_order_counts_last() -> None:
         "rmse_contact",
         "collisions_per_million",
         "drift_rg",
+        "js_between",
         "n_unresolved",
     ]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -111,3 +112,57 @@ def test_what_no_molecule_has_is_absent_and_what_some_lack_is_of_the_others() ->
     assert set(found) == {"mae_rg", "js_rg"}
     assert found["mae_rg"].value == 2.0
     assert found["js_rg"].value == 0.5
+
+
+def with_ratios(ratios: Sequence[Estimate]) -> Estimate:
+    """The median over molecules of these ratios."""
+    some = molecules({"relaxation_ratio": [1.0] * len(ratios)})
+    some = [
+        replace(own, scores={"relaxation_ratio": ratio})
+        for own, ratio in zip(some, ratios, strict=True)
+    ]
+    found = summarise(some, n_bootstrap=50, rng=np.random.default_rng(0))
+    assert found["n_unresolved"].value == sum(math.isnan(ratio.value) for ratio in ratios)
+    return found["median_relaxation_ratio"]
+
+
+def at(*values: float) -> list[Estimate]:
+    return [Estimate(value, 0.01) for value in values]
+
+
+def above(bound: float) -> Estimate:
+    return Estimate(math.nan, math.nan, lower_bound=bound)
+
+
+def below(bound: float) -> Estimate:
+    return Estimate(math.nan, math.nan, upper_bound=bound)
+
+
+def test_a_median_is_within_its_error_wherever_the_bounded_ratios_are() -> None:
+    """Three of five are known; the others may be anywhere beyond their bounds."""
+    known = at(0.9, 1.0, 1.1)
+    for bounded, actual in (
+        ([above(0.2), above(0.2)], (0.2, 0.3)),
+        ([above(0.2), above(0.2)], (50.0, 60.0)),
+        ([below(3.0), above(0.5)], (0.1, 0.6)),
+        ([below(3.0), above(0.5)], (2.9, 9.0)),
+    ):
+        found = with_ratios([*known, *bounded])
+        truth = float(np.median([0.9, 1.0, 1.1, *actual]))
+        assert found.value == 1.0
+        assert not found.is_bound
+        assert abs(found.value - truth) <= 2 * found.error
+
+
+def test_a_median_of_mostly_bounds_is_a_bound() -> None:
+    assert with_ratios([*at(1.0), above(3.0), above(4.0)]).lower_bound == 3.0
+    assert with_ratios([*at(1.0), below(0.5), below(0.2)]).upper_bound == 0.5
+    for found in (with_ratios([*at(1.0), above(3.0), above(4.0)]), with_ratios([above(2.0)])):
+        assert math.isnan(found.value)
+        assert found.upper_bound is None
+
+
+def test_bounds_that_decide_nothing_leave_a_range_or_nothing() -> None:
+    nothing = with_ratios([*at(1.0), above(0.1), above(0.1), below(9.0), below(9.0)])
+    assert 1.0 - 2 * nothing.error <= 0.1
+    assert 1.0 + 2 * nothing.error >= 9.0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cgsim.evaluate.statistics.blocking import cut_series, lags_that_resolve
+from cgsim.evaluate.statistics.blocking import cut_series
 
 
 @pytest.mark.parametrize("lengths", [(1000,), (400, 900, 50), (20,) * 30])
@@ -36,10 +36,3 @@ def test_a_series_that_is_too_short_still_has_four(time: float) -> None:
     assert len(cut_series([np.zeros(1000)], time)) == 4
     assert len(cut_series([np.zeros(1000)] * 3, time)) == 6
     assert cut_series([np.zeros(3)], time) == [(0, 0, 1), (0, 1, 2), (0, 2, 3)]
-
-
-def test_lags_reach_well_beyond_the_times() -> None:
-    series = [np.zeros(1000)]
-    assert lags_that_resolve(series, np.array([4.0, 9.0])) >= 5 * 9
-    assert lags_that_resolve(series, np.array([400.0, float("nan")])) == 500
-    assert lags_that_resolve(series, np.array([float("nan")] * 2)) == 1

@@ -4,6 +4,7 @@ import pytest
 from cgsim.evaluate.statistics.distributions import (
     block_weights,
     earth_movers_distance,
+    error_of,
     histogram,
     histogram_movers_distance,
     js_distance,
@@ -79,3 +80,11 @@ def test_one_block_has_no_error_bar() -> None:
     weights = block_weights(1, 10, np.random.default_rng(0))
     assert np.isnan(standard_error(weights @ np.array([3.0])))
     assert np.isnan(standard_error(np.array([1.0, np.nan, np.nan, np.nan])))
+
+
+def test_the_error_of_a_biased_value_has_the_bias_in_it() -> None:
+    """Replicates about another centre: spread and distance are the sides of a triangle."""
+    replicates = 4.0 + 0.3 * np.random.default_rng(0).normal(size=100_000)
+    assert error_of(4.0, replicates) == pytest.approx(0.3, rel=0.02)
+    assert error_of(3.6, replicates) == pytest.approx(0.5, rel=0.02)
+    assert np.isnan(error_of(3.6, np.full(10, np.nan)))

@@ -142,6 +142,7 @@ def _autocorrelation(axis: Axes, series: Series, *, colour: str, label: str) -> 
     acf, interval = series.autocorrelation, series.frame_interval
     if np.isfinite(series.relaxation_time):
         acf = acf[: int(12 * series.relaxation_time / interval) + 3]
-        axis.axvline(series.relaxation_time, color=colour, lw=0.8, alpha=0.5)
+        if not series.relaxation.is_bound:
+            axis.axvline(series.relaxation_time, color=colour, lw=0.8, alpha=0.5)
     time = np.arange(len(acf)) * interval
     axis.plot(time[thin(acf, 400)], acf[thin(acf, 400)], color=colour, label=label)

@@ -1,5 +1,6 @@
 """Learned against true, one point per molecule, and the training curve."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,7 @@ def plot_relaxation_times(observable: Relaxation, comparison: Comparison) -> Fig
     with style():
         figure, axis = _square_figure()
         _scatter_rows(axis, comparison, observable.named("relaxation"))
+        _scatter_bounds(axis, comparison, observable.named("relaxation"))
         if axis.containers:
             logarithmic(axis)
         _identity_line(axis)
@@ -138,6 +140,32 @@ def _scatter_rows(axis: Axes, comparison: Comparison, name: str) -> None:
             label=row_label(key),
             zorder=3 if is_learned else 2,
         )
+
+
+def _scatter_bounds(axis: Axes, comparison: Comparison, name: str) -> None:
+    """Molecules of which one of the two is only bounded from below, as triangles at the bound."""
+    for key, score in comparison.scores.items():
+        pairs = [
+            (own[f"{name}_reference"], own[name])
+            for own in (molecule.scores for molecule in score.molecules)
+            if name in own
+        ]
+        for marker, bounded in (("^", 1), (">", 0)):
+            points = [
+                (_least(x), _least(y))
+                for x, y in pairs
+                if (x, y)[bounded].is_bound and math.isfinite((x, y)[1 - bounded].value)
+            ]
+            if points:
+                x, y = np.array(points).T
+                colour = row_colour(key)
+                axis.errorbar(x, y, fmt=marker, ms=4.5, mfc="white", color=colour, zorder=2)
+
+
+def _least(estimate: Estimate) -> float:
+    if estimate.lower_bound is not None:
+        return estimate.lower_bound
+    return estimate.value
 
 
 def _columns(estimates: list[Estimate]) -> np.ndarray:

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from cgsim.evaluate.yardsticks import HALVES, HALVES_ROW, YARDSTICKS
 from cgsim.evaluate.yardsticks import LEARNED as LEARNED_ROW
-from cgsim.evaluate.yardsticks import YARDSTICKS
 
 REFERENCE = "#33415c"
 LEARNED = "#e4572e"
@@ -23,6 +23,8 @@ def row_colour(key: str) -> str:
     """Colour of a row of a comparison."""
     if key == LEARNED_ROW:
         return LEARNED
+    if key == HALVES:
+        return HALVES_ROW.colour
     return YARDSTICKS[key].colour if key in YARDSTICKS else MUTED
 
 
