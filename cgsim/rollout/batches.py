@@ -19,6 +19,7 @@ from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
 from cgsim.nn.graph.neighbours import COMPLETE_LIMIT
+from cgsim.nn.native.messages import is_built
 from cgsim.rollout.compiled import CompiledStepper, EagerStepper, Stepper, choose_stepper
 from cgsim.rollout.estimate import step_bytes
 from cgsim.rollout.starts import start_batch
@@ -75,6 +76,12 @@ class Batches:
         self._states: list[State] = []
         self._steppers: list[Stepper] = []
         self._threads = MeasuredThreads(1, label="roll-out")
+
+    @property
+    def path(self) -> dict[str, int | str]:
+        """What else the numbers of a step depend on, in their last digits."""
+        messages = "native" if is_built() else "operations"
+        return {"stepper": self.stepper, "most_edges": self.most_edges, "messages": messages}
 
     @property
     def sizes(self) -> list[int]:
