@@ -30,7 +30,7 @@ from benchmarks.speed.training import training_rows
 from cgsim.config import ModelConfig
 from cgsim.data.scales import measure
 from cgsim.hardware.compile import has_compiler
-from cgsim.hardware.threads import compiled_threads
+from cgsim.hardware.threads import at_most_threads, compiled_threads
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
@@ -67,7 +67,7 @@ def steppers(simulator: Simulator, state: State) -> tuple[dict[str, Stepper], fl
     if graph is None or not graph.width or not has_compiler():
         return found, 0.0
     n_edges, start = graph.edge_index.shape[1], time.perf_counter()
-    with compiled_threads(n_edges):
+    with at_most_threads(compiled_threads(n_edges)):
         function = compiled_step(simulator, state)
     found["compiled"] = CompiledStepper(function, simulator.dtype, n_edges, simulator.n_draws)
     return found, time.perf_counter() - start
@@ -80,7 +80,7 @@ def steps_per_second(
     rates: dict[str, list[float]] = {name: [] for name in own}
     for _ in range(N_ROUNDS):
         for name, stepper in own.items():
-            with stepper.threads():
+            with at_most_threads(stepper.most_threads):
                 rates[name].append(_rate(stepper, state, seconds / N_ROUNDS, device))
     return {name: statistics.median(values) for name, values in rates.items()}
 

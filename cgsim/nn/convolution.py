@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from e3nn import o3
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from cgsim.nn.gate import Gate
 from cgsim.nn.handedness import ChiralSum
 from cgsim.nn.linear import EquivariantLinear
 from cgsim.nn.mlp import mlp
+from cgsim.nn.native.messages import applies, sum_messages
 from cgsim.nn.product import hidden_irreps, neighbour_sum
 
 
@@ -32,6 +34,7 @@ class EquivariantConvolution(nn.Module):
 
     def __init__(self, n_channels: int, *, lmax: int, n_edge: int, chiral: bool = False) -> None:
         super().__init__()
+        self.n_channels, self.lmax, self.chiral = n_channels, lmax, chiral
         irreps = hidden_irreps(n_channels, lmax)
         with_gates = o3.Irreps([((lmax + 1) * n_channels, "0e"), *irreps[1:]])
         self.gate = Gate(n_channels)
@@ -46,11 +49,17 @@ class EquivariantConvolution(nn.Module):
         """Update the features of every bead."""
         parts = [part.contiguous() for part in parts]
         ends = self.ends(parts[0][:, 0])
-        blocks = [self.messages(parts, ends, block) for block in in_blocks(edges, len(ends))]
         own = self.from_self(parts)
-        received = self.from_messages(blocks[0] if len(blocks) == 1 else rows_joined(blocks))
+        received = self.from_messages(self.received(parts, ends, edges))
         gated = self.gate([a + b for a, b in zip(own, received, strict=True)])
         return [part + change for part, change in zip(parts, gated, strict=True)]
+
+    def received(self, parts: Sequence[Tensor], ends: Tensor, edges: EdgeFeatures) -> list[Tensor]:
+        """What arrives at every bead, by the fastest way there is for it."""
+        if not torch.compiler.is_compiling() and applies(self, ends, edges):
+            return sum_messages(self, parts, ends, edges)
+        blocks = [self.messages(parts, ends, block) for block in in_blocks(edges, len(ends))]
+        return blocks[0] if len(blocks) == 1 else rows_joined(blocks)
 
     def messages(self, parts: Sequence[Tensor], ends: Tensor, edges: EdgeFeatures) -> list[Tensor]:
         """What arrives over some edges at the beads that they lead to."""

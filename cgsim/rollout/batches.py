@@ -14,10 +14,12 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from cgsim.hardware.memory import release_memory, until_it_fits
+from cgsim.hardware.threads import MeasuredThreads
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
 from cgsim.nn.graph.neighbours import COMPLETE_LIMIT
+from cgsim.nn.native.messages import is_built
 from cgsim.rollout.compiled import CompiledStepper, EagerStepper, Stepper, choose_stepper
 from cgsim.rollout.estimate import step_bytes
 from cgsim.rollout.starts import start_batch
@@ -73,6 +75,13 @@ class Batches:
         self.stepper, self._n_steps = EagerStepper.name, 0
         self._states: list[State] = []
         self._steppers: list[Stepper] = []
+        self._threads = MeasuredThreads(1, label="roll-out")
+
+    @property
+    def path(self) -> dict[str, int | str]:
+        """What else the numbers of a step depend on, in their last digits."""
+        messages = "native" if is_built() else "operations"
+        return {"stepper": self.stepper, "most_edges": self.most_edges, "messages": messages}
 
     @property
     def sizes(self) -> list[int]:
@@ -105,11 +114,13 @@ class Batches:
 
         Returns
         -------
-        As many CPU threads as are fastest.
+        What puts the number of CPU threads back (see `cgsim.hardware.threads.MeasuredThreads`).
         """
         self._n_steps = n_steps
         self._fitting(lambda: self._build(before))
-        return self._steppers[0].threads()
+        most = 1 if self.pos.is_cuda else max(each.most_threads for each in self._steppers)
+        self._threads = MeasuredThreads(most, label="roll-out")
+        return self._threads.kept()
 
     def step(self) -> Tensor:
         """One time step of all systems.
@@ -123,7 +134,7 @@ class Batches:
         MemoryError
             If a single system does not fit.
         """
-        self.pos = self._fitting(self._stepped)
+        self.pos = self._threads(lambda: self._fitting(self._stepped))
         return self.pos
 
     def put(self, pos: Tensor) -> None:

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -12,7 +11,7 @@ from tqdm import tqdm
 
 from cgsim.hardware.compile import compiled, has_compiler, in_short
 from cgsim.hardware.memory import is_out_of_memory
-from cgsim.hardware.threads import compiled_threads, cpu_threads
+from cgsim.hardware.threads import at_most_threads, compiled_threads, eager_threads
 from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
 from cgsim.nn.random import randn_like
@@ -38,8 +37,9 @@ class Stepper(Protocol):
     def __call__(self, state: State) -> State:
         """One step."""
 
-    def threads(self) -> AbstractContextManager[None]:
-        """As many CPU threads as are fastest."""
+    @property
+    def most_threads(self) -> int:
+        """CPU threads beyond which no more is gained."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,10 @@ class EagerStepper:
         """One step."""
         return self.simulator.step(state)
 
-    def threads(self) -> AbstractContextManager[None]:
-        """See `cgsim.hardware.threads.cpu_threads`."""
-        return cpu_threads(self.n_beads)
+    @property
+    def most_threads(self) -> int:
+        """See `cgsim.hardware.threads.eager_threads`."""
+        return eager_threads(self.n_beads)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class CompiledStepper:
         pos = self.function(state.pos.contiguous(), noise, state)
         return replace(state, pos=pos.clone() if pos.is_cuda else pos)  # a CUDA graph owns `pos`
 
-    def threads(self) -> AbstractContextManager[None]:
+    @property
+    def most_threads(self) -> int:
         """See `cgsim.hardware.threads.compiled_threads`."""
         return compiled_threads(self.n_edges)
 
@@ -142,7 +144,8 @@ def choose_stepper(
     if before is None and not on_gpu and not has_compiler():
         return eager
     try:
-        with compiled_threads(n_edges), tqdm(total=1, desc="compiling", unit="step") as bar:
+        threads = at_most_threads(compiled_threads(n_edges))
+        with threads, tqdm(total=1, desc="compiling", unit="step") as bar:
             function = compiled_step(simulator, state)
             for other in alike:
                 verify_step(simulator, function, other)

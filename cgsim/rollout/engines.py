@@ -1,6 +1,7 @@
 """What moves the systems of a roll-out: a simulator, in batches, or a propagator."""
 
 import sys
+import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Protocol
 
 import torch
 
+from cgsim.hardware.allocator import keep_freed_memory
 from cgsim.hardware.memory import fitting_edges
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.propagator import Propagator
@@ -82,13 +84,24 @@ class SimulatorEngine:
         self, systems: Sequence[MappedTrajectory], *, seed: int, restart: Restart | None
     ) -> Batches:
         """See `Engine`."""
+        keep_freed_memory()
         config = self.simulator.config
         widths = [network.n_channels for network in (config.dynamics, config.score) if network]
         most_edges = fitting_edges(self.device, n_channels=max(widths))
         if restart is not None:  # an old one has them all in one
             most_edges = int(restart.settings.get("most_edges", sys.maxsize))
         generator = torch.Generator(self.device).manual_seed(seed)
-        return Batches(self.simulator, systems, generator=generator, most_edges=most_edges)
+        batches = Batches(self.simulator, systems, generator=generator, most_edges=most_edges)
+        if restart is not None:
+            begun = restart.settings.get("messages", "operations")
+            if begun != batches.path["messages"]:
+                warnings.warn(
+                    f"the roll-out was begun with messages by {begun!r} and goes on by "
+                    f"{batches.path['messages']!r}, which round otherwise: the rest is another "
+                    "sample of the same dynamics",
+                    stacklevel=2,
+                )
+        return batches
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -73,6 +74,7 @@ class Propagation:
     most_edges = sys.maxsize  # there are none to bound
     n_edges = None
     stepper = "propagator"
+    path: ClassVar[dict[str, int | str]] = {"stepper": stepper, "most_edges": most_edges}
 
     def __init__(
         self, propagator: Propagator, systems: Sequence[MappedTrajectory], *, seed: int

@@ -273,7 +273,7 @@ class _Run:
 
     def _flush(self, batches: Batches | Propagation, step: int, seconds: float) -> None:
         self.last_flush = time.perf_counter()
-        now: dict[str, int | str] = {"stepper": batches.stepper, "most_edges": batches.most_edges}
+        now: dict[str, int | str] = batches.path
         self.reporter.flush(
             Restart(
                 step=step,

@@ -17,7 +17,7 @@ from cgsim.data.sampling import EqualSizes, TrainingWindows
 from cgsim.data.windows import WindowDataset
 from cgsim.hardware.compile import compiled, has_compiler, in_short
 from cgsim.hardware.memory import is_out_of_memory
-from cgsim.hardware.threads import compiled_threads, cpu_threads
+from cgsim.hardware.threads import at_most_threads, compiled_threads, cpu_threads
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.loss import draw, losses
 from cgsim.model.simulator import Simulator
@@ -89,7 +89,7 @@ def training_threads(
     """As many CPU threads as are fastest for batches of windows of the trajectories."""
     n_beads = max(trajectory.n_beads for trajectory in trajectories)
     if isinstance(loss, CompiledLoss):
-        return compiled_threads(training.batch_size * n_beads**2)
+        return at_most_threads(compiled_threads(training.batch_size * n_beads**2))
     return cpu_threads(training.batch_size * n_beads)
 
 

@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 
 from cgsim.config import Hardware, TrainingConfig
 from cgsim.data.sampling import TrainingWindows, TrajectoryWindows, WindowSampler
+from cgsim.hardware.allocator import keep_freed_memory
 from cgsim.hardware.threads import cpu_threads
 from cgsim.io.records import to_dict
 from cgsim.model.simulator import Simulator
@@ -109,6 +110,7 @@ def optimise(
         If the resume point ``last.ckpt`` is damaged or of another network, the hardware is not
         there, Lightning refuses an option, or it was stopped before the first validation.
     """
+    keep_freed_memory()
     last = directory / "last.ckpt"
     ours: list[Callback] = [] if patience is None else [patience]
     with _quiet_lightning():

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+import cgsim.hardware.threads
 import cgsim.rollout.compiled
 from cgsim.config import SamplerConfig, ScoreConfig
 from cgsim.data.scales import measure
@@ -110,6 +111,30 @@ def test_others_are_not_compiled(simulator: Simulator, sizes: tuple[int, ...]) -
 
 
 # ------------------------------------------------------------------ the choice
+
+
+@needs_compiler
+def test_the_number_of_threads_changes_no_bit(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgsim.hardware.threads, "EDGES_PER_THREAD", 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        state = state_of(simulator, CHAIN, n_replicas=40)
+        stepper = choose_stepper(simulator, state, LONG)
+        assert (stepper.name, stepper.most_threads) == ("compiled", 2)
+        ends = []
+        for n_threads in (2, 1):
+            torch.set_num_threads(n_threads)
+            state.generator.manual_seed(0)
+            moved = state
+            for _ in range(5):
+                moved = stepper(moved)
+            ends.append(moved.pos)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*ends)
 
 
 def test_what_pays() -> None:

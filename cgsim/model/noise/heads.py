@@ -68,11 +68,12 @@ class PairPrecision(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return the edges that hold every pair once, and the couplings of the pairs."""
         once, (first, second) = graph.once, graph.pairs
+        at_first, at_second = (scalars.index_select(0, ends) for ends in (first, second))
         both = [
-            scalars[first] + scalars[second],
-            scalars[first] * scalars[second],
-            edges.attr[once],
+            at_first + at_second,
+            at_first * at_second,
+            edges.attr.index_select(0, once),
         ]
         logs = in_full_precision(self.network, torch.cat(both, dim=1))
         values = bounded_exp(logs + WEIGHT_START)
-        return once, values * edges.envelope[once][:, None]
+        return once, values * edges.envelope.index_select(0, once)[:, None]

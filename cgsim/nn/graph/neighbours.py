@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cgsim.nn.graph.bond_tree import BondModes
 from cgsim.nn.graph.incidence import Incidence
 from cgsim.nn.graph.layout import Layout
+from cgsim.nn.native.pairs import can_join, joined_pairs
 
 COMPLETE_LIMIT = 16  # beads of one system up to which all pairs are edges, at any distance
 DENSE_LIMIT = 300  # beads of one system up to which all pairs are faster than a neighbour list
@@ -218,6 +219,18 @@ def bead_graph(
             return replace(grid, chirality=chirality)
         shift = pos.new_zeros(pairs.shape[1], 3)
         return BeadGraph(pairs, hop, shift, batch, n_graphs, reach, chirality)
+    if cell is None and can_join(pos, int(counts.max())):
+        edge_index, which = joined_pairs(pos, pairs, cutoff=cutoff, counts=counts)
+        is_known = which >= 0
+        return BeadGraph(
+            edge_index=edge_index,
+            hop=torch.where(is_known, hop[which], 0),
+            shift=pos.new_zeros(len(which), 3),
+            batch=batch,
+            n_graphs=n_graphs,
+            reach=torch.where(is_known, reach[which], 0.0),
+            chirality=chirality,
+        )
     if cell is None and int(counts.max()) <= DENSE_LIMIT:
         near, shift = _dense_pairs(pos, cutoff, counts)
     else:

@@ -1,0 +1,137 @@
+"""Messages in one pass: those of the operations one by one, on any number of threads."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from cgsim.hardware.compile import has_compiler
+from cgsim.nn.convolution import EquivariantConvolution
+from cgsim.nn.edges import EdgeFeatures, spherical_harmonics
+from cgsim.nn.native import messages
+from cgsim.nn.native.messages import CHANNELS, applies, is_built, sum_messages
+from cgsim.testing.systems import perturb_parameters
+
+N_BEADS = 70
+needs_kernels = pytest.mark.skipif(not is_built(), reason="built without a C++ compiler")
+
+
+@pytest.mark.skipif(not has_compiler(), reason="there is no C++ compiler")
+def test_it_is_built_where_there_is_a_compiler() -> None:
+    assert is_built()
+
+
+def some_edges(n_edges: int, *, n_invariants: int = 37, seed: int = 0) -> EdgeFeatures:
+    """Edges into some beads; the first, the last and others have none."""
+    torch.manual_seed(seed)
+    into = torch.randint(1, N_BEADS - 1, (n_edges,))
+    into = into[into % 7 != 3].sort().values
+    n_edges = len(into)
+    return EdgeFeatures(
+        torch.randn(n_edges, n_invariants),
+        spherical_harmonics(1)(torch.randn(n_edges, 3)),
+        torch.rand(n_edges),
+        torch.stack([torch.randint(N_BEADS, (n_edges,)), into]),
+        chirality=torch.randint(-1, 2, (N_BEADS,)),
+    )
+
+
+def some_convolution(n_channels: int, *, chiral: bool, n_edge: int = 37) -> EquivariantConvolution:
+    torch.manual_seed(1)
+    convolution = EquivariantConvolution(n_channels, lmax=1, n_edge=n_edge, chiral=chiral)
+    perturb_parameters(convolution, scale=0.3)
+    return convolution
+
+
+def beads(n_channels: int) -> tuple[list[Tensor], Tensor]:
+    torch.manual_seed(2)
+    parts = [torch.randn(N_BEADS, components, n_channels) for components in (1, 3)]
+    return parts, torch.randn(N_BEADS, 2 * n_channels)
+
+
+@needs_kernels
+@pytest.mark.parametrize("n_edges", [0, 1, 13, 500])
+@pytest.mark.parametrize("chiral", [False, True])
+@pytest.mark.parametrize("n_channels", CHANNELS)
+@torch.no_grad()
+def test_it_is_the_sum_of_the_messages(n_channels: int, chiral: bool, n_edges: int) -> None:
+    convolution = some_convolution(n_channels, chiral=chiral)
+    parts, ends = beads(n_channels)
+    edges = some_edges(n_edges)
+    assert applies(convolution, ends, edges)
+    found = sum_messages(convolution, parts, ends, edges)
+    expected = convolution.double().messages(
+        [part.double() for part in parts], ends.double(), in_double(edges)
+    )
+    for own, right in zip(found, expected, strict=True):
+        assert own.shape == right.shape
+        torch.testing.assert_close(own.double(), right, rtol=1e-5, atol=1e-5)
+
+
+def in_double(edges: EdgeFeatures) -> EdgeFeatures:
+    return replace(
+        edges,
+        attr=edges.attr.double(),
+        harmonics=edges.harmonics.double(),
+        envelope=edges.envelope.double(),
+    )
+
+
+@needs_kernels
+@torch.no_grad()
+def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "EDGES_PER_THREAD", 10)
+    convolution = some_convolution(32, chiral=False)
+    parts, ends = beads(32)
+    edges, before = some_edges(500), torch.get_num_threads()
+    found = []
+    try:
+        for n_threads in (1, 2, 5):
+            torch.set_num_threads(n_threads)
+            found.append(sum_messages(convolution, parts, ends, edges))
+    finally:
+        torch.set_num_threads(before)
+    for own in found[1:]:
+        assert all(torch.equal(*pair) for pair in zip(own, found[0], strict=True))
+
+
+@needs_kernels
+@torch.no_grad()
+def test_large_and_small_numbers_stay_numbers() -> None:
+    convolution = some_convolution(8, chiral=False)
+    parts, ends = beads(8)
+    edges = some_edges(100)
+    for scale in (1e-30, 1e4):
+        found = sum_messages(convolution, parts, scale * ends, edges)
+        expected = convolution.messages(parts, scale * ends, edges)
+        for own, right in zip(found, expected, strict=True):
+            assert bool(own.isfinite().all())
+            torch.testing.assert_close(own, right, rtol=1e-4, atol=1e-4 * float(right.abs().max()))
+
+
+@needs_kernels
+def test_it_is_for_inference_in_single_precision_only() -> None:
+    convolution, edges = some_convolution(8, chiral=False), some_edges(20)
+    ends = torch.randn(N_BEADS, 16)
+    assert not applies(convolution, ends, edges)  # gradients are wanted
+    with torch.no_grad():
+        assert applies(convolution, ends, edges)
+        assert not applies(convolution, ends.double(), edges)
+        assert not applies(some_convolution(12, chiral=False), torch.randn(N_BEADS, 24), edges)
+        wide = some_edges(20, n_invariants=129)
+        assert not applies(convolution, ends, wide)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert not applies(convolution, ends, edges)
+
+
+def test_without_it_a_convolution_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    convolution, edges = some_convolution(8, chiral=True), some_edges(200)
+    parts, _ = beads(8)
+    with torch.no_grad():
+        found = convolution(parts, edges)
+        monkeypatch.setattr(messages, "_kernels", None)
+        assert not is_built()
+        expected = convolution(parts, edges)
+    for own, right in zip(found, expected, strict=True):
+        torch.testing.assert_close(own, right, rtol=1e-4, atol=1e-5)
