@@ -72,6 +72,24 @@ def lag_table(metrics: Numbers) -> str:
     return markdown_table(["peptide", "slowest timescale (ps)", *heads], lines)
 
 
+def md_cost_table(metrics: Numbers) -> str:
+    """Cost of the MD of the panel in each solvent, from a short run."""
+    lines = [
+        [
+            solvent,
+            number(own["ms_per_step"], ".3f"),
+            number(own["ns_per_core_day"]),
+            *(number(own["core_days"][part]) for part in ("train", "unseen")),
+        ]
+        for solvent, own in metrics["solvents"].items()
+    ]
+    parts = [
+        f"{label} ({number(metrics['duration'][key])} ns), core days"
+        for key, label in (("train", "to learn from"), ("unseen", "never seen"))
+    ]
+    return markdown_table(["solvent", "ms a step and peptide", "ns per core day", *parts], lines)
+
+
 def beads_table(metrics: Numbers) -> str:
     """What beads show of the two slowest motions, over the peptides."""
     peptides = [own["mappings"] for own in metrics["peptides"].values()]
