@@ -115,8 +115,15 @@ def _made(
     cost: tuple[float | None, float | None],
     stale: str,
 ) -> Made:
-    about = (noted.get(key) for key in ("commit", "dirty", "date"))
-    return Made(name, command, *about, *cost, stale=stale or _gone(command))
+    return Made(
+        name,
+        command,
+        noted.get("commit"),
+        noted.get("dirty"),
+        noted.get("date"),
+        *cost,
+        stale=stale or _gone(command),
+    )
 
 
 def _gone(command: str) -> str:
