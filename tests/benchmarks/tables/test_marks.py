@@ -12,7 +12,7 @@ from benchmarks.results import ROOT, sections_of
 from benchmarks.tables.__main__ import TABLES
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-MARKED = re.compile(r"<!-- table: (\w+) -->.*?<!-- end -->", re.DOTALL)
+MARKED = re.compile(r"^<!-- table: (\w+) -->$.*?^<!-- end -->$", re.DOTALL | re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 TABLE = re.compile(r"(?:^ *\|.*\|\n)+", re.MULTILINE)
 NOT_FIGURES = re.compile(r"`[^`]*`|\[[^\]]*\]\([^)]*\)")
