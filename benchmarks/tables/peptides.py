@@ -90,6 +90,28 @@ def md_cost_table(metrics: Numbers) -> str:
     return markdown_table(["solvent", "ms a step and peptide", "ns per core day", *parts], lines)
 
 
+def md_energy_table(metrics: Numbers) -> str:
+    """Potential energy of one peptide in MD of three programs."""
+    titles = {
+        "now": "`cgsim md peptide`, now",
+        "panel": "the loop that made the MD of the panel",
+        "openmm": "OpenMM, then",
+    }
+    over = metrics["difference_over_error"]
+    lines = [
+        [
+            title,
+            f"{own['mean']:.2f} ± {own['error']:.2f}",
+            number(own["fluctuation"]),
+            number(over.get(key), ".1f"),
+        ]
+        for key, title in titles.items()
+        for own in [metrics["rows"][key]]
+    ]
+    heads = "MD", "mean (kJ/mol)", "fluctuation (kJ/mol)", "difference from now, over its error"
+    return markdown_table(heads, lines)
+
+
 def beads_table(metrics: Numbers) -> str:
     """What beads show of the two slowest motions, over the peptides."""
     peptides = [own["mappings"] for own in metrics["peptides"].values()]
