@@ -1,10 +1,11 @@
 # Every target does its own set-up in $(VENV); versions come from constraints.txt.
-#   make test | quickstart | lint | types | docs | test-scatter | clean
+#   make test | quickstart | results | lint | types | docs | test-scatter | clean
 
 VENV ?= .venv
 VENV_SCATTER ?= .venv-scatter
 JOBS ?= 2
 PYTEST_ARGS ?=
+ONLY ?=
 
 # The first interpreter that is recent enough; `make PYTHON=/path/to/python test` to choose.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
@@ -16,11 +17,12 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 SOURCES := cgsim tests benchmarks docs $(wildcard examples)
 
 .NOTPARALLEL:
-.PHONY: help test quickstart lint types docs test-scatter clean
+.PHONY: help test quickstart results lint types docs test-scatter clean
 
 help:
 	@echo "make test          run the tests"
 	@echo "make quickstart    train a simulator, roll it out, write its report (about 6 minutes)"
+	@echo "make results       list the stored figures: age, cost, command; ONLY=\"NAME NAME\" remakes them"
 	@echo "make lint          ruff: rules and format"
 	@echo "make types         mypy"
 	@echo "make docs          build the documentation into site/"
@@ -32,6 +34,9 @@ test: $(VENV)/.stamp-test
 
 quickstart: $(VENV)/.stamp
 	$(BIN)/cgsim quickstart
+
+results: $(VENV)/.stamp
+	@$(BIN)/python -m benchmarks.results $(if $(ONLY),--only $(ONLY))
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check $(SOURCES)

@@ -1,6 +1,7 @@
 """Where a figure comes from: the machine, the versions and the commit, stored beside its numbers.
 
-Every benchmark ends with one call of `write_result`.
+Every benchmark ends with one call of `write_result`. A figure is of a commit: what was made while
+the code differed from its commit is marked `dirty`, with a warning.
 """
 
 import json
@@ -8,16 +9,17 @@ import math
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 PACKAGES = ("cgsim", "torch", "e3nn", "torch-geometric", "openmm", "mdtraj", "numpy")
 RESULTS = Path(__file__).parent / "results"
+# What numbers come from. Pictures and pages are not: a benchmark draws before it writes.
+CODE = ("cgsim", "benchmarks", "pyproject.toml", "constraints.txt", ":!benchmarks/results")
 
 
 def environment(
@@ -38,8 +40,11 @@ def environment(
     -------
     dict
         JSON-able: `versions`, `cpu`, `n_cpus`, `n_threads`, `device`, `commit`, `dirty`, `date`
-        (UTC, ISO 8601), `seed`. `commit` and `dirty` are `None` outside a git checkout.
+        (UTC, ISO 8601), `seed`, `cpu_seconds` (of this process and those that it waited for).
+        `commit` and `dirty` are `None` outside a git checkout.
     """
+    import torch  # here, because who only reads results need not wait for it
+
     return {
         "versions": {"python": platform.python_version(), **_package_versions()},
         "platform": platform.platform(),
@@ -47,10 +52,35 @@ def environment(
         "n_cpus": os.cpu_count(),
         "n_threads": torch.get_num_threads() if threads is None else threads,
         "device": _device_name(device or "cpu"),
-        **_git_state(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **made(),
         "seed": seed,
+        "cpu_seconds": sum(os.times()[:4]),
     }
+
+
+def made() -> dict[str, Any]:
+    """Which code made a figure, and when: for each section of a result that is made in parts.
+
+    Returns
+    -------
+    dict
+        `commit`, `dirty` (whether the code differs from that commit, files that git does not know
+        of included, or was committed while the benchmark ran) and `date` (UTC, ISO 8601).
+    """
+    commit, changes = _git("rev-parse", "HEAD"), changed_code()
+    dirty = None if changes is None else bool(changes) or (commit, changes) != _STARTED
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def changed_code() -> tuple[str, ...] | None:
+    """Files of the code that differ from the commit; None outside a git checkout."""
+    # Without its two letters of state: the first line of the output has lost a blank.
+    changes = _git("status", "--porcelain", "--", *CODE)
+    return None if changes is None else tuple(line.split()[-1] for line in changes.splitlines())
 
 
 def write_result(
@@ -84,7 +114,8 @@ def write_result(
     Returns
     -------
     Path
-        The file, complete: it is written under another name first and then renamed.
+        The file, complete: it is written under another name first and then renamed. If the code
+        differs from its commit, a warning on stderr says so.
     """
     result = {
         "name": name,
@@ -97,7 +128,20 @@ def write_result(
     part = path.with_suffix(".json.part")
     part.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     part.replace(path)
+    if result["environment"]["dirty"]:
+        _warn(path)
     return path
+
+
+def _warn(path: Path) -> None:
+    files = changed_code() or ("the code was committed while the benchmark ran",)
+    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+    line = "!" * 80
+    print(
+        f"{line}\n{path.name} is DIRTY: nobody can make it again, because its code is in no commit "
+        f"({', '.join(files[:5])}{more}). Commit, and run the benchmark again.\n{line}",
+        file=sys.stderr,
+    )
 
 
 def _finite(value: Any) -> Any:
@@ -135,16 +179,11 @@ def _cpu_model() -> str:
 
 def _device_name(device: str) -> str:
     """Return the device with the GPU's name, for example `cuda:0 (NVIDIA A100)`."""
+    import torch
+
     if torch.device(device).type != "cuda":
         return device
     return f"{device} ({torch.cuda.get_device_name(device)})"
-
-
-def _git_state() -> dict[str, str | bool | None]:
-    """Return the commit, and whether tracked files (results apart) differ from it."""
-    commit = _git("rev-parse", "HEAD")
-    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ":!benchmarks/results")
-    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 
 def _git(*arguments: str) -> str | None:
@@ -157,3 +196,6 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()
+
+
+_STARTED = (_git("rev-parse", "HEAD"), changed_code())

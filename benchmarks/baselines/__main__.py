@@ -25,7 +25,7 @@ from benchmarks.baselines.forecast import forecast, with_earlier
 from benchmarks.baselines.language_model import language_model
 from benchmarks.baselines.rollout import ROWS, rollout
 from benchmarks.polymers.runs import best_device
-from benchmarks.record import RESULTS, write_result
+from benchmarks.record import RESULTS, made, write_result
 
 Section = Callable[[argparse.Namespace], dict[str, Any]]
 
@@ -52,7 +52,8 @@ def written(metrics: dict[str, Any], directory: Path) -> dict[str, Any]:
     file = directory / "baselines.json"
     before = json.loads(file.read_text(encoding="utf-8"))["metrics"] if file.exists() else {}
     if "forecast" in metrics:
-        metrics = metrics | {"forecast": with_earlier(metrics["forecast"], before.get("forecast"))}
+        own = metrics["forecast"]
+        metrics = metrics | {"forecast": own | with_earlier(own, before.get("forecast"))}
     return before | metrics
 
 
@@ -75,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     directory = options.output if options.quick else RESULTS
     start = time.perf_counter()
     metrics = {
-        name: SECTIONS[name](options) | {"command": command(name, options)} for name in options.only
+        name: SECTIONS[name](options) | {"command": command(name, options), "made": made()}
+        for name in options.only
     }
     path = write_result(
         "baselines",

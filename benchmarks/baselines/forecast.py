@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.record import made
 from cgsim.baselines.forecast import superposed
 from cgsim.baselines.forecast_table import forecast_grid, forecast_table
 from cgsim.mapping.store import load_mapped
@@ -45,6 +46,7 @@ def forecast(options: argparse.Namespace) -> dict[str, Any]:
             "frame_interval": trajectory.frame_interval,
             "n_steps": n_steps,
             "command": forecast_command(folder, options),
+            "made": made(),
         }
     return {"trajectories": found}
 

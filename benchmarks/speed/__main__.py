@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.record import RESULTS, write_result
+from benchmarks.record import RESULTS, made, write_result
 from benchmarks.speed.floor import ceilings, floor_seconds, operations, shares, wait
 from benchmarks.speed.large import large
 from benchmarks.speed.md import paper_against_md, peptides_against_md, polymers_against_md
@@ -205,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     file = options.output / f"{name}.json"
     metrics = json.loads(file.read_text(encoding="utf-8"))["metrics"] if file.exists() else {}
     for part in options.only:
-        metrics[part] = PARTS[part](options) | {"command": command(part, options)}
+        metrics[part] = PARTS[part](options) | {"command": command(part, options), "made": made()}
     path = write_result(
         name,
         " ".join(["python -m benchmarks.speed", *words]),

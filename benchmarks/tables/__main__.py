@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.record import RESULTS
+from benchmarks.backmap import summary as backmap_table
+from benchmarks.results import RESULTS, sections_of
 from benchmarks.tables.baselines import (
     claim_table,
     dihedral_table,
@@ -37,6 +38,8 @@ from benchmarks.tables.peptides import (
     beads_table,
     finetune_table,
     lag_table,
+    md_cost_table,
+    md_energy_table,
     one_step_table,
     peptide_table,
     timescale_table,
@@ -64,6 +67,7 @@ PAGES = tuple(
         "peptides",
         "peptide_trials",
         "baselines",
+        "backmapping",
         "scaling",
         "performance",
     )
@@ -105,6 +109,9 @@ TABLES: dict[str, tuple[str, Callable[[Numbers], str]]] = {
     "peptide_steps": ("peptides", one_step_table),
     "finetune": ("finetune", finetune_table),
     "finetune_verdict": ("finetune", verdict_table),
+    "peptide_md_cost": ("peptide_md_cost", md_cost_table),
+    "peptide_md_energy": ("peptide_md_energy", md_energy_table),
+    "backmap": ("backmap", lambda metrics: backmap_table(metrics["peptides"])),
     "workers": ("cluster", worker_table),
     "jobs": ("cluster", job_table),
     "error_bars": ("coverage", error_bar_table),
@@ -113,7 +120,7 @@ TABLES: dict[str, tuple[str, Callable[[Numbers], str]]] = {
 
 
 def block(name: str, results: Path) -> str:
-    """The table of one block with the commands that made it, or the word that there is none.
+    """The table of one block, the commands that made it and what is wrong with it.
 
     Raises
     ------
@@ -132,8 +139,13 @@ def block(name: str, results: Path) -> str:
     if metrics is None:
         return MISSING
     command = metrics["command"] if section else result["command"]
-    commands = "\n\n".join(f"`{line}`" for line in command.splitlines())
-    return f"{make(metrics)}\n\n{commands}"
+    commands = [f"`{line}`" for line in command.splitlines()]
+    name = f"{stem}/{section}" if section else stem
+    # A result made in parts is as good as the worst of them, where a table is of them all.
+    named = {"name": stem, "environment": {}} | result
+    made = [own for own in sections_of(named) if section == "" or own.name == name]
+    notes = dict.fromkeys(f"*{own.note}*" for own in made if own.note)
+    return "\n\n".join([make(metrics), *commands, *notes])
 
 
 def rewrite(page: str, results: Path = RESULTS) -> str:

@@ -72,6 +72,46 @@ def lag_table(metrics: Numbers) -> str:
     return markdown_table(["peptide", "slowest timescale (ps)", *heads], lines)
 
 
+def md_cost_table(metrics: Numbers) -> str:
+    """Cost of the MD of the panel in each solvent, from a short run."""
+    lines = [
+        [
+            solvent,
+            number(own["ms_per_step"], ".3f"),
+            number(own["ns_per_core_day"]),
+            *(number(own["core_days"][part]) for part in ("train", "unseen")),
+        ]
+        for solvent, own in metrics["solvents"].items()
+    ]
+    parts = [
+        f"{label} ({number(metrics['duration'][key])} ns), core days"
+        for key, label in (("train", "to learn from"), ("unseen", "never seen"))
+    ]
+    return markdown_table(["solvent", "ms a step and peptide", "ns per core day", *parts], lines)
+
+
+def md_energy_table(metrics: Numbers) -> str:
+    """Potential energy of one peptide in MD of three programs."""
+    titles = {
+        "now": "`cgsim md peptide`, now",
+        "panel": "the loop that made the MD of the panel",
+        "openmm": "OpenMM, then",
+    }
+    over = metrics["difference_over_error"]
+    lines = [
+        [
+            title,
+            f"{own['mean']:.2f} ± {own['error']:.2f}",
+            number(own["fluctuation"]),
+            number(over.get(key), ".1f"),
+        ]
+        for key, title in titles.items()
+        for own in [metrics["rows"][key]]
+    ]
+    heads = "MD", "mean (kJ/mol)", "fluctuation (kJ/mol)", "difference from now, over its error"
+    return markdown_table(heads, lines)
+
+
 def beads_table(metrics: Numbers) -> str:
     """What beads show of the two slowest motions, over the peptides."""
     peptides = [own["mappings"] for own in metrics["peptides"].values()]
