@@ -56,6 +56,11 @@ class Ensemble:
         [2, n_bonds], each bond once.
     origin
         What is known of where it comes from.
+    cells
+        One array [n_frames, 3, 3] per replica, rows are cell vectors, nm; None without cells.
+    drift
+        One array [n_frames, n_beads, 3] per replica: how far `xyz` is from an image in the cell of
+        its frame, nm; None where the cells are constant.
 
     Raises
     ------
@@ -69,6 +74,8 @@ class Ensemble:
     bead_mass: np.ndarray
     edge_index: np.ndarray
     origin: Origin = field(default_factory=Origin, kw_only=True)
+    cells: tuple[np.ndarray, ...] | None = field(default=None, kw_only=True)
+    drift: tuple[np.ndarray, ...] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "xyz", tuple(np.asarray(x) for x in self.xyz))
@@ -77,6 +84,19 @@ class Ensemble:
         self._check_graph()
         for replica, xyz in enumerate(self.xyz):
             self._check_replica(replica, xyz)
+        for name, shape in (("cells", (3, 3)), ("drift", (self.n_beads, 3))):
+            self._check_beside(name, shape)
+
+    def _check_beside(self, name: str, shape: tuple[int, ...]) -> None:
+        arrays = getattr(self, name)
+        if arrays is None:
+            return
+        found = [np.shape(own) for own in arrays]
+        if found != [(len(xyz), *shape) for xyz in self.xyz]:
+            raise ValueError(
+                f"{self.name}: {name} must have one array [n_frames, {shape[0]}, 3] per replica, "
+                f"as many frames as xyz, got {found}"
+            )
 
     def _check_graph(self) -> None:
         if not self.xyz:
@@ -173,23 +193,34 @@ class Ensemble:
             for file in files
         ]
         stops = tuple(
-            Stop(replica, len(frames) + 1, f"recorded frame {len(frames) + 1} is not finite")
-            for replica, (frames, is_whole) in enumerate(read)
+            Stop(replica, len(own) + 1, f"recorded frame {len(own) + 1} is not finite")
+            for replica, (own, is_whole) in enumerate(read)
             if not is_whole
         )
-        xyz = tuple(frames for frames, _ in read if len(frames))
-        if not xyz:
+        kept = [own for own, _ in read if len(own)]
+        if not kept:
             raise ValueError(
                 f"{files[0]}: no frame of any replica is finite: there is nothing to judge"
             )
         return cls(
             name=molecule.name,
-            xyz=xyz,
+            xyz=tuple(own.xyz for own in kept),
             frame_interval=interval,
             bead_mass=molecule.atom_mass if mapping is None else mapping.bead_mass,
             edge_index=molecule.bond_index if mapping is None else mapping.edge_index,
             origin=Origin(stops=stops),
+            cells=of_all([own.cells for own in kept]),
+            drift=of_all([own.drift for own in kept]),
         )
+
+    def part(self, pieces: Sequence[tuple[int, slice]]) -> "Ensemble":
+        """Some frames of some replicas, each piece as a replica of its own."""
+
+        def cut(arrays: tuple[np.ndarray, ...] | None) -> tuple[np.ndarray, ...] | None:
+            return None if arrays is None else tuple(arrays[r][rows] for r, rows in pieces)
+
+        xyz = tuple(self.xyz[replica][rows] for replica, rows in pieces)
+        return replace(self, xyz=xyz, cells=cut(self.cells), drift=cut(self.drift))
 
     def _facts(self) -> Facts:
         return {
@@ -202,23 +233,54 @@ class Ensemble:
     __repr__, _repr_html_ = shown(_facts)
 
 
-def _read_beads(file: str | Path, molecule: Molecule, interval: float) -> tuple[np.ndarray, bool]:
+@dataclass(frozen=True)
+class _Read:
+    """Frames of one replica as they are read, of beads."""
+
+    xyz: np.ndarray
+    cells: np.ndarray | None
+    drift: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.xyz)
+
+
+def of_all(arrays: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...] | None:
+    """One array per replica, if all of them have one."""
+    known = tuple(own for own in arrays if own is not None)
+    return known if arrays and len(known) == len(arrays) else None
+
+
+def _read_beads(file: str | Path, molecule: Molecule, interval: float) -> tuple[_Read, bool]:
     """The frames up to the first that is not finite, and whether these are all."""
     try:
-        return np.concatenate(list(_chunks(file, molecule, interval))), True
+        return _joined(list(_chunks(file, molecule, interval))), True
     except NotFiniteError:
-        kept: list[np.ndarray] = []
+        kept: list[_Read] = []
         with suppress(NotFiniteError):  # frame by frame, to keep all that come before it
             kept.extend(_chunks(file, molecule, interval, n_frames=1))
-        return (np.concatenate(kept) if kept else np.empty((0, 0, 3))), False
+        return _joined(kept), False
+
+
+def _joined(parts: Sequence[_Read]) -> _Read:
+    if not parts:
+        return _Read(np.empty((0, 0, 3)), None, None)
+    cells, drift = (of_all([getattr(own, name) for own in parts]) for name in ("cells", "drift"))
+    return _Read(
+        np.concatenate([own.xyz for own in parts]),
+        None if cells is None else np.concatenate(cells),
+        np.concatenate(drift) if drift is not None and any(own.any() for own in drift) else None,
+    )
 
 
 def _chunks(
     file: str | Path, molecule: Molecule, interval: float, *, n_frames: int = 500
-) -> Iterator[np.ndarray]:
+) -> Iterator[_Read]:
     unwrapper = Unwrapper(molecule)
     for trajectory in iter_frames(file, molecule, chunk=n_frames, frame_interval=interval):
-        yield unwrapper.follow(trajectory).path.astype(np.float32)
+        found, cells = unwrapper.follow(trajectory), trajectory.unitcell_vectors
+        drift = None if cells is None else found.drift[:, found.component].astype(np.float32)
+        yield _Read(found.path.astype(np.float32), cells, drift)
 
 
 def _read_atoms(
@@ -228,19 +290,22 @@ def _read_atoms(
     *,
     frame_interval: float,
     allow: Allowed,
-) -> np.ndarray:
+) -> _Read:
     known = mapping if isinstance(mapping, Mapping) else None
     sane = SaneFrames(file, molecule, known, frame_interval=frame_interval, allow=allow)
     unwrapper, chunks = Unwrapper(molecule), []
     for trajectory in iter_frames(file, molecule, frame_interval=frame_interval):
-        unwrapped = unwrapper.follow(trajectory)
-        sane.add(trajectory, unwrapped)
-        chunks.append(mapping(unwrapped.path).astype(np.float32))
+        found, cells = unwrapper.follow(trajectory), trajectory.unitcell_vectors
+        sane.add(trajectory, found)
+        drift = None
+        if cells is not None:
+            drift = mapping(found.drift[:, found.component]).astype(np.float32)
+        chunks.append(_Read(mapping(found.path).astype(np.float32), cells, drift))
     sane.end()
-    return np.concatenate(chunks)
+    return _joined(chunks)
 
 
 def first_part(ensemble: Ensemble, duration: float) -> Ensemble:
     """The first ``duration`` ps of every replica, at least two frames."""
-    n_frames = max(2, round(duration / ensemble.frame_interval))
-    return replace(ensemble, xyz=tuple(xyz[:n_frames] for xyz in ensemble.xyz))
+    rows = slice(max(2, round(duration / ensemble.frame_interval)))
+    return ensemble.part([(replica, rows) for replica in range(ensemble.n_replicas)])

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from cgsim.evaluate import Ensemble
+from cgsim.evaluate.ensemble import of_all
 from cgsim.evaluate.origin import Origin, Stop, count_atoms
 from cgsim.evaluate.rollout_notes import check_interval, read_origin, stops_of
 from cgsim.mapping.store import load_mapped
@@ -96,6 +97,18 @@ def _join(name: str, replicas: Sequence[MappedTrajectory], stops: Sequence[Stop]
             cell=None if first.cell is None else np.asarray(first.cell).mean(axis=0),
             stops=tuple(stops),
         ),
+        cells=of_all([replica.cell for replica in replicas]),
+        drift=_drift_of(replicas),
+    )
+
+
+def _drift_of(replicas: Sequence[MappedTrajectory]) -> tuple[np.ndarray, ...] | None:
+    """That of each, zeros where one of them has none."""
+    if all(replica.drift is None for replica in replicas):
+        return None
+    return tuple(
+        np.zeros(replica.pos.shape, dtype=np.float32) if replica.drift is None else replica.drift
+        for replica in replicas
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,12 @@ from cgsim.testing.systems import random_chain
 from examples.extend.end_to_end import ENDS
 
 NAMES = [f"examples.extend.end_to_end:{name}" for name in ("ENDS", "RELAXATION")]
-CHAINS = [
-    [random_chain(5, n_frames=800, seed=10 * run + k, name=f"c{k}") for k in range(3)]
+MOLECULES = [random_chain(5, n_frames=1, seed=k, name=f"c{k}") for k in range(3)]
+CHAINS = [  # two runs of each
+    [
+        replace(own, pos=random_chain(5, n_frames=800, seed=10 * run + k).pos)
+        for k, own in enumerate(MOLECULES)
+    ]
     for run in range(2)
 ]
 

@@ -19,6 +19,7 @@ A new observable is one row, also of your own at run time::
 from collections.abc import Iterable
 
 from cgsim.config.tables import import_part
+from cgsim.evaluate.observables.between import Between
 from cgsim.evaluate.observables.contacts import Collisions, ContactMap
 from cgsim.evaluate.observables.distribution import Distribution
 from cgsim.evaluate.observables.drift import Drift
@@ -36,6 +37,8 @@ RG = Scalar(
     definition="Rg is the mass-weighted radius of gyration.",
 )
 RELAXATION = Relaxation("relaxation", "Rg²", "nm²", measure=rg_squared)
+
+BETWEEN = Between("between", "distances between molecules", "nm")
 
 _ROWS = (
     RG,
@@ -57,6 +60,7 @@ _ROWS = (
     ContactMap("contact", "contact map"),
     Collisions("collisions", "collisions"),
     Drift("drift_rg", "Rg", "nm", measure=rg, relaxes_as=rg_squared),
+    BETWEEN,
 )
 
 #: By name, in the order in which they are shown.

@@ -151,7 +151,7 @@ def _at_interval(ensemble: Ensemble, interval: float) -> Ensemble:
     n_most = max(FEWEST_FRAMES, MOST_POSITIONS // (ensemble.n_beads * ensemble.n_replicas))
     cut = [replica[:: round(step)][:n_most] for replica in ensemble.xyz]
     xyz = tuple(replica for replica in cut if len(replica) >= SHORTEST_REPLICA)
-    return replace(ensemble, xyz=xyz, frame_interval=interval)
+    return replace(ensemble, xyz=xyz, frame_interval=interval, cells=None, drift=None)
 
 
 def _tica_lag(reference: Ensemble) -> float:

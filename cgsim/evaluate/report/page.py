@@ -16,6 +16,7 @@ from cgsim.evaluate.report.plots import Shown, TrainingCurve
 from cgsim.evaluate.report.viewer import Player, make_player, player_data
 from cgsim.evaluate.scores.comparison import Comparison, MoleculeScore
 from cgsim.evaluate.scores.verdict import conclusion
+from cgsim.evaluate.species import Box, parts_of
 from cgsim.evaluate.yardsticks import HALVES, HALVES_ROW, YARDSTICKS
 
 #: Molecules that get panels of their own; the scores are of all.
@@ -132,12 +133,14 @@ def _shown(
     comparison: Comparison, reference: Sequence[Ensemble], learned: Sequence[Ensemble]
 ) -> Shown:
     """A few molecules, spread evenly over their size, in the same order on both sides."""
-    by_name = [{e.name: e for e in ensembles} for ensembles in (reference, learned)]
+    by_name = [{e.name: e for e in parts_of(ensembles)} for ensembles in (reference, learned)]
     for label, ensembles in zip(("reference", "learned"), by_name, strict=True):
         missing = {row.name for row in comparison.learned.molecules} - set(ensembles)
         if missing:
             raise ValueError(f"{label} ensembles lack {sorted(missing)}, which were compared")
-    rows = sorted(comparison.learned.molecules, key=_size)
+    boxes = {name for name, own in by_name[0].items() if isinstance(own, Box)}
+    molecules = [row for row in comparison.learned.molecules if row.name not in boxes]
+    rows = sorted(molecules, key=_size)
     n_shown = min(MAX_MOLECULES, len(rows))
     picked = [rows[round(k * (len(rows) - 1) / max(n_shown - 1, 1))].name for k in range(n_shown)]
     first, second = ([Profile(own[name]) for name in picked] for own in by_name)
@@ -161,15 +164,20 @@ def _sections(
     n_molecules, n_shown = len(comparison.learned.molecules), len(shown)
     note = f" {n_shown} of {n_molecules} molecules, from small to large."
     note = note if n_shown < n_molecules else ""
-    middle = n_shown // 2
-    typical = shown.reference[middle].ensemble, shown.learned[middle].ensemble
+    of_molecules: list[tuple[str, Callable[[], str]]] = []
+    if n_shown:  # not of single beads alone, such as water
+        middle = n_shown // 2
+        typical = shown.reference[middle].ensemble, shown.learned[middle].ensemble
+        of_molecules = [
+            ("Molecule by molecule", lambda: _by_molecule(shown, note, problems)),
+            ("Memory", lambda: memory_section(*typical, problems)),
+            ("Slow motions", lambda: slow_motion_section(*typical, problems)),
+        ]
     makers: list[tuple[str, Callable[[], str]]] = [
         ("Red lines", lambda: _red_lines(comparison)),
         ("The scores", lambda: _scores(comparison)),
         ("Learned against true", lambda: _against_reference(comparison, problems)),
-        ("Molecule by molecule", lambda: _by_molecule(shown, note, problems)),
-        ("Memory", lambda: memory_section(*typical, problems)),
-        ("Slow motions", lambda: slow_motion_section(*typical, problems)),
+        *of_molecules,
         ("Every molecule", lambda: _every_molecule(comparison)),
         ("Training", lambda: _training(training)),
         ("What the scores mean", lambda: _meaning(comparison)),

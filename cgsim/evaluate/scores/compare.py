@@ -8,13 +8,15 @@ from cgsim.evaluate.ensemble import Ensemble
 from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.problems import Problem
 from cgsim.evaluate.sameness import check_same, interval_note
-from cgsim.evaluate.scores.comparison import Comparison, Score
+from cgsim.evaluate.scores.box import find_overlaps, score_box
+from cgsim.evaluate.scores.comparison import Comparison, MoleculeScore, Score
 from cgsim.evaluate.scores.crossing import Crossing
 from cgsim.evaluate.scores.headline import concluded
 from cgsim.evaluate.scores.molecule import score_molecule
 from cgsim.evaluate.scores.red_lines import find_crossings
 from cgsim.evaluate.scores.summary import summarise
 from cgsim.evaluate.scoring import Scoring
+from cgsim.evaluate.species import Box, parts_of
 from cgsim.evaluate.yardsticks import LEARNED, check_yardsticks, row_labels
 
 
@@ -55,22 +57,23 @@ def compare(
         gives no numbers.
     """
     scoring, yardsticks = scoring or Scoring(), yardsticks or {}
-    profiles = {ensemble.name: Profile(ensemble) for ensemble in reference}
-    if len(profiles) < len(reference) or not profiles:
+    systems = {ensemble.name: ensemble for ensemble in reference}
+    if len(systems) < len(reference) or not systems:
         raise ValueError("reference must hold at least one molecule and each name once")
     check_yardsticks(yardsticks)
     given = {LEARNED: learned, **yardsticks}
-    notes = [note for key, own in given.items() for note in _check_row(key, own, profiles)]
+    notes = [note for key, own in given.items() for note in _check_row(key, own, systems)]
+    profiles = _profiles(parts_of(reference))
     rows = {}
     crossings: list[Crossing] = []
     for key, ensembles in given.items():
         rng = row_random(seed, key)
-        others = {ensemble.name: Profile(ensemble) for ensemble in ensembles}
+        others = _profiles(parts_of(ensembles))
         rows[key] = _score(profiles, others, scoring=scoring, rng=rng)
         if key == LEARNED:
             problems: list[Problem] = []
             for name, profile in profiles.items():
-                crossings += find_crossings(profile, others[name], problems)
+                crossings += _crossings(profile, others[name], problems)
             notes += [f"{problem}." for problem in problems]
     made = Comparison(
         rows.pop(LEARNED),
@@ -90,29 +93,54 @@ def row_random(seed: int, key: str) -> np.random.Generator:
 
 
 def _check_row(
-    label: str, ensembles: Sequence[Ensemble], profiles: Mapping[str, Profile]
+    label: str, ensembles: Sequence[Ensemble], systems: Mapping[str, Ensemble]
 ) -> list[str]:
     """Refuse other molecules; what is to be said of the row."""
     names = [ensemble.name for ensemble in ensembles]
-    if sorted(names) != sorted(profiles):
-        raise ValueError(f"{label} has molecules {sorted(names)}, reference {sorted(profiles)}")
+    if sorted(names) != sorted(systems):
+        raise ValueError(f"{label} has molecules {sorted(names)}, reference {sorted(systems)}")
     notes = []
     for ensemble in ensembles:
-        expected = profiles[ensemble.name].ensemble
+        expected = systems[ensemble.name]
         check_same(label, ensemble, expected)
         notes.append(interval_note(label, ensemble, expected))
     return [note for note in notes if note]
 
 
+# A box has no profile: nothing is measured on all of its beads together.
+Judged = Profile | Box
+
+
+def _profiles(parts: Sequence[Ensemble]) -> dict[str, Judged]:
+    return {part.name: part if isinstance(part, Box) else Profile(part) for part in parts}
+
+
+def _crossings(reference: Judged, other: Judged, problems: list[Problem]) -> list[Crossing]:
+    if isinstance(reference, Profile) and isinstance(other, Profile):
+        return find_crossings(reference, other, problems)
+    if isinstance(reference, Box) and isinstance(other, Box):
+        return find_overlaps(reference, other)
+    raise TypeError("a box is compared with a box")
+
+
 def _score(
-    profiles: Mapping[str, Profile],
-    others: Mapping[str, Profile],
+    profiles: Mapping[str, Judged],
+    others: Mapping[str, Judged],
     *,
     scoring: Scoring,
     rng: np.random.Generator,
 ) -> Score:
     molecules = tuple(
-        score_molecule(profile, others[name], scoring=scoring, rng=rng)
-        for name, profile in profiles.items()
+        _score_part(profile, others[name], scoring, rng) for name, profile in profiles.items()
     )
     return Score(molecules, summarise(molecules, n_bootstrap=scoring.n_bootstrap, rng=rng))
+
+
+def _score_part(
+    reference: Judged, other: Judged, scoring: Scoring, rng: np.random.Generator
+) -> MoleculeScore:
+    if isinstance(reference, Profile) and isinstance(other, Profile):
+        return score_molecule(reference, other, scoring=scoring, rng=rng)
+    if isinstance(reference, Box) and isinstance(other, Box):
+        return score_box(reference, other, scoring=scoring, rng=rng)
+    raise TypeError("a box is compared with a box")

@@ -38,18 +38,18 @@ def halved(ensemble: Ensemble) -> tuple[Ensemble, Ensemble] | None:
     """
     if ensemble.n_frames < _FEWEST_FRAMES:
         return None
-    ordered = sorted(ensemble.xyz, key=len, reverse=True)
-    sides: tuple[list, list] = ([], [])
+    ordered = sorted(range(ensemble.n_replicas), key=lambda own: -len(ensemble.xyz[own]))
+    sides: tuple[list[tuple[int, slice]], list[tuple[int, slice]]] = ([], [])
     lengths = [0, 0]
-    for xyz in ordered:
+    for replica in ordered:
         shorter = lengths.index(min(lengths))
-        sides[shorter].append(xyz)
-        lengths[shorter] += len(xyz)
+        sides[shorter].append((replica, slice(None)))
+        lengths[shorter] += len(ensemble.xyz[replica])
     if min(lengths) < max(lengths) / 2:
-        cut = [len(xyz) // 2 for xyz in ordered]
+        cut = {replica: len(ensemble.xyz[replica]) // 2 for replica in ordered}
         sides = (
-            [xyz[:n] for xyz, n in zip(ordered, cut, strict=True) if n],
-            [xyz[n:] for xyz, n in zip(ordered, cut, strict=True)],
+            [(replica, slice(n)) for replica, n in cut.items() if n],
+            [(replica, slice(n, None)) for replica, n in cut.items()],
         )
-    first, second = (replace(ensemble, xyz=tuple(side)) for side in sides)
+    first, second = (ensemble.part(side) for side in sides)
     return first, second

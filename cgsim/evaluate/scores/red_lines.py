@@ -112,16 +112,28 @@ def _collided(reference: Profile, other: Profile) -> list[Crossing]:
     if reference.pairs.shape[1] == 0 or reference.ensemble.n_frames < FEWEST_FRAMES:
         return []
     nearest = np.sort(np.concatenate([_values(reference, _closest, k) for k in _all(reference)]))
-    closest = float(nearest[0])
-    if not closest > 0:
+    if not nearest[0] > 0:
         return []
-    # Beads without a hard core come nearer the longer one looks, and the closest frames of MD are
-    # then far apart from each other: so is the limit from the closest.
-    limit = closest * min(COLLISION_SHARE, closest / nearest[min(_RANK, len(nearest)) - 1])
-    needed = _frames_by_chance(limit / closest, other.ensemble.n_frames / len(nearest))
+    limit, needed = collision_limit(nearest, other.ensemble.n_frames)
     found = _beyond("collisions", other, _closest, limit, below=True)
     n_frames = sum(round((own.share or 0) * len(other.ensemble.xyz[own.replica])) for own in found)
     return found if n_frames >= needed else []
+
+
+def collision_limit(nearest: np.ndarray, n_frames: int) -> tuple[float, int]:
+    """Distance, nm, that is too near, and in how many of ``n_frames`` frames it is no chance.
+
+    Beads without a hard core come nearer the longer one looks, and the closest frames of MD are
+    then far apart from each other: so is the limit from the closest.
+
+    Parameters
+    ----------
+    nearest : [n]
+        Closest distance in each frame of MD, ascending, nm.
+    """
+    closest = float(nearest[0])
+    limit = closest * min(COLLISION_SHARE, closest / float(nearest[min(_RANK, len(nearest)) - 1]))
+    return limit, _frames_by_chance(limit / closest, n_frames / len(nearest))
 
 
 def _frames_by_chance(share: float, length: float) -> int:
@@ -258,6 +270,13 @@ _ROWS = (
         f"Beads that share no bond are nearer than {COLLISION_SHARE:g} times the closest of MD, "
         "more often than chance would have it.",
         _collided,
+    ),
+    RedLine(
+        "overlap",
+        "put beads of different molecules nearer than they come in MD,",
+        f"Beads of different molecules are nearer than {COLLISION_SHARE:g} times the closest of "
+        "MD, by minimum image.",
+        lambda reference, other: [],  # of boxes alone: see `cgsim.evaluate.scores.box`
     ),
     RedLine(
         "lost_fold",

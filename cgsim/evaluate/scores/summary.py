@@ -18,16 +18,22 @@ def summarise(
     """One estimate per metric of the observables that were scored.
 
     The error is a bootstrap over molecules; for a single molecule it is that of the molecule
-    itself. A score that some molecules lack is NaN for them. Bounds of single molecules count in a
-    median of ratios: see `_median_of_bounded`.
+    itself. Only molecules that have the scores of a metric count for it. Bounds of single molecules
+    count in a median of ratios: see `_median_of_bounded`.
     """
     drawn = resampled_indices(len(molecules), n_bootstrap, rng)
     known = set().union(*(molecule.scores for molecule in molecules))
-    return {
-        metric.name: _summary(metric, molecules, drawn)
-        for metric in metrics()
-        if known.issuperset(metric.of)
-    }
+    summary = {}
+    for metric in metrics():
+        if not known.issuperset(metric.of):
+            continue
+        own = [molecule for molecule in molecules if set(metric.of) <= set(molecule.scores)]
+        if len(own) == len(molecules):
+            summary[metric.name] = _summary(metric, molecules, drawn)
+        elif own:  # not a box, or not the molecules in it
+            rows = resampled_indices(len(own), n_bootstrap, np.random.default_rng(len(own)))
+            summary[metric.name] = _summary(metric, own, rows)
+    return summary
 
 
 def _summary(metric: Metric, molecules: Sequence[MoleculeScore], drawn: np.ndarray) -> Estimate:

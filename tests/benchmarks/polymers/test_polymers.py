@@ -68,8 +68,12 @@ GOOD: dict[str, Any] = {
 
 
 def chain(name: str, *, seed: int, n_frames: int = 80, scale: float = 1.0) -> MappedTrajectory:
-    made = random_chain(6, n_frames=n_frames, seed=seed, name=name, max_atoms=1)
-    return replace(made, pos=scale * np.asarray(made.pos))
+    """Seeds that differ by tens are runs of one molecule."""
+    molecule, run = (
+        random_chain(6, n_frames=n_frames, seed=own, name=name, max_atoms=1)
+        for own in (seed % 10, seed)
+    )
+    return replace(molecule, pos=scale * np.asarray(run.pos))
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +185,7 @@ def test_an_unresolved_time_is_infinitely_wrong(comparison: Comparison) -> None:
 
 def test_rows_become_flat_numbers(comparison: Comparison) -> None:
     metrics = polymers.seed_metrics(comparison)
-    assert {metric.name for metric in all_metrics()} <= metrics.keys()
+    assert {metric.name for metric in all_metrics()} - {"js_between"} <= metrics.keys()
     # The learned row is the second run: equal to the floor, and nothing but it.
     assert metrics["js_rg"] == metrics["js_rg_floor"] == metrics["floor"]["js_rg"]
     assert metrics["r2_rg"] == comparison.learned.summary["r2_rg"].value

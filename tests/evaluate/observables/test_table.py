@@ -258,5 +258,6 @@ def test_metrics_are_in_a_steady_order_counts_last() -> None:
         "rmse_contact",
         "collisions_per_million",
         "drift_rg",
+        "js_between",
         "n_unresolved",
     ]
