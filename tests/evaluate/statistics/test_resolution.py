@@ -140,7 +140,7 @@ def test_the_error_of_a_ratio_is_of_both_times(spreads: tuple[float, float]) -> 
 
 
 def test_bounds_of_ratios_reach_to_the_ends_of_what_is_known() -> None:
-    """A time of 40 frames or more over one of 5 to 20: at least 2. And the other way at most 1/2."""
+    """A time of 40 frames or more over one of 5 to 20: at least 2; the other way at most 1/2."""
     known = told(10.0, math.log(2) / 2)
     assert known.interval == pytest.approx((5.0, 20.0))
     unknown = told(40.0, 0.0, is_resolved=False)
@@ -185,6 +185,26 @@ def test_long_blocks_need_no_inflation_but_students() -> None:
     alone = error_inflation(known, n_frames=64_000, n_replicas=1, n_blocks=1)
     assert alone == 1.0
     assert len(cut_series(series.values, TAU)) == 20
+
+
+@pytest.mark.parametrize(("n_replicas", "n_blocks"), [(1, 4), (2, 4), (2, 8)])
+def test_inflation_is_what_blocks_that_know_of_each_other_lack(
+    n_replicas: int, n_blocks: int
+) -> None:
+    """By brute force: the spread of the mean of many runs, over what blocks of each run show."""
+    tau, length = 40.0, 400  # frames; long blocks of the same number are the measure
+    rng = np.random.default_rng(6)
+    many = ornstein_uhlenbeck(tau, length, rng, n_series=4000 * n_replicas)
+    blocks = many.reshape(4000, n_blocks, -1).mean(axis=2)
+    shown = np.sqrt((blocks.var(axis=1, ddof=1) / n_blocks).mean())
+    spread = blocks.mean(axis=1).std()
+    short, long = (
+        error_inflation(
+            told(tau, 0.0), n_frames=n * n_replicas, n_replicas=n_replicas, n_blocks=n_blocks
+        )
+        for n in (length, 1000 * length)
+    )
+    assert short / long == pytest.approx(spread / shown, rel=0.05)
 
 
 def test_samples_of_a_run_that_is_too_short_are_unknown() -> None:
