@@ -7,7 +7,9 @@ import pytest
 
 from cgsim.evaluate import Ensemble, MoleculeScore, Scoring, compare
 from cgsim.evaluate.observables.structure import radius_of_gyration
+from cgsim.evaluate.scores.compare import row_random
 from cgsim.evaluate.statistics.distributions import js_distance_of_samples
+from cgsim.evaluate.yardsticks import HALVES, LEARNED, YARDSTICKS
 from tests.evaluate.processes import integrated_time, of_rg_squared, ornstein_uhlenbeck
 
 MakeChain = Callable[..., Ensemble]
@@ -181,3 +183,10 @@ def test_rows_must_hold_the_same_molecules(
         compare(reference[:1], [ring])
     with pytest.raises(ValueError, match="each name once"):
         compare([*reference, reference[0]], reference)
+
+
+def test_rows_have_random_numbers_of_their_own() -> None:
+    keys = (LEARNED, *YARDSTICKS, HALVES)
+    drawn = {float(row_random(seed, key).random()) for key in keys for seed in (0, 1)}
+    assert len(drawn) == 2 * len(keys)
+    assert row_random(1, LEARNED).random() == row_random(1, LEARNED).random()

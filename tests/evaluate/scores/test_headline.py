@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cgsim.evaluate import Comparison, Ensemble, Estimate, Score, Scoring, compare
+from cgsim.evaluate import Comparison, Ensemble, Estimate, MoleculeScore, Score, Scoring, compare
 from cgsim.evaluate.judge import Rows, score
 from cgsim.evaluate.origin import Origin, Stop
 from cgsim.evaluate.scores.headline import headline
@@ -99,3 +99,58 @@ def test_what_is_not_known_is_not_told() -> None:
     nan = Estimate(float("nan"), float("nan"))
     empty = Comparison(Score((), {"median_relaxation_ratio": nan}), Scoring(), seed=0)
     assert "pace is not known" in headline(empty)
+
+
+def of_sizes(*sizes: tuple[Estimate, Estimate], pace: Estimate) -> str:
+    """The headline of molecules of these sizes, learned and true, and of this pace."""
+    molecules = [
+        MoleculeScore(
+            name=f"m{number}",
+            n_beads=8,
+            n_frames=1000,
+            duration=1000.0,
+            duration_reference=1000.0,
+            n_effective=50.0,
+            n_effective_reference=50.0,
+            scores={
+                "rg": learned,
+                "rg_reference": true,
+                "relaxation_reference": Estimate(20.0, 1.0),
+            },
+        )
+        for number, (learned, true) in enumerate(sizes)
+    ]
+    score = Score(tuple(molecules), {"median_relaxation_ratio": pace})
+    return headline(Comparison(score, Scoring(), seed=0))
+
+
+SAME = Estimate(1.0, 0.02), Estimate(1.0, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "error", "told"),
+    [
+        (0.8, 0.2, "at the pace of MD within error (1.25 ± 0.31 times as fast)"),
+        (1.25, 0.25, "at the pace of MD within error (0.80 ± 0.16 times as fast)"),
+        (0.5, 0.05, "moves 2.00 ± 0.20 times too fast"),
+        (2.0, 0.2, "moves 2.00 ± 0.20 times too slowly"),
+    ],
+)
+def test_a_pace_is_one_over_the_ratio_of_times(ratio: float, error: float, told: str) -> None:
+    assert told in of_sizes(SAME, pace=Estimate(ratio, error))
+
+
+@pytest.mark.parametrize(("factor", "word"), [(1.1, "large"), (1 / 1.1, "small")])
+def test_sizes_are_the_mean_of_all_molecules(factor: float, word: str) -> None:
+    off = Estimate(2.0 * factor, 0.02), Estimate(2.0, 0.02)
+    for n_molecules in (1, 2, 5):
+        text = of_sizes(*[off] * n_molecules, pace=Estimate(1.0, 0.1))
+        assert re.search(rf"sizes {'10' if factor > 1 else '9'} ± [012] % too {word}", text)
+    other = Estimate(2.0 / factor, 0.02), Estimate(2.0, 0.02)
+    assert "sizes" not in of_sizes(off, other, pace=Estimate(1.0, 0.1)).replace("sizes within", "")
+
+
+@pytest.mark.parametrize("errors", [(0.2, 0.02), (0.02, 0.2)])
+def test_a_size_differs_beyond_the_errors_of_both(errors: tuple[float, float]) -> None:
+    sizes = Estimate(2.2, errors[0]), Estimate(2.0, errors[1])
+    assert "too large" not in of_sizes(sizes, pace=Estimate(1.0, 0.1))

@@ -46,6 +46,10 @@ def test_the_error_of_a_mean_is_the_spread_over_the_root_of_the_number() -> None
         assert found.error == pytest.approx(values.std() / math.sqrt(30), rel=0.08)
 
 
+def test_drifts_up_and_down_do_not_cancel() -> None:
+    assert summary({"drift_rg": [0.2, -0.2, 0.5, -0.1]})["drift_rg"].value == pytest.approx(0.25)
+
+
 def test_the_error_of_a_median_is_that_of_normal_values() -> None:
     """Known for many values: 1.2533 of that of the mean."""
     ratios = np.random.default_rng(2).normal(1.0, 0.1, size=400)

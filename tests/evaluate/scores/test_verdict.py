@@ -56,6 +56,29 @@ def test_the_nearer_to_ideal_beats_the_other(name: str, better: float, worse: fl
         )
 
 
+@pytest.mark.parametrize(
+    ("ratio", "error", "grade"),
+    [
+        (2.0, 0.2, Grade.POOR),  # log 0.69 ± 0.1
+        (0.5, 0.05, Grade.POOR),
+        (2.0, 0.9, Grade.UNKNOWN),  # 0.69 ± 0.45
+        (0.1, 0.3, Grade.UNKNOWN),  # -2.3 ± 3
+        (1.02, 0.1, Grade.GOOD),
+    ],
+)
+def test_errors_of_ratios_are_relative(ratio: float, error: float, grade: Grade) -> None:
+    floor = Estimate(1.05, 0.01)
+    found = rows(Estimate(ratio, error), name="median_relaxation_ratio", floor=floor)
+    assert verdict(found).grade is grade
+
+
+def test_a_second_run_is_the_floor_rather_than_halves() -> None:
+    both = {"floor": Estimate(0.1, 0.01), "halves": Estimate(0.5, 0.01)}
+    assert verdict(rows(Estimate(0.5, 0.01), **both)).grade is Grade.POOR
+    assert "a second, independent MD run" in conclusion(rows(Estimate(0.5, 0.01), **both))
+    assert verdict(rows(Estimate(0.5, 0.01), halves=both["halves"])).grade is Grade.GOOD
+
+
 def test_what_is_not_known_beats_nothing() -> None:
     known, unknown = Estimate(0.3, 0.1), Estimate(math.nan, math.nan)
     for learned, other in ((known, unknown), (unknown, known)):

@@ -3,10 +3,12 @@ import pytest
 
 from cgsim.evaluate.statistics.distributions import (
     block_weights,
+    bootstrap_weights,
     earth_movers_distance,
     error_of,
     histogram,
     histogram_movers_distance,
+    joint_histogram,
     js_distance,
     js_distance_of_samples,
     r_squared,
@@ -45,6 +47,17 @@ def test_samples_are_binned_over_their_union() -> None:
     assert js_distance_of_samples(np.full(3, 2.0), np.full(5, 2.0)) == pytest.approx(0.0)
 
 
+def test_what_lies_beyond_the_bins_counts_in_the_outer_ones() -> None:
+    edges = np.linspace(0.0, 3.0, 4)
+    assert histogram(np.array([-0.5, -7.0, 1.5, 3.5, 99.0]), edges).tolist() == [2, 1, 2]
+
+
+def test_a_joint_histogram_is_row_by_row() -> None:
+    edges = np.stack([np.linspace(0.0, 2.0, 3), np.linspace(0.0, 20.0, 3)])
+    first, second = np.array([0.5, 0.5, 1.5]), np.array([15.0, 15.0, 5.0])
+    assert joint_histogram(first, second, edges).tolist() == [0, 2, 1, 0]
+
+
 def test_movers_distance_of_a_shift_is_the_shift() -> None:
     sample = np.random.default_rng(0).normal(size=500)
     assert earth_movers_distance(sample, sample + 0.37) == pytest.approx(0.37)
@@ -74,6 +87,12 @@ def test_bootstrap_variance_of_a_mean_is_unbiased(n_blocks: int) -> None:
         weights = block_weights(n_blocks, 100, rng)
         variances.append(standard_error(weights @ blocks / weights.sum(axis=1)) ** 2)
     assert np.mean(variances) == pytest.approx(1 / n_blocks, rel=0.25)
+
+
+def test_the_data_themselves_have_every_block_once() -> None:
+    weights = bootstrap_weights(7, 3, np.random.default_rng(0))
+    assert weights[0].tolist() == [1.0] * 7
+    assert weights[1:].sum(axis=1).tolist() == [6.0] * 3
 
 
 def test_one_block_has_no_error_bar() -> None:

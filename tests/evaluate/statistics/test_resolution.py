@@ -12,7 +12,12 @@ from cgsim.evaluate.statistics.autocorrelation import (
     relaxation_time,
 )
 from cgsim.evaluate.statistics.blocking import cut_series
-from cgsim.evaluate.statistics.resolution import error_inflation, ratio_of, resolve
+from cgsim.evaluate.statistics.resolution import (
+    CorrelationTime,
+    error_inflation,
+    ratio_of,
+    resolve,
+)
 from cgsim.evaluate.statistics.series import Series
 from tests.evaluate.processes import integrated_time as exact_integrated_time
 from tests.evaluate.processes import ornstein_uhlenbeck
@@ -63,6 +68,15 @@ def test_error_bars_are_not_much_wider_than_the_spread() -> None:
         assert np.median(errors) < 2 * np.std(values)
 
 
+def test_a_corrected_time_is_too_long_as_often_as_too_short() -> None:
+    """A run of 60 relaxation times about its own mean has a shorter time in three of five."""
+    many = ornstein_uhlenbeck(TAU, round(60 * TAU), np.random.default_rng(0), n_series=2000)
+    found = [resolve([series]).relaxation for series in many]
+    known = [own for own in found if own is not None]
+    assert np.mean([own.value > TAU for own in known]) < 0.43
+    assert 0.45 < np.mean([own.corrected > TAU for own in known]) < 0.55
+
+
 def test_values_are_the_published_ones() -> None:
     """At 1/e, and of Sokal's window: only the error bar knows of the bias."""
     series = runs(200, 3, 0)
@@ -103,6 +117,38 @@ def test_a_ratio_with_one_side_unresolved_is_bounded_on_the_right_side() -> None
         assert not neither.is_bound
 
 
+def told(value: float, spread: float, *, is_resolved: bool = True) -> CorrelationTime:
+    """A time of so many frames whose logarithm is known to so much."""
+    return CorrelationTime(value, value, spread, is_resolved, at_most=value)
+
+
+@pytest.mark.parametrize("spreads", [(0.05, 0.3), (0.3, 0.05), (0.2, 0.2)])
+def test_the_error_of_a_ratio_is_of_both_times(spreads: tuple[float, float]) -> None:
+    rng = np.random.default_rng(0)
+    held, errors, values = [], [], []
+    for _ in range(2000):
+        first, second = (
+            told(truth * math.exp(spread * rng.normal()), spread)
+            for truth, spread in zip((12.0, 4.0), spreads, strict=True)
+        )
+        ratio = ratio_of(first, second, unit=1.0)
+        held.append(holds(ratio, 3.0))
+        errors.append(ratio.error)
+        values.append(ratio.value)
+    assert 0.93 < np.mean(held) < 0.99
+    assert np.median(errors) < 1.5 * np.std(values)
+
+
+def test_bounds_of_ratios_reach_to_the_ends_of_what_is_known() -> None:
+    """A time of 40 frames or more over one of 5 to 20: at least 2; the other way at most 1/2."""
+    known = told(10.0, math.log(2) / 2)
+    assert known.interval == pytest.approx((5.0, 20.0))
+    unknown = told(40.0, 0.0, is_resolved=False)
+    assert ratio_of(unknown, known, unit=1.0).lower_bound == pytest.approx(2.0)
+    assert ratio_of(known, unknown, unit=1.0).upper_bound == pytest.approx(0.5)
+    assert ratio_of(unknown, known, unit=5.0).lower_bound == pytest.approx(10.0)
+
+
 @pytest.mark.parametrize("values", [np.full(50, 0.3), np.zeros(1), np.array([1.0])])
 def test_what_does_not_vary_has_no_time_and_no_bound(values: np.ndarray) -> None:
     series = Series([values], 1.0)
@@ -139,6 +185,26 @@ def test_long_blocks_need_no_inflation_but_students() -> None:
     alone = error_inflation(known, n_frames=64_000, n_replicas=1, n_blocks=1)
     assert alone == 1.0
     assert len(cut_series(series.values, TAU)) == 20
+
+
+@pytest.mark.parametrize(("n_replicas", "n_blocks"), [(1, 4), (2, 4), (2, 8)])
+def test_inflation_is_what_blocks_that_know_of_each_other_lack(
+    n_replicas: int, n_blocks: int
+) -> None:
+    """By brute force: the spread of the mean of many runs, over what blocks of each run show."""
+    tau, length = 40.0, 400  # frames; long blocks of the same number are the measure
+    rng = np.random.default_rng(6)
+    many = ornstein_uhlenbeck(tau, length, rng, n_series=4000 * n_replicas)
+    blocks = many.reshape(4000, n_blocks, -1).mean(axis=2)
+    shown = np.sqrt((blocks.var(axis=1, ddof=1) / n_blocks).mean())
+    spread = blocks.mean(axis=1).std()
+    short, long = (
+        error_inflation(
+            told(tau, 0.0), n_frames=n * n_replicas, n_replicas=n_replicas, n_blocks=n_blocks
+        )
+        for n in (length, 1000 * length)
+    )
+    assert short / long == pytest.approx(spread / shown, rel=0.05)
 
 
 def test_samples_of_a_run_that_is_too_short_are_unknown() -> None:
