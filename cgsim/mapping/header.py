@@ -34,7 +34,7 @@ def read_header(path: Path) -> dict[str, Any]:
             "chirality": _chirality(header),
         }
         check_consistent(fields)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path}: incomplete or damaged ({error!r})") from error
     return fields
 

@@ -233,7 +233,13 @@ def damage_header(folder: Path, **changes: Any) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"bead_mass": None}, {"edge_index": [[0, 1, 2]]}, {"bead_mass": "x"}, {"bead_name": [1]}],
+    [
+        {"bead_mass": None},
+        {"edge_index": [[0, 1, 2]]},
+        {"edge_index": [[10**30], [0]]},
+        {"bead_mass": "x"},
+        {"bead_name": [1]},
+    ],
 )
 def test_damaged_header(tmp_path: Path, changes: dict[str, Any]) -> None:
     folder = save_mapped(random_chain(), tmp_path / "chain.cg")
@@ -247,6 +253,16 @@ def test_truncated_positions(tmp_path: Path) -> None:
     content = (folder / "pos.npy").read_bytes()
     for size in (len(content) - 5, 40, 0):
         (folder / "pos.npy").write_bytes(content[:size])
+        with pytest.raises(ValueError, match=r"pos\.npy: truncated or not a NumPy array"):
+            load_mapped(folder)
+
+
+def test_damaged_positions(tmp_path: Path) -> None:
+    folder = save_mapped(random_chain(), tmp_path / "chain.cg")
+    content = (folder / "pos.npy").read_bytes()
+    for before, after in ((b"3), }", b"3 , }"), (b"'shape'", b"'shape\n"), (b"{'descr", b"['descr")):
+        assert before in content
+        (folder / "pos.npy").write_bytes(content.replace(before, after, 1))
         with pytest.raises(ValueError, match=r"pos\.npy: truncated or not a NumPy array"):
             load_mapped(folder)
 

@@ -73,10 +73,11 @@ def test_errors_of_ratios_are_relative(ratio: float, error: float, grade: Grade)
 
 
 def test_a_second_run_is_the_floor_rather_than_halves() -> None:
-    both = {"floor": Estimate(0.1, 0.01), "halves": Estimate(0.5, 0.01)}
-    assert verdict(rows(Estimate(0.5, 0.01), **both)).grade is Grade.POOR
-    assert "a second, independent MD run" in conclusion(rows(Estimate(0.5, 0.01), **both))
-    assert verdict(rows(Estimate(0.5, 0.01), halves=both["halves"])).grade is Grade.GOOD
+    learned, floor, halves = (Estimate(value, 0.01) for value in (0.5, 0.1, 0.5))
+    both = rows(learned, floor=floor, halves=halves)
+    assert verdict(both).grade is Grade.POOR
+    assert "a second, independent MD run" in conclusion(both)
+    assert verdict(rows(learned, halves=halves)).grade is Grade.GOOD
 
 
 def test_what_is_not_known_beats_nothing() -> None:
