@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cgsim.evaluate import Ensemble
+from cgsim.evaluate.ensemble import first_part
 from cgsim.io import append_frames, write_atomic_json
 
 FIELDS: dict[str, Any] = {
@@ -21,6 +22,15 @@ def test_counts_and_duration() -> None:
     ensemble = Ensemble(**FIELDS | {"xyz": (np.zeros((4, 3, 3)), np.zeros((6, 3, 3)))})
     assert (ensemble.n_replicas, ensemble.n_frames, ensemble.n_beads) == (2, 10, 3)
     assert ensemble.duration == 20.0
+
+
+@pytest.mark.parametrize(("duration", "n_frames"), [(8.0, 4), (9.1, 5), (1.0, 2), (999.0, 6)])
+def test_a_first_part_is_the_beginning_of_every_replica(duration: float, n_frames: int) -> None:
+    xyz = np.random.default_rng(0).normal(size=(2, 6, 3, 3))
+    part = first_part(Ensemble(**FIELDS | {"xyz": tuple(xyz)}), duration)
+    assert part.n_replicas == 2
+    for own, whole in zip(part.xyz, xyz, strict=True):
+        np.testing.assert_array_equal(own, whole[:n_frames])
 
 
 @pytest.mark.parametrize(

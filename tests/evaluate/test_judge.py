@@ -52,6 +52,13 @@ def test_a_run_is_judged_into_files(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "second MD run" in capsys.readouterr().out
 
 
+def test_rows_are_scored_for_what_they_are() -> None:
+    given = rows()
+    assert given.scored == {"learned": given.learned, **given.yardsticks}
+    assert list(given.scored) == ["learned", "floor", "md_equal_time"]
+    assert given.scored["learned"] is not given.reference
+
+
 def test_a_run_compared_with_itself_has_no_distance() -> None:
     same, other = (score(rows(seed=seed)).learned.summary for seed in (0, 1))
     for name in ("js_rg", "js_bond", "js_pair", "emd_rg"):

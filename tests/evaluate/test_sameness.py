@@ -61,6 +61,15 @@ def test_the_field_that_differs_is_named(changes: dict[str, Any], said: str) -> 
         compare([ensemble()], [ensemble(**changes)], scoring=QUICK)
 
 
+def test_equal_masses_of_other_beads_are_other_masses() -> None:
+    heavy_first = np.array([30.0, 10.0, 10.0, 10.0, 10.0])
+    first, second = (ensemble(bead_mass=mass) for mass in (heavy_first, heavy_first[::-1].copy()))
+    with pytest.raises(
+        ValueError, match=r"other bead masses .*10 against 30 Da of bead 0, 2 in all"
+    ):
+        compare([first], [second], scoring=QUICK)
+
+
 def test_cells_of_other_sizes_are_named() -> None:
     first, other = (
         ensemble(cell=np.repeat(scale * CELL[None], 30, axis=0)) for scale in (1.0, 1.2)

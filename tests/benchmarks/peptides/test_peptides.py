@@ -80,6 +80,7 @@ def test_the_slow_motion_is_found(ruler: Ruler, data: Data) -> None:
     row = score_row(ruler, joined(data.floor[0]), n_bootstrap=10)
     # two states left at 0.01 / ps each: they relax at twice that rate
     assert row["timescale_reference"] == pytest.approx(50.0, rel=0.25)
+    assert row["timescale"] == pytest.approx(50.0, rel=0.25)
     assert row["timescale_ratio"] == pytest.approx(1.0, abs=0.25)
     assert row["js_tic0"] < 0.15
     assert row["chapman_kolmogorov"] < 0.05
@@ -110,6 +111,8 @@ def test_another_rate_is_seen(ruler: Ruler) -> None:
     fast = joined(hopping("a", seed=3, rate=0.06))
     row = score_row(ruler, fast, n_bootstrap=10)
     assert row["timescale_ratio"] == pytest.approx(1 / 3, rel=0.3)
+    for name in ("relaxation_ratio", "integrated_ratio"):  # known to about a third
+        assert row[name] == pytest.approx(1 / 3, rel=0.6)
     assert score_of(row, "timescale_error") == pytest.approx(-math.log(row["timescale_ratio"]))
     assert n_within([row]) == 0
     assert n_within([row], factor=5.0) == 1

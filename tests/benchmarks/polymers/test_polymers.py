@@ -41,6 +41,7 @@ from cgsim.data.scales import Scales, measure
 from cgsim.evaluate import Comparison, Estimate, MoleculeScore
 from cgsim.evaluate.judge import Rows, score
 from cgsim.evaluate.observables.table import metrics as all_metrics
+from cgsim.io import write_atomic_json
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.md import PolymerRun
 from cgsim.model.loss import reduced_acceleration
@@ -205,6 +206,16 @@ def test_shorter_md_is_a_part_of_the_second_run(data: Data, comparison: Comparis
     }
 
 
+def test_what_is_learned_is_scored_as_long_as_its_md(data: Data) -> None:
+    """All chains are rolled out as long as the slowest one is simulated."""
+    learned = [
+        replace(own, xyz=(np.tile(own.xyz[0], (3, 1, 1)),)) for own in data.test_ensembles()[1]
+    ]
+    rows = polymers.make_rows(data, learned, affordable=10.0)
+    for own, reference in zip(rows.learned, rows.reference, strict=True):
+        assert own.duration == reference.duration
+
+
 def test_what_exploded_at_once_is_left_out(data: Data) -> None:
     learned = data.test_ensembles()[1]
     first = learned[0].xyz[0]
@@ -342,6 +353,14 @@ def test_training_is_timed_once(tmp_path: Path, data: Data) -> None:
     assert seconds > 0.0
     train(own, tmp_path / "model", model=TINY, training=training)
     assert training_seconds(tmp_path / "model") == seconds
+
+
+def test_the_time_before_an_interruption_counts(tmp_path: Path, data: Data) -> None:
+    own = replace(data, train=data.reference[:2], validation=data.reference[2:])
+    training = TrainingConfig(n_steps=2, batch_size=4, steps_per_epoch=2)
+    write_atomic_json(tmp_path / "model" / "timing.json", {"training_seconds": 1000.0})
+    train(own, tmp_path / "model", model=TINY, training=training)
+    assert 1000.0 < training_seconds(tmp_path / "model") < 2000.0
 
 
 def test_md_speed_is_the_fastest_known(

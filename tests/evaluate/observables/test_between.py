@@ -9,6 +9,7 @@ from cgsim.evaluate import Ensemble, Scoring
 from cgsim.evaluate.observables.between import Between, distances, looked_at
 from cgsim.evaluate.scores.box import find_overlaps
 from cgsim.evaluate.species import Box, split
+from cgsim.evaluate.statistics.distributions import js_distance
 
 BETWEEN = Between("between", "distances between molecules", "nm")
 TRICLINIC = np.array([[5.0, 0, 0], [1.5, 4.5, 0], [-1.0, 1.2, 4.8]])
@@ -56,6 +57,50 @@ def test_paths_are_led_back_by_their_drift() -> None:
     drift[:, 7] = [0.3, 0.1, 0.0]
     apart = distances(box(xyz + drift, TRICLINIC, drift=(drift,)), 1.0, 5)
     np.testing.assert_allclose(apart.closest, distances(box(xyz, TRICLINIC), 1.0, 5).closest)
+
+
+def test_each_frame_has_its_own_cell() -> None:
+    """Two beads at 0.1 and 0.9 of a cell that breathes."""
+    sides = np.array([2.0, 3.0, 2.5])
+    cells = sides[:, None, None] * np.eye(3)
+    xyz = np.zeros((3, 2, 3))
+    xyz[:, 0], xyz[:, 1] = 0.1 * sides[:, None], 0.9 * sides[:, None]
+    found = distances(box(xyz, cells), 1.2, 4)
+    np.testing.assert_allclose(found.closest, 0.2 * np.sqrt(3) * sides)
+
+
+def test_no_bead_is_seen_twice() -> None:
+    """No further is looked than half of what is between opposite faces of the cell."""
+    assert looked_at(box(ideal(0), 5 * np.eye(3))) == pytest.approx(2.5)
+    normals = np.linalg.inv(TRICLINIC).T  # of length one over the height
+    height = 1 / np.linalg.norm(normals, axis=1).max()
+    assert looked_at(box(ideal(0), TRICLINIC)) == pytest.approx(height / 2)
+    # Of many beads some neighbours far is enough: four times n^(-1/3).
+    many = np.random.default_rng(0).random((2, 4000, 3)) * 10
+    assert looked_at(box(many, 10 * np.eye(3))) == pytest.approx(4 * 0.25 ** (1 / 3))
+
+
+def test_both_closest_distances_are_told() -> None:
+    first, second = (np.array([[[0.0, 0, 0], [apart, 0, 0]]] * 4) for apart in (0.7, 0.4))
+    found = BETWEEN.compare_boxes(
+        *(box(xyz, 5 * np.eye(3)) for xyz in (first, second)),
+        Scoring(n_bootstrap=5),
+        np.random.default_rng(0),
+    )
+    assert found["closest_between_reference"].value == pytest.approx(0.7)
+    assert found["closest_between"].value == pytest.approx(0.4)
+
+
+def test_shells_count_by_their_volume() -> None:
+    scoring = Scoring(n_bootstrap=10, n_bins=6)
+    both = box(ideal(0, n_frames=30), TRICLINIC), box(ideal(1, n=30, n_frames=30), TRICLINIC)
+    score = BETWEEN.compare_boxes(*both, scoring, np.random.default_rng(0))["js_between"]
+    longest = looked_at(both[0])
+    volume = np.diff(np.linspace(0.0, longest, 7) ** 3)
+    expected = js_distance(
+        *(distances(own, longest, 6).counts.sum(axis=0) / volume for own in both)
+    )
+    assert score.value == pytest.approx(expected)
 
 
 def test_equal_boxes_differ_by_no_more_than_their_error() -> None:

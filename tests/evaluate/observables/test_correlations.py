@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from cgsim.evaluate import Ensemble
 from cgsim.evaluate.observables.correlations import (
@@ -69,6 +70,24 @@ def test_kurtosis_of_every_particle() -> None:
     assert (np.abs(found - [3, 1.8, 1]) < 5 * errors + 1e-3).all()
     assert (errors < 0.05).all()
     assert errors[0] == pytest.approx(np.sqrt(24 / 40000 / 3), rel=0.5)
+
+
+def test_kurtosis_is_about_the_mean_of_all_displacements() -> None:
+    """Replicas of unequal lengths that drift apart are one sample."""
+    random = np.random.default_rng(2)
+    steps = [random.normal(size=(300, 2, 3)), 1.5 + random.uniform(size=(900, 2, 3))]
+    start = np.zeros((1, 2, 3))
+    walks = [np.concatenate([start, np.cumsum(own, axis=0)]) for own in steps]
+    found, _ = displacement_kurtosis(walks)
+    expected = stats.kurtosis(np.concatenate(steps), axis=0, fisher=False).mean(axis=-1)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_where_particles_are_is_no_memory() -> None:
+    replicas = ornstein_uhlenbeck(0.5, n_frames=300)
+    place = np.array([[40.0, -3.0, 7.0], [0.0, 90.0, 1.0]])
+    here, there = (position_autocorrelation([x + at for x in replicas]) for at in (0.0, place))
+    np.testing.assert_allclose(here, there, atol=1e-9)
 
 
 def test_kurtosis_falls_with_the_lag() -> None:

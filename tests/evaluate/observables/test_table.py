@@ -26,6 +26,7 @@ from cgsim.evaluate import (
     compare,
     metrics,
 )
+from cgsim.evaluate.observables.observable import with_errors
 from cgsim.evaluate.observables.structure import end_to_end
 from cgsim.evaluate.report.page import write_report
 from cgsim.evaluate.report.table import metric_label, molecule_table, summary_table
@@ -98,6 +99,16 @@ def test_a_row_at_run_time_is_scored_as_it_should() -> None:
     assert summary["r2_ends"].value > 0.9
     assert 0.5 < summary["median_relaxation_ratio_ends"].value < 2.0
     assert 0.0 < summary["js_bend"].value < 0.5
+
+
+def test_errors_are_inflated_by_the_factor_that_is_given() -> None:
+    replicates = {"x": np.array([2.7, 3.3] * 50), "shifted": np.array([3.1, 3.7] * 50)}
+    values = {name: np.array([3.0]) for name in replicates}
+    for inflation in (1.0, 2.5):
+        found = with_errors(values, replicates, inflation=inflation)
+        assert found["x"].value == 3.0
+        assert found["x"].error == pytest.approx(0.3 * inflation)
+        assert found["shifted"].error == pytest.approx(0.5 * inflation)
 
 
 def test_a_new_row_changes_no_number_of_the_others() -> None:

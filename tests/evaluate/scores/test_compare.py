@@ -190,3 +190,18 @@ def test_rows_have_random_numbers_of_their_own() -> None:
     drawn = {float(row_random(seed, key).random()) for key in keys for seed in (0, 1)}
     assert len(drawn) == 2 * len(keys)
     assert row_random(1, LEARNED).random() == row_random(1, LEARNED).random()
+
+
+def test_molecules_are_paired_by_name_whatever_their_order(
+    make_chains: MakeChains, reference: list[Ensemble]
+) -> None:
+    learned = make_chains(50, n_frames=200)
+    first, second = (
+        compare(reference, own, scoring=SCORING).learned.molecules
+        for own in (learned, learned[::-1])
+    )
+    assert [own.name for own in first] == [own.name for own in reference]
+    for row, other, chain in zip(first, second, learned, strict=True):
+        assert repr(row.scores) == repr(other.scores)
+        mean = np.mean([radius_of_gyration(xyz, chain.bead_mass).mean() for xyz in chain.xyz])
+        assert row["rg"].value == pytest.approx(mean)

@@ -11,7 +11,8 @@ from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.origin import Origin, Stop
 from cgsim.evaluate.problems import Problem
 from cgsim.evaluate.scores.crossing import Crossing
-from cgsim.evaluate.scores.red_lines import RED_LINES, find_crossings
+from cgsim.evaluate.scores.fold import native_fold
+from cgsim.evaluate.scores.red_lines import RED_LINES, collision_limit, find_crossings
 from tests.evaluate.processes import of_rg_squared, ornstein_uhlenbeck
 
 MakeChain = Callable[..., Ensemble]
@@ -153,3 +154,36 @@ def test_every_row_says_what_it_is() -> None:
         assert row.name == name
         assert row.definition.endswith(".")
         assert row.says
+
+
+@pytest.mark.parametrize("length", [0.5, 10.0, 50.0])
+def test_overlap_by_chance_is_as_rare_as_is_said(length: float) -> None:
+    """Distances without a core have a density of r²: of 1000 second runs one has so many."""
+    random = np.random.default_rng(0)
+    n_reference, n_trials = 200, 20_000
+    n_frames = round(length * n_reference)
+    enough, nearly = 0, 0
+    for nearest in np.sort(random.random((n_trials, n_reference)) ** (1 / 3), axis=1):
+        limit, needed = collision_limit(nearest, n_frames)
+        n_nearer = random.binomial(n_frames, limit**3)
+        enough += n_nearer >= needed
+        nearly += n_nearer >= 0.6 * needed - 1
+    assert enough / n_trials < 0.0015
+    assert nearly / n_trials > 0.0015  # and no more are asked for than that takes
+
+
+def test_a_fold_is_what_md_keeps_to_its_end() -> None:
+    """A helix whose last turn unwinds half-way: the contacts of that turn are no part of it."""
+    whole, unwound = helix(200, seed=0), helix(200, seed=1, unfolds=True)
+    xyz = whole.xyz[0].copy()
+    late = np.arange(200) >= 100
+    xyz[late, 15:] = xyz[late, 14:15] + 0.38 * np.arange(1, 6)[:, None] * [1.0, 0.0, 0.0]
+    profile = Profile(replace(whole, xyz=(xyz,)))
+    fold, fold_of_whole = native_fold(profile), native_fold(Profile(whole))
+    assert fold is not None
+    assert fold_of_whole is not None
+    assert 0 < len(fold.contacts) < len(fold_of_whole.contacts)
+    assert profile.pairs[:, fold.contacts].max() <= 15
+    (frames,) = profile.chunks(0)
+    assert (fold.kept(frames) > 0.7).mean() > 0.95
+    assert native_fold(Profile(unwound)) is None
