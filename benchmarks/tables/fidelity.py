@@ -65,7 +65,10 @@ def polymer_table(metrics: Numbers) -> str:
         for key, label in row_labels().items()
         if key == LEARNED or key in metrics
     }
-    names = [(metric.name, metric_label(metric)) for metric in all_metrics()]
+    known = set().union(*columns.values())
+    names = [
+        (metric.name, metric_label(metric)) for metric in all_metrics() if metric.name in known
+    ]
     names.append(("relaxation_error", "median of \\|log relaxation time / reference\\|"))
     lines = [
         [label, *(estimate(own.get(name), own["errors"].get(name)) for own in columns.values())]

@@ -260,7 +260,11 @@ def test_truncated_positions(tmp_path: Path) -> None:
 def test_damaged_positions(tmp_path: Path) -> None:
     folder = save_mapped(random_chain(), tmp_path / "chain.cg")
     content = (folder / "pos.npy").read_bytes()
-    for before, after in ((b"3), }", b"3 , }"), (b"'shape'", b"'shape\n"), (b"{'descr", b"['descr")):
+    for before, after in (
+        (b"3), }", b"3 , }"),
+        (b"'shape'", b"'shape\n"),
+        (b"{'descr", b"['descr"),
+    ):
         assert before in content
         (folder / "pos.npy").write_bytes(content.replace(before, after, 1))
         with pytest.raises(ValueError, match=r"pos\.npy: truncated or not a NumPy array"):

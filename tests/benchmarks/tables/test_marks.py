@@ -25,6 +25,7 @@ UNMARKED = {
     "docs/api/checkpoint.md": (1, "how many peptides and ns the packaged weights were trained on"),
     "docs/design.md": (2, "floors of the layers; notes of one short training behind a choice"),
     "docs/glossary.md": (1, "+1 and −1 of a handedness are no figures"),
+    "docs/performance.md": (1, "what the cost lines of jobs rest on: no command compares them yet"),
     "docs/peptide_trials.md": (15, "trainings with settings that are gone; the page says so"),
     "docs/scaling.md": (1, "313 jobs of 32 copies is arithmetic, 10⁴ molecules over 32"),
 }
