@@ -82,11 +82,9 @@ def test_no_bead_is_seen_twice() -> None:
 
 def test_both_closest_distances_are_told() -> None:
     first, second = (np.array([[[0.0, 0, 0], [apart, 0, 0]]] * 4) for apart in (0.7, 0.4))
-    found = BETWEEN.compare_boxes(
-        *(box(xyz, 5 * np.eye(3)) for xyz in (first, second)),
-        Scoring(n_bootstrap=5),
-        np.random.default_rng(0),
-    )
+    near, nearer = (box(xyz, 5 * np.eye(3)) for xyz in (first, second))
+    scoring, random = Scoring(n_bootstrap=5), np.random.default_rng(0)
+    found = BETWEEN.compare_boxes(near, nearer, scoring, random)
     assert found["closest_between_reference"].value == pytest.approx(0.7)
     assert found["closest_between"].value == pytest.approx(0.4)
 
