@@ -7,6 +7,7 @@ from mdtraj.core.element import Element, bromine, carbon, chlorine, fluorine, hy
 
 from cgsim.io import Molecule, molecule_from_topology
 from cgsim.mapping import bead_chirality, map_atoms, map_residues
+from cgsim.md import build_peptide
 from tests.io.systems import chain_bonds
 from tests.io.systems import molecule_of as beads_of
 
@@ -90,6 +91,23 @@ def test_beads_add_up_and_keep_the_sign() -> None:
         assert single[4] == sign * single[0]
         assert np.flatnonzero(single).tolist() == [0, 4]
         assert handedness(both, xyz) == bead * single[0]
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["threonine", "allothreonine"])
+def test_a_residue_has_the_hand_of_its_alpha_carbon(swapped: bool) -> None:
+    """L-threonine is +1 and so is L-allothreonine, whose side chain has the other hand."""
+    peptide = build_peptide("T", name="T")
+    made = molecule_from_topology(peptide.to_mdtraj().topology)
+    xyz = np.array(peptide.xyz, dtype=np.float64)
+    named = {a.name: a.index for a in made.topology.atoms if a.residue.name == "THR"}
+    if swapped:
+        xyz[[named["OG1"], named["CG2"]]] = xyz[[named["CG2"], named["OG1"]]]
+    residue = made.topology.atom(named["CA"]).residue.index
+    alone = bead_chirality(made, map_atoms(made), xyz)
+    assert alone[named["CA"]] == 1
+    assert alone[named["CB"]] == (1 if swapped else -1)
+    assert bead_chirality(made, map_residues(made), xyz)[residue] == 1
+    assert bead_chirality(made, map_residues(made), -xyz)[residue] == -1
 
 
 def test_virtual_particles_have_none() -> None:

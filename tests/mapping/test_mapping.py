@@ -1,6 +1,7 @@
 """Mappings: partitions of the bond graph, centres of mass, recipes and structure files."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,40 @@ def test_metis_parts_any_graph(
     again = map_metis(molecule, atoms_per_bead=atoms_per_bead)
     np.testing.assert_array_equal(mapping.bead_index, again.bead_index)
     assert mapping.bead_mass.sum() == pytest.approx(molecule.atom_mass.sum())
+
+
+@given(seed=st.integers(0, 2**31), n_beads=st.integers(1, 8))
+def test_beads_are_at_the_centres_of_mass_of_their_atoms(seed: int, n_beads: int) -> None:
+    """By a loop over beads; their atoms lie anywhere among the others, as those of side chains."""
+    rng = np.random.default_rng(seed)
+    bead_index = rng.permutation(np.arange(20) % n_beads)
+    molecule = replace(molecule_of(chain_bonds(20), 20), atom_mass=rng.uniform(1.0, 40.0, size=20))
+    mapping = map_user(molecule, bead_index.tolist())
+    xyz = rng.normal(size=(3, 20, 3))
+    for bead in range(n_beads):
+        own = bead_index == bead
+        mass = molecule.atom_mass[own]
+        centre = (mass[:, None] * xyz[:, own]).sum(axis=1) / mass.sum()
+        np.testing.assert_allclose(mapping(xyz)[:, bead], centre, atol=1e-12)
+        assert mapping.bead_mass[bead] == pytest.approx(mass.sum())
+
+
+def test_a_bead_of_two_molecules_is_refused() -> None:
+    two = molecule_of([*chain_bonds(3), *chain_bonds(3, first=3)], 6)
+    assert map_user(two, [0, 0, 0, 1, 1, 1]).n_beads == 2
+    with pytest.raises(ValueError, match=r"bead 1 joins 2 molecules: no bonds lead from .*atom 2"):
+        map_user(two, [0, 0, 1, 1, 2, 2])
+
+
+def test_a_virtual_site_is_in_the_bead_of_its_atom() -> None:
+    """Water of four sites: the last one, without mass, belongs to the oxygen, the first."""
+    water = molecule_of([(0, 1), (0, 2), (0, 3)], 4)
+    water = replace(water, atom_mass=np.array([16.0, 1.0, 1.0, 0.0]))
+    for mapping in (map_atoms(water), map_metis(water, atoms_per_bead=1)):
+        assert mapping.bead_index[3] == mapping.bead_index[0]
+        assert sorted(mapping.bead_mass) == [1.0, 1.0, 16.0]
+        at = mapping(np.eye(4)[None, :, 1:])[0, mapping.bead_index[0]]
+        np.testing.assert_array_equal(at, [0.0, 0.0, 0.0])
 
 
 @pytest.mark.parametrize("n_tooth", [1, 4])

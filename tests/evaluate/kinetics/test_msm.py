@@ -12,7 +12,11 @@ from cgsim.evaluate.kinetics.msm import (
     metastable_states,
 )
 from cgsim.evaluate.kinetics.tica import fit_tica
-from cgsim.evaluate.kinetics.validation import chapman_kolmogorov, implied_timescales
+from cgsim.evaluate.kinetics.validation import (
+    ChapmanKolmogorov,
+    chapman_kolmogorov,
+    implied_timescales,
+)
 from tests.evaluate.kinetics.slow_systems import (
     TRANSITIONS,
     sample_states,
@@ -164,6 +168,13 @@ def test_clusters_are_those_of_the_seed() -> None:
     assert not np.array_equal(first.centres, other.centres)
 
 
+def test_deviations_are_the_largest_and_the_root_mean_square() -> None:
+    off = np.array([0.3, -0.1, 0.0, np.nan]).reshape(1, 2, 2)
+    test = ChapmanKolmogorov("x", np.ones(1), 0.5 + off, np.full((1, 2, 2), 0.5), 0 * off)
+    assert test.max_deviation == pytest.approx(0.3)
+    assert test.rms_deviation == pytest.approx(np.sqrt(0.1 / 3))
+
+
 def test_chapman_kolmogorov_holds_for_a_markov_chain(jumper: Ensemble, clusters: Clusters) -> None:
     states = np.arange(3)
     test = chapman_kolmogorov(clusters, jumper, states=states, lag_time=4.0, n_steps=4)
@@ -186,6 +197,24 @@ def test_chapman_kolmogorov_fails_for_a_chain_with_memory(clusters: Clusters) ->
     np.testing.assert_allclose(test.predicted[9][stay], 1 / 3 + 2 / 3 * 0.9**10, atol=0.03)
     np.testing.assert_allclose(test.estimated[9][stay], 1 / 3, atol=0.04)
     assert test.max_deviation == pytest.approx(2 / 3 * 0.9**10, abs=0.05)
+
+
+def test_states_of_several_clusters_are_left_from_equilibrium_within() -> None:
+    """Three of four frames in the first state are in a cluster that no way leads out of."""
+    matrix = np.array([[0.8, 0.2, 0.0], [0.6, 0.3, 0.1], [0.0, 0.05, 0.95]])
+    weights = stationary(matrix)
+    np.testing.assert_allclose(weights[0], 3 * weights[1])
+    ensemble = three_shapes([sample_states(20_000, seed, matrix) for seed in (0, 1)])
+    found = fit_clusters(fit_tica(ensemble, lag_time=2.0), ensemble, n_clusters=3)
+    (number,) = found.assign(three_shapes([np.arange(3)])).states
+    test = chapman_kolmogorov(
+        found, ensemble, states=np.array([0, 0, 1])[np.argsort(number)], lag_time=2.0, n_steps=3
+    )
+    inside = np.array([[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]])
+    for step, predicted in enumerate(test.predicted, 1):
+        moved = inside @ np.linalg.matrix_power(matrix, step)
+        exact = np.stack([moved[:, :2].sum(axis=1), moved[:, 2]], axis=1)
+        np.testing.assert_allclose(predicted, exact, atol=0.01)
 
 
 def test_validation_errors(jumper: Ensemble, clusters: Clusters) -> None:

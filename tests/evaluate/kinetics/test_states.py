@@ -61,6 +61,10 @@ def test_comparison() -> None:
     assert found.largest_rate_factor == pytest.approx(2)
     assert found.largest_population_difference == pytest.approx(0)
     assert found.path_entropy_difference == 0
+    both = compare_states(measure_states(independent_states(2, 8), 2, frame_interval=1.0), slower)
+    other = compare_states(slower, measure_states(independent_states(2, 8), 2, frame_interval=1.0))
+    assert both.path_entropy_error == pytest.approx(other.path_entropy_error)
+    assert both.path_entropy_error > 1.3 * slower.path_entropy_error
     rare = compare_states(reference, slower, min_transitions=10**6)
     assert np.isnan(rare.rate_ratio).all()
     assert np.isnan(rare.largest_rate_factor)
