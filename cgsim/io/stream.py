@@ -135,7 +135,7 @@ class FrameStream:
         time = np.asarray(frames.time, dtype=np.float64)
         rounding = 2 * np.finfo(np.float32).eps * np.abs(time).max()
         apart = np.abs(np.diff(time) - interval) > SAME_INTERVAL * interval + rounding
-        if apart.any() and time.any():  # zeros are times that were not written
+        if apart.any() and np.ptp(time) > 0:  # times all the same are times that were not written
             at = int(np.argmax(apart))
             self._is_warned = True
             warnings.warn(

@@ -206,6 +206,26 @@ def test_the_tilt_of_a_cell_may_flip() -> None:
     found = Unwrapper(molecule).follow(trajectory)
     for xyz in (found.path, found.images):
         np.testing.assert_allclose(xyz - xyz[0], walk - walk[0], atol=1e-4)
+    unwrapper = Unwrapper(molecule)  # in chunks, at whose ends the cell is another than before
+    chunks = [unwrapper.follow(trajectory[at : at + 25]) for at in range(0, 60, 25)]
+    np.testing.assert_allclose(np.concatenate([own.path for own in chunks]), found.path)
+    np.testing.assert_allclose(np.concatenate([own.images for own in chunks]), found.images)
+
+
+def test_atoms_of_a_molecule_may_lie_among_those_of_others() -> None:
+    """In a cell that fluctuates, where each molecule has a drift of its own."""
+    sizes, bonds = [1, 5, 4], [*chain_bonds(5, first=1), *chain_bonds(4, first=6)]
+    xyz, cells, _ = _at_constant_pressure(sizes)
+    ordered = molecule_of(bonds, 10)
+    expected = Unwrapper(ordered).follow(_trajectory(xyz, cells, ordered.topology))
+    place = np.random.default_rng(1).permutation(10)  # of each atom
+    mixed = molecule_of([(int(place[i]), int(place[j])) for i, j in bonds], 10)
+    shuffled = np.empty_like(xyz)
+    shuffled[:, place] = xyz
+    found = Unwrapper(mixed).follow(_trajectory(shuffled, cells, mixed.topology))
+    assert np.abs(expected.drift).max() > 0.1
+    np.testing.assert_allclose(found.path[:, place], expected.path, atol=1e-5)
+    np.testing.assert_allclose(found.images[:, place], expected.images, atol=1e-5)
 
 
 def test_molecules_of_any_shape_have_a_tree() -> None:

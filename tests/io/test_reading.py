@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,6 +186,29 @@ def test_uneven_times_within_a_file(tmp_path: Path, molecule: Molecule, walk: np
     for read in (lambda: _positions(path, molecule, chunk=4), lambda: read_frame_interval(path)):
         with pytest.raises(ValueError, match=r"walk.xtc: from frame 14 to 15"):
             read()
+
+
+def test_times_that_go_back_are_no_intervals(
+    tmp_path: Path, molecule: Molecule, walk: np.ndarray
+) -> None:
+    path = tmp_path / "walk.xtc"
+    time = 100.0 - 2 * np.arange(N_FRAMES)
+    mdtraj.Trajectory(walk, molecule.topology, time=time).save(str(path))
+    for read in (lambda: _positions(path, molecule, chunk=4), lambda: read_frame_interval(path)):
+        with pytest.raises(ValueError, match=r"walk.xtc: from frame 0 to 1 .*evenly"):
+            read()
+
+
+@pytest.mark.parametrize("time", [0.0, 100.0])
+def test_times_that_stand_still_were_not_written(
+    tmp_path: Path, molecule: Molecule, walk: np.ndarray, time: float
+) -> None:
+    path = tmp_path / "walk.xtc"
+    mdtraj.Trajectory(walk, molecule.topology, time=np.full(N_FRAMES, time)).save(str(path))
+    assert read_frame_interval(path) is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # they are at odds with nothing
+        assert len(_positions(path, molecule, chunk=4)) == N_FRAMES
 
 
 def test_times_rounded_to_single_precision_are_even(

@@ -11,7 +11,7 @@ import mdtraj
 import numpy as np
 import pytest
 
-from cgsim.io import Molecule, molecule_from_topology
+from cgsim.io import Molecule, molecule_from_topology, write_atomic_json
 from cgsim.mapping import Mapping, build_mapping, map_residues, map_user, store
 from cgsim.mapping.store import load_mapped, map_to_folder, map_trajectory, save_mapped
 from cgsim.mapping.superposition import Superposition
@@ -124,6 +124,18 @@ def test_the_temperature_is_kept_where_it_is_known(tmp_path: Path) -> None:
     chain = replace(random_chain(), temperature=300.0)
     assert load_mapped(save_mapped(chain, tmp_path / "a.cg")).temperature == 300.0
     assert load_mapped(save_mapped(random_chain(), tmp_path / "b.cg")).temperature is None
+
+
+def test_the_temperature_of_the_run_is_read(
+    tmp_path: Path, molecule: Molecule, mapping: Mapping
+) -> None:
+    """It stands in the JSON beside the trajectory: what is learnt, tuned and judged goes by it."""
+    file = write_xtc(tmp_path / "run.xtc", molecule)
+    assert map_trajectory(file, molecule, mapping).temperature is None
+    write_atomic_json(tmp_path / "run.json", {"temperature": 350.0})
+    assert map_trajectory(file, molecule, mapping).temperature == 350.0
+    found = map_to_folder(file, molecule, mapping, folder=tmp_path / "hexane.cg")
+    assert found.temperature == 350.0
 
 
 def test_existing_folder_is_replaced_whole(tmp_path: Path) -> None:

@@ -127,6 +127,8 @@ def test_what_is_shorter_than_the_lag_has_distributions_alone(ruler: Ruler, data
     assert 0.0 < row["js_states"] <= 1.0
     assert math.isnan(row["timescale_ratio"])
     assert score_of(row, "timescale_error") == math.inf
+    several = replace(brief, xyz=brief.xyz * 5)  # none of which is long enough
+    assert math.isnan(score_row(ruler, several)["timescale_ratio"])
 
 
 def test_a_reference_has_as_many_states_as_can_be_told_apart(ruler: Ruler) -> None:
