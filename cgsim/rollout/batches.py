@@ -19,7 +19,7 @@ from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
 from cgsim.nn.graph.neighbours import COMPLETE_LIMIT
-from cgsim.nn.native.messages import is_built
+from cgsim.nn.native.kernels import is_built
 from cgsim.rollout.compiled import CompiledStepper, EagerStepper, Stepper, choose_stepper
 from cgsim.rollout.estimate import step_bytes
 from cgsim.rollout.starts import start_batch

@@ -7,9 +7,6 @@ used, by `messages.hpp`. It is a matter of speed alone: the formulas are those o
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -17,14 +14,14 @@ from torch import Tensor, nn
 
 from cgsim.hardware.threads import EDGES_PER_THREAD
 from cgsim.nn.edges import EdgeFeatures
-
-try:
-    from cgsim.nn.native import _kernels
-except ImportError:  # there was no C++ compiler where the package was built
-    _kernels = None  # type: ignore[assignment]
-
-CHANNELS = (8, 16, 24, 32)
-MOST_INVARIANTS = 128
+from cgsim.nn.native.kernels import (
+    CHANNELS,
+    MOST_INVARIANTS,
+    can_run,
+    in_shares,
+    run,
+    transposed,
+)
 
 
 class Convolution(Protocol):
@@ -37,25 +34,16 @@ class Convolution(Protocol):
     chiral: bool
 
 
-def is_built() -> bool:
-    """Whether the package was built with its C++ part."""
-    return _kernels is not None
-
-
 def applies(convolution: Convolution, ends: Tensor, edges: EdgeFeatures) -> bool:
     """Whether `sum_messages` can take the place of the operations one by one.
 
-    Only on CPUs, in single precision, for scalars and vectors, and where no gradient is wanted.
+    Where `can_run` says so, and only for scalars and vectors.
     """
     return (
-        _kernels is not None
-        and ends.device.type == "cpu"
-        and ends.dtype == torch.float32
+        can_run(ends)
         and convolution.lmax == 1
         and convolution.n_channels in CHANNELS
         and edges.attr.shape[1] <= MOST_INVARIANTS
-        and not torch.is_grad_enabled()
-        and not torch.is_autocast_enabled("cpu")
     )
 
 
@@ -89,26 +77,16 @@ def sum_messages(
         *(start, source, edges.attr, edges.harmonics, edges.envelope),
         edges.chirality.to(ends.dtype) if chiral and edges.chirality is not None else None,
         *(*parts, ends),
-        *(term for layer in (convolution.edge, hidden, of_paths) for term in _transposed(layer)),
+        *(term for layer in (convolution.edge, hidden, of_paths) for term in transposed(layer)),
         *received,
     ]
-    kept = [None if array is None else array.contiguous() for array in arrays]
-    addresses = tuple(0 if array is None else array.data_ptr() for array in kept)
+    arrays = [None if array is None else array.contiguous() for array in arrays]
 
     def between(beads: tuple[int, int]) -> None:
-        _kernels.messages((n_channels, edges.attr.shape[1], *beads), addresses)
+        run("messages", (n_channels, edges.attr.shape[1], *beads), arrays)
 
-    shares = list(pairwise(_bounds(start)))
-    if len(shares) == 1:
-        between(shares[0])
-    else:
-        list(_threads(len(shares)).map(between, shares))
+    in_shares(_bounds(start), between)
     return received
-
-
-def _transposed(layer: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight [n_in, n_out] and bias of a linear layer."""
-    return layer.weight.t(), layer.bias  # type: ignore[operator,return-value]
 
 
 def _bounds(start: Tensor) -> list[int]:
@@ -117,9 +95,3 @@ def _bounds(start: Tensor) -> list[int]:
     n_threads = min(torch.get_num_threads(), max(1, n_edges // EDGES_PER_THREAD))
     cuts = torch.arange(1, n_threads) * (n_edges // n_threads)
     return sorted({0, n_beads, *torch.searchsorted(start, cuts).tolist()})
-
-
-@cache
-def _threads(n_threads: int) -> ThreadPoolExecutor:
-    """Threads that sleep until there is work: those of OpenMP spin, and slow each other down."""
-    return ThreadPoolExecutor(n_threads, thread_name_prefix="cgsim-messages")

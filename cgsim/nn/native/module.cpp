@@ -20,6 +20,22 @@ struct Messages {
     float *out_scalar, *out_vector;
 };
 
+struct Edges {
+    int64_t n_radial, n_hops, n_pair, n_attr, has_ideal, first, last;
+    double inverse_width, cutoff, stretch;
+    const float *vector;
+    const int64_t *hop, *source, *destination;
+    const float *reach, *kind, *centres, *before, *seen;
+    float *attr, *harmonics, *envelope;
+};
+
+struct Couplings {
+    int64_t n_channels, n_attr, n_values, first, last;
+    const int64_t *once, *source, *destination;
+    const float *scalar, *ends, *attr, *w_pair, *b_pair, *w_out, *b_out;
+    float *out;
+};
+
 struct Pairs {
     int64_t n_systems;
     double cutoff_square;
@@ -32,8 +48,7 @@ struct Pairs {
 namespace plain {
 #define WIDE 8
 #define TILE 6
-#include "messages.hpp"
-#include "pairs.hpp"
+#include "kernels.hpp"
 #undef WIDE
 #undef TILE
 }  // namespace plain
@@ -45,8 +60,7 @@ namespace plain {
 namespace avx2 {
 #define WIDE 8
 #define TILE 6
-#include "messages.hpp"
-#include "pairs.hpp"
+#include "kernels.hpp"
 #undef WIDE
 #undef TILE
 }  // namespace avx2
@@ -56,8 +70,7 @@ namespace avx2 {
 namespace avx512 {
 #define WIDE 16
 #define TILE 12
-#include "messages.hpp"
-#include "pairs.hpp"
+#include "kernels.hpp"
 #undef WIDE
 #undef TILE
 }  // namespace avx512
@@ -66,18 +79,22 @@ namespace avx512 {
 
 struct Level {
     bool (*messages)(const Messages &);
-    void (*pairs)(const Pairs &);
+    bool (*edges)(const Edges &);
+    bool (*couplings)(const Couplings &);
+    bool (*pairs)(const Pairs &);
 };
+
+#define ALL_OF(level) {level::messages, level::edges, level::couplings, level::pairs}
 
 Level fastest() {
 #ifdef HAS_LEVELS
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-        return {avx512::messages, avx512::pairs};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {avx2::messages, avx2::pairs};
+        return ALL_OF(avx512);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return ALL_OF(avx2);
 #endif
-    return {plain::messages, plain::pairs};
+    return ALL_OF(plain);
 }
 
 const Level &level() {
@@ -85,53 +102,48 @@ const Level &level() {
     return own;
 }
 
-PyObject *py_messages(PyObject *, PyObject *arguments) {
-    long long n[4];
-    unsigned long long at[17];
-    if (!PyArg_ParseTuple(arguments, "(LLLL)(KKKKKKKKKKKKKKKKK)", &n[0], &n[1], &n[2], &n[3],
-                          &at[0], &at[1], &at[2], &at[3], &at[4], &at[5], &at[6], &at[7], &at[8],
-                          &at[9], &at[10], &at[11], &at[12], &at[13], &at[14], &at[15], &at[16]))
-        return nullptr;
-    if (n[1] > MOST_ATTR) {
-        PyErr_Format(PyExc_ValueError, "at most %d invariants of an edge, got %lld", MOST_ATTR,
-                     n[1]);
-        return nullptr;
+// The fields of a struct, all of eight bytes, from the numbers and addresses of a call.
+bool read(PyObject *const *values, Py_ssize_t n_values, void *into, size_t n_bytes) {
+    if (n_values * 8 != static_cast<Py_ssize_t>(n_bytes)) {
+        PyErr_Format(PyExc_TypeError, "expected %zu numbers, got %zd", n_bytes / 8, n_values);
+        return false;
     }
-    Messages g;
-    static_assert(sizeof g == 21 * 8, "four numbers and seventeen addresses");
-    std::memcpy(&g, n, sizeof n);
-    std::memcpy(reinterpret_cast<char *>(&g) + sizeof n, at, sizeof at);
+    char *at = static_cast<char *>(into);
+    for (Py_ssize_t i = 0; i < n_values; ++i, at += 8) {
+        if (PyFloat_Check(values[i])) {
+            const double number = PyFloat_AS_DOUBLE(values[i]);
+            std::memcpy(at, &number, 8);
+        } else {
+            const unsigned long long number = PyLong_AsUnsignedLongLongMask(values[i]);
+            if (PyErr_Occurred()) return false;
+            std::memcpy(at, &number, 8);
+        }
+    }
+    return true;
+}
+
+template <class Arguments, bool (*Level::*kernel)(const Arguments &)>
+PyObject *call(PyObject *, PyObject *const *values, Py_ssize_t n_values) {
+    Arguments given;
+    if (!read(values, n_values, &given, sizeof given)) return nullptr;
     bool done;
     Py_BEGIN_ALLOW_THREADS;
-    done = level().messages(g);
+    done = (level().*kernel)(given);
     Py_END_ALLOW_THREADS;
     if (!done) {
-        PyErr_Format(PyExc_ValueError, "no kernel for %lld channels", n[0]);
+        PyErr_SetString(PyExc_ValueError, "there is no kernel for so many channels or invariants");
         return nullptr;
     }
     Py_RETURN_NONE;
 }
 
-PyObject *py_pairs(PyObject *, PyObject *arguments) {
-    Pairs g;
-    long long n_systems;
-    unsigned long long at[10];
-    if (!PyArg_ParseTuple(arguments, "Ld(KKKKKKKKKK)", &n_systems, &g.cutoff_square, &at[0], &at[1],
-                          &at[2], &at[3], &at[4], &at[5], &at[6], &at[7], &at[8], &at[9]))
-        return nullptr;
-    g.n_systems = n_systems;
-    static_assert(sizeof g == 12 * 8, "two numbers and ten addresses");
-    std::memcpy(&g.first, at, sizeof at);
-    Py_BEGIN_ALLOW_THREADS;
-    level().pairs(g);
-    Py_END_ALLOW_THREADS;
-    Py_RETURN_NONE;
-}
+#define METHOD(name, Arguments)                                                                  \
+    {#name, reinterpret_cast<PyCFunction>(                                                       \
+                reinterpret_cast<void (*)()>(call<Arguments, &Level::name>)),                    \
+     METH_FASTCALL, "The fields of the struct " #Arguments ", in order."}
 
-PyMethodDef methods[] = {{"pairs", py_pairs, METH_VARARGS,
-                          "Count edges, or write them: n_systems, cutoff_square, 10 addresses."},
-                         {"messages", py_messages, METH_VARARGS,
-                          "Sum messages: (n_channels, n_attr, first, last), 17 addresses."},
+PyMethodDef methods[] = {METHOD(messages, Messages), METHOD(edges, Edges),
+                         METHOD(couplings, Couplings), METHOD(pairs, Pairs),
                          {nullptr, nullptr, 0, nullptr}};
 
 PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_kernels", nullptr, -1, methods,

@@ -3,7 +3,7 @@
 // For systems of some hundred beads, where looking at every pair is faster than a list of cells.
 // Counts the edges into every bead, or writes them, sorted by destination and source.
 
-void pairs(const Pairs &g) {
+bool pairs(const Pairs &g) {
     float square[MOST_BEADS];
     for (int64_t system = 0; system < g.n_systems; ++system) {
         const int64_t first = g.first[system], n = g.first[system + 1] - first;
@@ -31,4 +31,5 @@ void pairs(const Pairs &g) {
             if (!g.source) g.start[bead] = at;
         }
     }
+    return true;
 }

@@ -9,8 +9,9 @@ from torch import Tensor
 from cgsim.hardware.compile import has_compiler
 from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeFeatures, spherical_harmonics
-from cgsim.nn.native import messages
-from cgsim.nn.native.messages import CHANNELS, applies, is_built, sum_messages
+from cgsim.nn.native import kernels
+from cgsim.nn.native.kernels import CHANNELS, is_built
+from cgsim.nn.native.messages import applies, sum_messages
 from cgsim.testing.systems import perturb_parameters
 
 N_BEADS = 70
@@ -130,7 +131,7 @@ def test_without_it_a_convolution_is_the_same(monkeypatch: pytest.MonkeyPatch) -
     parts, _ = beads(8)
     with torch.no_grad():
         found = convolution(parts, edges)
-        monkeypatch.setattr(messages, "_kernels", None)
+        monkeypatch.setattr(kernels, "_kernels", None)
         assert not is_built()
         expected = convolution(parts, edges)
     for own, right in zip(found, expected, strict=True):
