@@ -43,13 +43,13 @@ template <int W, int N, int R> void couple(const Couplings &g) {
 }
 
 bool couplings(const Couplings &g) {
-    constexpr int PER = 32 / WIDE;  // registers of 32 channels
     if (g.n_attr > MOST_ATTR) return false;
+    constexpr int PER = 32 / WIDE;  // registers of 32 channels
     switch (g.n_channels) {
-        case 8: couple<8, 1, TILE>(g); return true;
-        case 16: couple<8, 2, TILE>(g); return true;
-        case 24: couple<8, 3, TILE * 2 / 3>(g); return true;
-        case 32: couple<WIDE, PER, TILE * 2 / PER>(g); return true;
+        case 8: couple<8, 1, rows(1)>(g); return true;
+        case 16: couple<8, 2, rows(2)>(g); return true;
+        case 24: couple<8, 3, rows(3)>(g); return true;
+        case 32: couple<WIDE, PER, rows(PER)>(g); return true;
         default: return false;
     }
 }

@@ -12,11 +12,12 @@ namespace {
 constexpr int MOST_ATTR = 128;    // invariants of an edge
 constexpr int MOST_BEADS = 1024;  // of a system whose pairs are all looked at
 
-struct Messages {
+struct Convolution {
     int64_t n_channels, n_attr, first, last;
+    double of_silu, of_sigmoid;
     const int64_t *start, *source;
     const float *attr, *harmonics, *envelope, *handedness, *scalar, *vector, *ends;
-    const float *w_edge, *b_edge, *w_hidden, *b_hidden, *w_path, *b_path;
+    const float *w_edge, *b_edge, *w_hidden, *b_hidden, *w_path, *b_path, *w_scalar, *w_vector;
     float *out_scalar, *out_vector;
 };
 
@@ -47,10 +48,10 @@ struct Pairs {
 
 namespace plain {
 #define WIDE 8
-#define TILE 6
+#define REGISTERS 16
 #include "kernels.hpp"
 #undef WIDE
-#undef TILE
+#undef REGISTERS
 }  // namespace plain
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -59,32 +60,32 @@ namespace plain {
 #pragma GCC target("avx2,fma")
 namespace avx2 {
 #define WIDE 8
-#define TILE 6
+#define REGISTERS 16
 #include "kernels.hpp"
 #undef WIDE
-#undef TILE
+#undef REGISTERS
 }  // namespace avx2
 #pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,prefer-vector-width=512")
 namespace avx512 {
 #define WIDE 16
-#define TILE 12
+#define REGISTERS 32
 #include "kernels.hpp"
 #undef WIDE
-#undef TILE
+#undef REGISTERS
 }  // namespace avx512
 #pragma GCC pop_options
 #endif
 
 struct Level {
-    bool (*messages)(const Messages &);
+    bool (*convolution)(const Convolution &);
     bool (*edges)(const Edges &);
     bool (*couplings)(const Couplings &);
     bool (*pairs)(const Pairs &);
 };
 
-#define ALL_OF(level) {level::messages, level::edges, level::couplings, level::pairs}
+#define ALL_OF(level) {level::convolution, level::edges, level::couplings, level::pairs}
 
 Level fastest() {
 #ifdef HAS_LEVELS
@@ -142,7 +143,7 @@ PyObject *call(PyObject *, PyObject *const *values, Py_ssize_t n_values) {
                 reinterpret_cast<void (*)()>(call<Arguments, &Level::name>)),                    \
      METH_FASTCALL, "The fields of the struct " #Arguments ", in order."}
 
-PyMethodDef methods[] = {METHOD(messages, Messages), METHOD(edges, Edges),
+PyMethodDef methods[] = {METHOD(convolution, Convolution), METHOD(edges, Edges),
                          METHOD(couplings, Couplings), METHOD(pairs, Pairs),
                          {nullptr, nullptr, 0, nullptr}};
 

@@ -1,4 +1,4 @@
-"""Messages in one pass: those of the operations one by one, on any number of threads."""
+"""Convolutions in one pass: those of the operations one by one, on any number of threads."""
 
 from dataclasses import replace
 
@@ -9,9 +9,10 @@ from torch import Tensor
 from cgsim.hardware.compile import has_compiler
 from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeFeatures, spherical_harmonics
+from cgsim.nn.native import convolution as native
 from cgsim.nn.native import kernels
+from cgsim.nn.native.convolution import applies, convolved
 from cgsim.nn.native.kernels import CHANNELS, is_built
-from cgsim.nn.native.messages import applies, sum_messages
 from cgsim.testing.systems import perturb_parameters
 
 N_BEADS = 70
@@ -45,10 +46,9 @@ def some_convolution(n_channels: int, *, chiral: bool, n_edge: int = 37) -> Equi
     return convolution
 
 
-def beads(n_channels: int) -> tuple[list[Tensor], Tensor]:
+def beads(n_channels: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
     torch.manual_seed(2)
-    parts = [torch.randn(N_BEADS, components, n_channels) for components in (1, 3)]
-    return parts, torch.randn(N_BEADS, 2 * n_channels)
+    return [torch.randn(N_BEADS, components, n_channels).to(dtype) for components in (1, 3)]
 
 
 @needs_kernels
@@ -56,18 +56,29 @@ def beads(n_channels: int) -> tuple[list[Tensor], Tensor]:
 @pytest.mark.parametrize("chiral", [False, True])
 @pytest.mark.parametrize("n_channels", CHANNELS)
 @torch.no_grad()
-def test_it_is_the_sum_of_the_messages(n_channels: int, chiral: bool, n_edges: int) -> None:
+def test_it_is_the_convolution(n_channels: int, chiral: bool, n_edges: int) -> None:
     convolution = some_convolution(n_channels, chiral=chiral)
-    parts, ends = beads(n_channels)
-    edges = some_edges(n_edges)
-    assert applies(convolution, ends, edges)
-    found = sum_messages(convolution, parts, ends, edges)
-    expected = convolution.double().messages(
-        [part.double() for part in parts], ends.double(), in_double(edges)
-    )
+    parts, edges = beads(n_channels), some_edges(n_edges)
+    assert applies(convolution, parts, edges)
+    found = convolved(convolution, parts, edges)
+    convolution.double()
+    expected = convolution(beads(n_channels, torch.float64), in_double(edges))
     for own, right in zip(found, expected, strict=True):
         assert own.shape == right.shape
-        torch.testing.assert_close(own.double(), right, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(own.double(), right, rtol=2e-5, atol=2e-5)
+
+
+@needs_kernels
+@torch.no_grad()
+def test_features_of_any_layout_are_read_rightly() -> None:
+    convolution, edges = some_convolution(16, chiral=False), some_edges(300)
+    parts = beads(16)
+    turned = [part.transpose(1, 2).contiguous().transpose(1, 2) for part in parts]
+    assert not turned[1].is_contiguous()
+    for own, right in zip(
+        convolved(convolution, turned, edges), convolved(convolution, parts, edges), strict=True
+    ):
+        assert torch.equal(own, right)
 
 
 def in_double(edges: EdgeFeatures) -> EdgeFeatures:
@@ -82,15 +93,14 @@ def in_double(edges: EdgeFeatures) -> EdgeFeatures:
 @needs_kernels
 @torch.no_grad()
 def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "EDGES_PER_THREAD", 10)
-    convolution = some_convolution(32, chiral=False)
-    parts, ends = beads(32)
+    monkeypatch.setattr(native, "EDGES_PER_THREAD", 10)
+    convolution, parts = some_convolution(32, chiral=False), beads(32)
     edges, before = some_edges(500), torch.get_num_threads()
     found = []
     try:
         for n_threads in (1, 2, 5):
             torch.set_num_threads(n_threads)
-            found.append(sum_messages(convolution, parts, ends, edges))
+            found.append(convolved(convolution, parts, edges))
     finally:
         torch.set_num_threads(before)
     for own in found[1:]:
@@ -99,13 +109,14 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -
 
 @needs_kernels
 @torch.no_grad()
-def test_large_and_small_numbers_stay_numbers() -> None:
-    convolution = some_convolution(8, chiral=False)
-    parts, ends = beads(8)
-    edges = some_edges(100)
-    for scale in (1e-30, 1e4):
-        found = sum_messages(convolution, parts, scale * ends, edges)
-        expected = convolution.messages(parts, scale * ends, edges)
+def test_large_and_small_numbers_stay_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    convolution, edges = some_convolution(8, chiral=False), some_edges(100)
+    for scale in (1e-30, 1e3):
+        parts = [scale * part for part in beads(8)]
+        found = convolved(convolution, parts, edges)
+        with monkeypatch.context() as without:
+            without.setattr(kernels, "_kernels", None)
+            expected = convolution(parts, edges)
         for own, right in zip(found, expected, strict=True):
             assert bool(own.isfinite().all())
             torch.testing.assert_close(own, right, rtol=1e-4, atol=1e-4 * float(right.abs().max()))
@@ -114,21 +125,23 @@ def test_large_and_small_numbers_stay_numbers() -> None:
 @needs_kernels
 def test_it_is_for_inference_in_single_precision_only() -> None:
     convolution, edges = some_convolution(8, chiral=False), some_edges(20)
-    ends = torch.randn(N_BEADS, 16)
-    assert not applies(convolution, ends, edges)  # gradients are wanted
+    parts = beads(8)
+    assert not applies(convolution, parts, edges)  # gradients are wanted
     with torch.no_grad():
-        assert applies(convolution, ends, edges)
-        assert not applies(convolution, ends.double(), edges)
-        assert not applies(some_convolution(12, chiral=False), torch.randn(N_BEADS, 24), edges)
-        wide = some_edges(20, n_invariants=129)
-        assert not applies(convolution, ends, wide)
+        assert applies(convolution, parts, edges)
+        assert not applies(convolution, beads(8, torch.float64), edges)
+        assert not applies(some_convolution(12, chiral=False), beads(12), edges)
+        assert not applies(convolution, parts, some_edges(20, n_invariants=129))
+        unknown = replace(edges, chirality=None)
+        assert applies(convolution, parts, unknown)
+        assert not applies(some_convolution(8, chiral=True), parts, unknown)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert not applies(convolution, ends, edges)
+            assert not applies(convolution, parts, edges)
 
 
 def test_without_it_a_convolution_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     convolution, edges = some_convolution(8, chiral=True), some_edges(200)
-    parts, _ = beads(8)
+    parts = beads(8)
     with torch.no_grad():
         found = convolution(parts, edges)
         monkeypatch.setattr(kernels, "_kernels", None)
