@@ -4,6 +4,7 @@ See `benchmarks.speed.busy`.
 """
 
 import json
+import os
 import statistics
 import sys
 import time
@@ -26,28 +27,39 @@ Step = Callable[[State], State]
 def main(case: dict[str, Any]) -> list[dict[str, Any]]:
     """A row for every stepper."""
     keep_freed_memory()
+    torch.set_num_threads(os.cpu_count() or 1)
     simulator, starts = untrained(case["n_beads"], score=case["refined"], device="cpu")
     state = state_of(simulator, starts, N_REPLICAS)
     own, _ = steppers(simulator, state)
     common = {"n_beads": case["n_beads"], "n_replicas": N_REPLICAS, "refined": case["refined"]}
-    return [
-        common | {"stepper": name} | _rates(stepper, state, case["seconds"])
-        for name, stepper in own.items()
-    ]
+    rows = []
+    for name, stepper in own.items():
+        torch.set_num_threads(os.cpu_count() or 1)
+        rows.append(common | {"stepper": name} | _rates(stepper, state, case["seconds"]))
+    return rows
 
 
 def _rates(stepper: Stepper, state: State, seconds: float) -> dict[str, Any]:
     """Median steps per second of each choice, measured in turn."""
-    most = stepper.most_threads
-    measured = MeasuredThreads(most, label="roll-out")
+    most, kind = stepper.most_threads, stepper.threads
+    torch.set_num_threads(1)  # as a roll-out does, whose kernels have threads of their own
+    measured = MeasuredThreads(most, label=f"{stepper.name} roll-out", kind=kind)
 
     def chosen(state: State) -> State:
         return measured(lambda: stepper(state))
 
+    def on(n_threads: int) -> Step:
+        def step(state: State) -> State:
+            if kind.number() != n_threads:
+                kind.use(n_threads)
+            return stepper(state)
+
+        return step
+
     choices: dict[str, Step] = {
         "steps_per_s": chosen,
-        "one_thread": _on(stepper, 1),
-        "all_threads": _on(stepper, most),
+        "one_thread": on(1),
+        "all_threads": on(most),
     }
     found: dict[str, list[float]] = {name: [] for name in choices}
     for _ in range(N_ROUNDS):
@@ -57,15 +69,6 @@ def _rates(stepper: Stepper, state: State, seconds: float) -> dict[str, Any]:
         "most_threads": most,
         "chosen": measured.chosen,
     }
-
-
-def _on(stepper: Stepper, n_threads: int) -> Step:
-    def step(state: State) -> State:
-        if torch.get_num_threads() != n_threads:
-            torch.set_num_threads(n_threads)
-        return stepper(state)
-
-    return step
 
 
 def _rate(step: Step, state: State, seconds: float) -> float:

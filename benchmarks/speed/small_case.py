@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.speed.__main__ import state_of, untrained
-from benchmarks.speed.floor import operations
 from torch import Tensor
 
+from benchmarks.speed.__main__ import state_of, untrained
+from benchmarks.speed.floor import operations
 from cgsim.testing.systems import perturb_parameters
 
 N_STEPS, N_HISTORY_SEED = 5, 3
@@ -100,7 +100,7 @@ def operation_by_operation() -> Iterator[None]:
     except ImportError:
         yield
         return
-    built, kernels._kernels = kernels._kernels, None
+    built, kernels._kernels = kernels._kernels, None  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from e3nn import o3
 from torch import Tensor, nn
 

@@ -12,18 +12,19 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from cgsim.hardware.threads import EDGES_PER_THREAD
 from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.gate import Gate
 from cgsim.nn.linear import EquivariantLinear
 from cgsim.nn.native.kernels import (
     CHANNELS,
     MOST_INVARIANTS,
+    bounds_by_weight,
     can_run,
-    in_shares,
     run,
     transposed,
 )
+
+EDGES_PER_SHARE = 300  # some 50 microseconds
 
 
 class Convolution(Protocol):
@@ -47,11 +48,15 @@ def applies(convolution: Convolution, parts: Sequence[Tensor], edges: EdgeFeatur
     """
     return (
         can_run(parts[0])
-        and convolution.lmax == 1
-        and convolution.n_channels in CHANNELS
+        and has_kernel(convolution)
         and edges.attr.shape[1] <= MOST_INVARIANTS
         and not (convolution.chiral and edges.chirality is None)
     )
+
+
+def has_kernel(convolution: Convolution) -> bool:
+    """Whether there is a kernel for so many channels and orders."""
+    return convolution.lmax == 1 and convolution.n_channels in CHANNELS
 
 
 def convolved(
@@ -86,17 +91,7 @@ def convolved(
     ]
     kept = [*(None if array is None else array.contiguous() for array in arrays), *changed]
 
-    def of_beads(beads: tuple[int, int]) -> None:
-        sizes = (convolution.n_channels, edges.attr.shape[1], *beads)
-        run("convolution", (*sizes, gate.of_silu, gate.of_sigmoid), kept)
-
-    in_shares(_bounds(start), of_beads)
+    sizes = (convolution.n_channels, edges.attr.shape[1])
+    bounds = bounds_by_weight(start, per_share=EDGES_PER_SHARE)
+    run("convolution", bounds, (*sizes, gate.of_silu, gate.of_sigmoid), kept)
     return changed
-
-
-def _bounds(start: Tensor) -> list[int]:
-    """Where the share of one thread ends and the next begins, in beads, of equally many edges."""
-    n_edges, n_beads = int(start[-1]), len(start) - 1
-    n_threads = min(torch.get_num_threads(), max(1, n_edges // EDGES_PER_THREAD))
-    cuts = torch.arange(1, n_threads) * (n_edges // n_threads)
-    return sorted({0, n_beads, *torch.searchsorted(start, cuts).tolist()})

@@ -1,18 +1,13 @@
 """The network of all pairs of beads that noise couples, in one pass over the pairs."""
 
-import torch
+from typing import cast
+
 from torch import Tensor, nn
 
-from cgsim.hardware.threads import EDGES_PER_THREAD
 from cgsim.nn.edges import EdgeFeatures
-from cgsim.nn.native.kernels import (
-    CHANNELS,
-    MOST_INVARIANTS,
-    can_run,
-    even_bounds,
-    in_shares,
-    run,
-)
+from cgsim.nn.native.kernels import CHANNELS, MOST_INVARIANTS, can_run, even_bounds, run
+
+PAIRS_PER_SHARE = 600  # some 50 microseconds
 
 
 def applies(scalars: Tensor, edges: EdgeFeatures) -> bool:
@@ -21,9 +16,7 @@ def applies(scalars: Tensor, edges: EdgeFeatures) -> bool:
     return can_run(scalars) and n_channels in CHANNELS and n_attr <= MOST_INVARIANTS
 
 
-def of_pairs(
-    network: nn.Sequential, scalars: Tensor, edges: EdgeFeatures, once: Tensor
-) -> Tensor:
+def of_pairs(network: nn.Sequential, scalars: Tensor, edges: EdgeFeatures, once: Tensor) -> Tensor:
     """``MLP(s_i + s_j, s_i * s_j, e_ij)`` of the edges that hold every pair once, to rounding.
 
     Parameters
@@ -38,7 +31,7 @@ def of_pairs(
     -------
     [n_pairs, n_values]
     """
-    first, last = network[0], network[2]
+    first, last = cast(nn.Linear, network[0]), cast(nn.Linear, network[2])
     n_channels, n_attr = scalars.shape[1], edges.attr.shape[1]
     # Of the sum of two beads each can be told alone, before there are pairs.
     ends = scalars @ first.weight[:, :n_channels].t()
@@ -51,8 +44,6 @@ def of_pairs(
     ]
     arrays = [array.contiguous() for array in arrays]
 
-    def between(pairs: tuple[int, int]) -> None:
-        run("couplings", (n_channels, n_attr, out.shape[1], *pairs), arrays)
-
-    in_shares(even_bounds(len(once), per_thread=2 * EDGES_PER_THREAD), between)
+    bounds = even_bounds(len(once), per_share=PAIRS_PER_SHARE)
+    run("couplings", bounds, (n_channels, n_attr, out.shape[1]), arrays)
     return out

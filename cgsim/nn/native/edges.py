@@ -5,12 +5,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from cgsim.hardware.threads import EDGES_PER_THREAD
 from cgsim.nn.graph.neighbours import BeadGraph
-from cgsim.nn.native.kernels import MOST_INVARIANTS, can_run, even_bounds, in_shares, run
+from cgsim.nn.native.kernels import MOST_INVARIANTS, can_run, even_bounds, run
 from cgsim.nn.radial import GaussianBasis
 
-LIGHT = 8  # such passes cost a thread as much as one of messages
+EDGES_PER_SHARE = 1500  # some 50 microseconds
 
 
 class Geometry(Protocol):
@@ -67,9 +66,7 @@ def described(
     ]
     arrays = [None if array is None else array.contiguous() for array in arrays]
 
-    def between(edges: tuple[int, int]) -> None:
-        run("edges", (*sizes, int(geometry.ideal_distance), *edges, *constants), arrays)
-
-    in_shares(even_bounds(n_edges, per_thread=LIGHT * EDGES_PER_THREAD), between)
+    numbers = (*sizes, int(geometry.ideal_distance), *constants)
+    run("edges", even_bounds(n_edges, per_share=EDGES_PER_SHARE), numbers, arrays)
     attr, harmonics, envelope = out
     return attr, harmonics, envelope[:, 0]

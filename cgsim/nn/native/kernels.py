@@ -1,12 +1,11 @@
 """Calls of the C++ part: when it can take the place of operations, and its threads."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from itertools import pairwise
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+from cgsim.hardware.threads import Threads
 
 try:
     from cgsim.nn.native import _kernels
@@ -15,8 +14,7 @@ except ImportError:  # there was no C++ compiler where the package was built
 
 CHANNELS = (8, 16, 24, 32)
 MOST_INVARIANTS = 128  # as in module.cpp
-
-Field = int | float | Tensor | None
+SHARES_PER_THREAD = 4
 
 
 def is_built() -> bool:
@@ -39,10 +37,36 @@ def can_run(values: Tensor) -> bool:
     )
 
 
-def run(kernel: str, numbers: Sequence[float], arrays: Sequence[Tensor | None]) -> None:
-    """Call a kernel with the fields of its struct; every array must be contiguous."""
+def run(
+    kernel: str,
+    bounds: list[int],
+    numbers: Sequence[float],
+    arrays: Sequence[Tensor | None],
+) -> None:
+    """Call a kernel with the fields of its struct; every array must be contiguous.
+
+    Parameters
+    ----------
+    bounds
+        Where shares of its work begin and end; threads take one after the other.
+    """
     addresses = [0 if array is None else array.data_ptr() for array in arrays]
-    getattr(_kernels, kernel)(*numbers, *addresses)
+    getattr(_kernels, kernel)(n_threads(), bounds, *numbers, *addresses)
+
+
+def n_threads() -> int:
+    """CPU threads of kernels: what `set_threads` was told, else as many as PyTorch has."""
+    return _threads[0] or torch.get_num_threads()
+
+
+def set_threads(n: int | None) -> None:
+    """Set the CPU threads of kernels; None is as many as PyTorch has."""
+    _threads[0] = n
+
+
+_threads: list[int | None] = [None]
+KERNELS = Threads(lambda: _threads[0], set_threads)
+"""Asleep where there is no work: they do not hinder each other, nor another process."""
 
 
 def transposed(layer: nn.Module) -> tuple[Tensor, Tensor]:
@@ -50,22 +74,23 @@ def transposed(layer: nn.Module) -> tuple[Tensor, Tensor]:
     return layer.weight.t().contiguous(), layer.bias  # type: ignore[operator,return-value]
 
 
-def in_shares(bounds: Sequence[int], work: Callable[[tuple[int, int]], None]) -> None:
-    """Do the work from each bound to the next, on a thread each."""
-    shares = list(pairwise(bounds))
-    if len(shares) == 1:
-        work(shares[0])
-    else:
-        list(_threads(len(shares)).map(work, shares))
+def even_bounds(n_rows: int, *, per_share: int) -> list[int]:
+    """Where shares begin and end, of rows that cost alike."""
+    n_shares = _n_shares(n_rows, per_share)
+    return [n_rows * i // n_shares for i in range(n_shares + 1)]
 
 
-def even_bounds(n_rows: int, *, per_thread: int) -> list[int]:
-    """Where the share of one thread ends and the next begins, in rows that cost alike."""
-    n_threads = min(torch.get_num_threads(), max(1, n_rows // per_thread))
-    return [n_rows * i // n_threads for i in range(n_threads + 1)]
+def bounds_by_weight(start: Tensor, *, per_share: int) -> list[int]:
+    """Where shares begin and end, of rows that cost as many edges as start in them [n_rows + 1]."""
+    total, n_rows = int(start[-1]), len(start) - 1
+    n_shares = _n_shares(total, per_share)
+    if n_shares == 1:
+        return [0, n_rows]
+    cuts = torch.arange(1, n_shares) * total // n_shares
+    return sorted({0, n_rows, *torch.searchsorted(start, cuts).tolist()})
 
 
-@cache
-def _threads(n_threads: int) -> ThreadPoolExecutor:
-    """Threads that sleep until there is work: those of OpenMP spin, and slow each other down."""
-    return ThreadPoolExecutor(n_threads, thread_name_prefix="cgsim-kernels")
+def _n_shares(size: int, per_share: int) -> int:
+    """As many as there are threads to take them, a few times over: some threads may be late."""
+    most = SHARES_PER_THREAD * n_threads() if n_threads() > 1 else 1
+    return min(most, max(1, size // per_share))

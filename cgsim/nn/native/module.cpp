@@ -1,9 +1,13 @@
 // Python module cgsim.nn.native._kernels: arrays come as addresses, checked by the Python side.
+
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include <cstdint>
 #include <cstring>
+#include <vector>
+
+#include "pool.hpp"
 
 #define INLINE inline __attribute__((always_inline))
 
@@ -12,8 +16,10 @@ namespace {
 constexpr int MOST_ATTR = 128;    // invariants of an edge
 constexpr int MOST_BEADS = 1024;  // of a system whose pairs are all looked at
 
+// Of every kernel: its share of the work, from first to last, and what it works on.
+
 struct Convolution {
-    int64_t n_channels, n_attr, first, last;
+    int64_t first, last, n_channels, n_attr;
     double of_silu, of_sigmoid;
     const int64_t *start, *source;
     const float *attr, *harmonics, *envelope, *handedness, *scalar, *vector, *ends;
@@ -22,7 +28,7 @@ struct Convolution {
 };
 
 struct Edges {
-    int64_t n_radial, n_hops, n_pair, n_attr, has_ideal, first, last;
+    int64_t first, last, n_radial, n_hops, n_pair, n_attr, has_ideal;
     double inverse_width, cutoff, stretch;
     const float *vector;
     const int64_t *hop, *source, *destination;
@@ -31,16 +37,16 @@ struct Edges {
 };
 
 struct Couplings {
-    int64_t n_channels, n_attr, n_values, first, last;
+    int64_t first, last, n_channels, n_attr, n_values;
     const int64_t *once, *source, *destination;
     const float *scalar, *ends, *attr, *w_pair, *b_pair, *w_out, *b_out;
     float *out;
 };
 
 struct Pairs {
-    int64_t n_systems;
+    int64_t first, last;
     double cutoff_square;
-    const int64_t *first;
+    const int64_t *first_bead;
     const float *x, *y, *z;
     const int64_t *known, *known_source;
     int64_t *start, *source, *destination, *which;
@@ -103,13 +109,12 @@ const Level &level() {
     return own;
 }
 
-// The fields of a struct, all of eight bytes, from the numbers and addresses of a call.
-bool read(PyObject *const *values, Py_ssize_t n_values, void *into, size_t n_bytes) {
+// The fields of a struct after first and last, all of eight bytes.
+bool read(PyObject *const *values, Py_ssize_t n_values, char *at, size_t n_bytes) {
     if (n_values * 8 != static_cast<Py_ssize_t>(n_bytes)) {
         PyErr_Format(PyExc_TypeError, "expected %zu numbers, got %zd", n_bytes / 8, n_values);
         return false;
     }
-    char *at = static_cast<char *>(into);
     for (Py_ssize_t i = 0; i < n_values; ++i, at += 8) {
         if (PyFloat_Check(values[i])) {
             const double number = PyFloat_AS_DOUBLE(values[i]);
@@ -123,13 +128,40 @@ bool read(PyObject *const *values, Py_ssize_t n_values, void *into, size_t n_byt
     return true;
 }
 
+// Where the shares begin and end, of a list of numbers.
+bool read_bounds(PyObject *list, std::vector<int64_t> *bounds) {
+    if (!PyList_Check(list)) {
+        PyErr_SetString(PyExc_TypeError, "expected a list of bounds");
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i)
+        bounds->push_back(PyLong_AsLongLong(PyList_GET_ITEM(list, i)));
+    return !PyErr_Occurred();
+}
+
 template <class Arguments, bool (*Level::*kernel)(const Arguments &)>
 PyObject *call(PyObject *, PyObject *const *values, Py_ssize_t n_values) {
     Arguments given;
-    if (!read(values, n_values, &given, sizeof given)) return nullptr;
-    bool done;
+    std::vector<int64_t> bounds;
+    constexpr size_t SHARE = 2 * sizeof(int64_t);
+    if (n_values < 2) {
+        PyErr_SetString(PyExc_TypeError, "expected a number of threads and bounds");
+        return nullptr;
+    }
+    const long n_threads = PyLong_AsLong(values[0]);
+    if (PyErr_Occurred() || !read_bounds(values[1], &bounds)) return nullptr;
+    if (!read(values + 2, n_values - 2, reinterpret_cast<char *>(&given) + SHARE,
+              sizeof given - SHARE))
+        return nullptr;
+    std::atomic<bool> done{true};
     Py_BEGIN_ALLOW_THREADS;
-    done = (level().*kernel)(given);
+    const std::function<void(int)> job = [&](int i) {
+        Arguments own = given;
+        own.first = bounds[i];
+        own.last = bounds[i + 1];
+        if (!(level().*kernel)(own)) done = false;
+    };
+    Pool::run(static_cast<int>(n_threads), static_cast<int>(bounds.size()) - 1, job);
     Py_END_ALLOW_THREADS;
     if (!done) {
         PyErr_SetString(PyExc_ValueError, "there is no kernel for so many channels or invariants");
@@ -141,7 +173,7 @@ PyObject *call(PyObject *, PyObject *const *values, Py_ssize_t n_values) {
 #define METHOD(name, Arguments)                                                                  \
     {#name, reinterpret_cast<PyCFunction>(                                                       \
                 reinterpret_cast<void (*)()>(call<Arguments, &Level::name>)),                    \
-     METH_FASTCALL, "The fields of the struct " #Arguments ", in order."}
+     METH_FASTCALL, "Threads, bounds of the shares, and the fields of the struct " #Arguments ", in order."}
 
 PyMethodDef methods[] = {METHOD(convolution, Convolution), METHOD(edges, Edges),
                          METHOD(couplings, Couplings), METHOD(pairs, Pairs),

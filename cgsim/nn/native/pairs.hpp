@@ -5,8 +5,8 @@
 
 bool pairs(const Pairs &g) {
     float square[MOST_BEADS];
-    for (int64_t system = 0; system < g.n_systems; ++system) {
-        const int64_t first = g.first[system], n = g.first[system + 1] - first;
+    for (int64_t system = g.first; system < g.last; ++system) {
+        const int64_t first = g.first_bead[system], n = g.first_bead[system + 1] - first;
         const float *x = g.x + first, *y = g.y + first, *z = g.z + first;
         for (int64_t i = 0; i < n; ++i) {
             const float x_i = x[i], y_i = y[i], z_i = z[i];

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from cgsim.nn.native.kernels import is_built, run
+from cgsim.nn.native.kernels import even_bounds, is_built, run
 
 MOST_BEADS = 1024  # as in module.cpp
+PAIRS_PER_SHARE = 50_000  # some 50 microseconds
 
 
 def can_join(pos: Tensor, most_beads: int) -> bool:
@@ -41,11 +42,12 @@ def joined_pairs(
     start_known = torch.searchsorted(known[1].contiguous(), torch.arange(n_beads + 1))
     source = known[0].contiguous()
     counted = torch.empty(n_beads, dtype=torch.int64)
-    numbers, inputs = (len(counts), cutoff**2), (first, *axes, start_known, source)
-    run("pairs", numbers, (*inputs, counted, None, None, None))
+    inputs = (first, *axes, start_known, source)
+    bounds = even_bounds(len(counts), per_share=max(1, PAIRS_PER_SHARE // int(counts.max()) ** 2))
+    run("pairs", bounds, (cutoff**2,), (*inputs, counted, None, None, None))
     n_pairs = int(counted.sum())
     start = counted.cumsum(0) - counted
     pairs = torch.empty(2, n_pairs, dtype=torch.int64)
     which = torch.empty(n_pairs, dtype=torch.int64)
-    run("pairs", numbers, (*inputs, start, *pairs, which))
+    run("pairs", bounds, (cutoff**2,), (*inputs, start, *pairs, which))
     return pairs, which

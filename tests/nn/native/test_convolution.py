@@ -93,7 +93,7 @@ def in_double(edges: EdgeFeatures) -> EdgeFeatures:
 @needs_kernels
 @torch.no_grad()
 def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "EDGES_PER_THREAD", 10)
+    monkeypatch.setattr(native, "EDGES_PER_SHARE", 10)
     convolution, parts = some_convolution(32, chiral=False), beads(32)
     edges, before = some_edges(500), torch.get_num_threads()
     found = []
