@@ -1,8 +1,9 @@
 """CPU time of a step of systems of 20 to 300 beads: over its floor, and beside a tree before.
 
-The states are globules and extended chains; both trees step the same, in processes of their own, in
-turn. The floor is the arithmetic of the networks, operation by operation, at the rate of a large
-matrix product on one thread, measured between the steps.
+The states are globules and extended chains, in batches as `cgsim.simulate` makes them; both trees
+step the same, in processes of their own, in turn. The floor is the arithmetic of the networks,
+operation by operation, at the rate of a large matrix product on one thread, measured between the
+steps.
 """
 
 import argparse

@@ -14,10 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from benchmarks.speed.__main__ import state_of, untrained
+from benchmarks.speed.__main__ import untrained
 from benchmarks.speed.floor import operations
+from cgsim.hardware.memory import fitting_edges
+from cgsim.mapping.trajectory import MappedTrajectory
+from cgsim.model.simulator import Simulator
+from cgsim.rollout.batches import Batches
+from cgsim.rollout.starts import choose_starts, start_batch
 from cgsim.testing.systems import perturb_parameters
 
 N_STEPS, N_HISTORY_SEED = 5, 3
@@ -33,25 +37,44 @@ def main(case: dict[str, Any]) -> dict[str, Any]:
         keep_freed_memory()
     simulator, starts = untrained(case["n_beads"], score=case["refined"], device="cpu")
     perturb_parameters(simulator, scale=0.1)
-    state = state_of(simulator, starts, case["n_replicas"])
-    bond = simulator.scales.length_scale
-    path = SHAPES[case["shape"]](case["n_beads"]) * bond
-    state = replace(state, pos=frames(path, state.pos, bond, simulator.scales.step_scale))
-    local = state.pos[:, -1].float()
-    graph = state.graph_at(local, cutoff=simulator.cutoff)
+    systems = choose_starts(simulator, starts, n_replicas=case["n_replicas"], seed=0)
+    systems = [shaped(system, case["shape"], simulator) for system in systems]
+    most_edges = fitting_edges(torch.device("cpu"), n_channels=simulator.config.dynamics.n_channels)
+    generator = torch.Generator().manual_seed(0)
+    batches = Batches(simulator, systems, generator=generator, most_edges=most_edges)
+    times = []
+    with batches.prepare(1, before="eager"):
+        for _ in range(N_STEPS + 1):
+            first = batches.pos
+            times.append(_cpu_seconds(batches.step))
+            batches.put(first)  # untrained, its steps leave the shape
+    return {"cpu_ms": statistics.median(times[1:]) * 1e3, "gflops": product_rate()} | arithmetic(
+        simulator, systems
+    )
 
-    def step() -> object:
-        return simulator.step(state)
 
+def arithmetic(simulator: Simulator, systems: list[MappedTrajectory]) -> dict[str, float]:
+    """Operations of the matrix products of a step, operation by operation, and edges per bead."""
+    batch = start_batch(simulator, systems[:1])
+    state = simulator.start(batch, torch.Generator().manual_seed(0))
     with operation_by_operation():
-        counted = operations(step)
-    times = [_cpu_seconds(step) for _ in range(N_STEPS + 1)][1:]
+        counted = operations(lambda: simulator.step(state))
+    graph = state.graph_at(state.pos[:, -1].float(), cutoff=simulator.cutoff)
     return {
-        "cpu_ms": statistics.median(times) * 1e3,
-        "gflop": counted["flops"] / 1e9,
-        "gflops": product_rate(),
-        "edges_per_bead": graph.edge_index.shape[1] / len(local),
+        "gflop": len(systems) * counted["flops"] / 1e9,
+        "edges_per_bead": graph.edge_index.shape[1] / len(state.pos),
     }
+
+
+def shaped(system: MappedTrajectory, shape: str, simulator: Simulator) -> MappedTrajectory:
+    """The same molecule in a shape, with small steps before."""
+    bond, step = simulator.scales.length_scale, simulator.scales.step_scale
+    random = np.random.default_rng(N_HISTORY_SEED)
+    last = SHAPES[shape](system.n_beads) * bond
+    last = last + NOISE * bond * random.standard_normal(last.shape)
+    steps = step * random.standard_normal(system.pos.shape)
+    steps[-1] = 0.0
+    return replace(system, pos=(last + steps).astype(system.pos.dtype))
 
 
 def product_rate(size: int = 2048, n_times: int = 5) -> float:
@@ -80,16 +103,6 @@ def extended(n_beads: int) -> np.ndarray:
 
 
 SHAPES: dict[str, Callable[[int], np.ndarray]] = {"globule": globule, "extended": extended}
-
-
-def frames(path: np.ndarray, like: Tensor, bond: float, step: float) -> Tensor:
-    """The same shape for all replicas, with noise, and small steps before [n, k, 3]."""
-    random = np.random.default_rng(N_HISTORY_SEED)
-    n, k = like.shape[:2]
-    last = np.tile(path, (n // len(path), 1)) + NOISE * bond * random.standard_normal((n, 3))
-    steps = step * random.standard_normal((n, k, 3))
-    steps[:, -1] = 0.0
-    return torch.as_tensor(last[:, None] + steps).to(like)
 
 
 @contextmanager

@@ -28,15 +28,20 @@ INLINE void product_of_rows(const float *rows, int64_t K, const float *weight, c
     }
 }
 
+// An edge, and the bead that it leads to.
+struct Into {
+    int64_t edge, bead;
+};
+
+// The weights of n edges, from the rows of their invariants.
 template <int W, int N, int R, bool HANDED>
-INLINE void weigh(const Convolution &g, const float *attr, int64_t e, int n, const int64_t *into,
-                  Tile<W, N, R, HANDED> &t) {
+INLINE void weigh(const Convolution &g, int n, const Into *edges, Tile<W, N, R, HANDED> &t) {
     constexpr int C = W * N;
     F<W> tile[R][N];
-    product<W, N, R>(attr, g.n_attr, g.w_edge, C, g.b_edge, tile);
+    product<W, N, R>(t.attr, g.n_attr, g.w_edge, C, g.b_edge, tile);
     for (int r = 0; r < n; ++r) {
-        const float *at_source = g.ends + g.source[e + r] * 2 * C;
-        const float *at_bead = g.ends + into[r] * 2 * C + C;
+        const float *at_source = g.ends + g.source[edges[r].edge] * 2 * C;
+        const float *at_bead = g.ends + edges[r].bead * 2 * C + C;
 #pragma GCC unroll 8
         for (int v = 0; v < C; v += W)
             store<W>(t.hidden + r * C + v,
@@ -88,35 +93,33 @@ INLINE void send(const Convolution &g, int64_t e, const float *own, float *to_sc
     }
 }
 
-// What arrives at beads first to last, of R edges at a time, into the rows of the tile.
+// What arrives at beads first to last, of R edges at a time, into the rows of the tile. Edges that
+// carry nothing, beyond the cutoff, are passed over.
 template <int W, int N, int R, bool HANDED>
 INLINE void receive(const Convolution &g, int64_t first, int64_t last,
                     Tile<W, N, R, HANDED> &t) {
     constexpr int C = W * N;
-    int64_t bead = first, into[R];
     const int64_t end = g.start[last];
-    for (int64_t e = g.start[first]; e < end; e += R) {
-        const int n = end - e < R ? static_cast<int>(end - e) : R;
-        const float *attr = g.attr + e * g.n_attr;
-        if (n < R) {  // the last rows are of no edge
-            std::memset(t.attr, 0, sizeof t.attr);
-            std::memset(t.hidden, 0, sizeof t.hidden);
-            std::memcpy(t.attr, attr, n * g.n_attr * sizeof(float));
-            attr = t.attr;
+    int64_t edge = g.start[first], bead = first;
+    Into edges[R];
+    while (edge < end) {
+        int n = 0;
+        for (; n < R && edge < end; ++edge) {
+            while (edge >= g.start[bead + 1]) ++bead;
+            if (g.envelope[edge] == 0.0f) continue;
+            std::memcpy(t.attr + n * g.n_attr, g.attr + edge * g.n_attr,
+                        g.n_attr * sizeof(float));
+            edges[n++] = {edge, bead};
         }
+        weigh<W, N, R, HANDED>(g, n, edges, t);  // rows beyond n are of edges before: not used
         for (int r = 0; r < n; ++r) {
-            while (e + r >= g.start[bead + 1]) ++bead;
-            into[r] = bead;
-        }
-        weigh<W, N, R, HANDED>(g, attr, e, n, into, t);
-        for (int r = 0; r < n; ++r) {
-            const int64_t row = into[r] - first;
-            send<W, N, R, HANDED>(g, e + r, t.weight + r * t.PATHS * C,
+            const int64_t row = edges[r].bead - first;
+            send<W, N, R, HANDED>(g, edges[r].edge, t.weight + r * t.PATHS * C,
                                   t.scalar + row * t.SCALARS + C,
                                   t.vector + row * 3 * t.VECTORS + C, t);
         }
     }
-    for (bead = first; bead < last; ++bead) {
+    for (int64_t bead = first; bead < last; ++bead) {
         float degree = 1.0f;
         for (int64_t e = g.start[bead]; e < g.start[bead + 1]; ++e) degree += g.envelope[e];
         const float norm = 1.0f / __builtin_sqrtf(degree);
@@ -160,6 +163,8 @@ INLINE void update(const Convolution &g, int64_t first, int64_t last, Tile<W, N,
 template <int W, int N, int R, bool HANDED> void convolve(const Convolution &g) {
     constexpr int C = W * N;
     Tile<W, N, R, HANDED> t;
+    std::memset(t.attr, 0, sizeof t.attr);
+    std::memset(t.hidden, 0, sizeof t.hidden);
     for (int64_t first = g.first; first < g.last; first += R) {
         const int64_t last = first + R < g.last ? first + R : g.last;
         std::memset(t.scalar, 0, sizeof t.scalar);

@@ -7,7 +7,7 @@ used, by `convolution.hpp`. It is a matter of speed alone: the formulas are thos
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from cgsim.nn.native.kernels import (
     MOST_INVARIANTS,
     bounds_by_weight,
     can_run,
+    packed,
     run,
     transposed,
 )
@@ -75,19 +76,16 @@ def convolved(
     -------
     As ``parts``.
     """
-    own, received = convolution.from_self, convolution.from_messages
     ends, gate = convolution.ends(parts[0][:, 0]), convolution.gate
     source, destination = edges.edge_index
     start = torch.searchsorted(destination.contiguous(), torch.arange(len(ends) + 1))
     handedness = edges.chirality.to(ends) if edges.chirality is not None else None
-    layers = (convolution.edge, convolution.weight[0], convolution.weight[2])
     changed = [torch.empty_like(part, memory_format=torch.contiguous_format) for part in parts]
     arrays = [
         *(start, source, edges.attr, edges.harmonics, edges.envelope),
         handedness if convolution.chiral else None,
         *(*parts, ends),
-        *(term for layer in layers for term in transposed(layer)),
-        *(torch.cat([own.matrix(order), received.matrix(order)]) for order in range(2)),
+        *packed(cast(nn.Module, convolution), lambda: _weights(convolution)),
     ]
     kept = [*(None if array is None else array.contiguous() for array in arrays), *changed]
 
@@ -95,3 +93,11 @@ def convolved(
     bounds = bounds_by_weight(start, per_share=EDGES_PER_SHARE)
     run("convolution", bounds, (*sizes, gate.of_silu, gate.of_sigmoid), kept)
     return changed
+
+
+def _weights(convolution: Convolution) -> list[Tensor]:
+    """Layers of an edge, then what is made of a bead and of what arrives, of each order."""
+    layers = (convolution.edge, convolution.weight[0], convolution.weight[2])
+    own, received = convolution.from_self, convolution.from_messages
+    joined = (torch.cat([own.matrix(order), received.matrix(order)]) for order in range(2))
+    return [*(term for layer in layers for term in transposed(layer)), *joined]

@@ -5,7 +5,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from cgsim.nn.edges import EdgeFeatures
-from cgsim.nn.native.kernels import CHANNELS, MOST_INVARIANTS, can_run, even_bounds, run
+from cgsim.nn.native.kernels import CHANNELS, MOST_INVARIANTS, can_run, even_bounds, packed, run
 
 PAIRS_PER_SHARE = 600  # some 50 microseconds
 
@@ -34,8 +34,8 @@ def of_pairs(network: nn.Sequential, scalars: Tensor, edges: EdgeFeatures, once:
     first, last = cast(nn.Linear, network[0]), cast(nn.Linear, network[2])
     n_channels, n_attr = scalars.shape[1], edges.attr.shape[1]
     # Of the sum of two beads each can be told alone, before there are pairs.
-    ends = scalars @ first.weight[:, :n_channels].t()
-    of_pair = first.weight[:, n_channels:].t().contiguous()
+    of_end, of_pair = packed(network, lambda: _halves(first.weight, n_channels))
+    ends = scalars @ of_end
     source, destination = edges.edge_index
     out = scalars.new_empty(len(once), len(last.bias))
     arrays = [
@@ -47,3 +47,8 @@ def of_pairs(network: nn.Sequential, scalars: Tensor, edges: EdgeFeatures, once:
     bounds = even_bounds(len(once), per_share=PAIRS_PER_SHARE)
     run("couplings", bounds, (n_channels, n_attr, out.shape[1]), arrays)
     return out
+
+
+def _halves(weight: Tensor, n_channels: int) -> list[Tensor]:
+    """What a layer makes of one bead, and of a pair."""
+    return [part.t().contiguous() for part in (weight[:, :n_channels], weight[:, n_channels:])]

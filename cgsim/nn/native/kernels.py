@@ -1,6 +1,7 @@
 """Calls of the C++ part: when it can take the place of operations, and its threads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ except ImportError:  # there was no C++ compiler where the package was built
 CHANNELS = (8, 16, 24, 32)
 MOST_INVARIANTS = 128  # as in module.cpp
 SHARES_PER_THREAD = 4
+VERSION = 2  # another one where the last digits of what they compute have changed
 
 
 def is_built() -> bool:
@@ -67,6 +69,20 @@ def set_threads(n: int | None) -> None:
 _threads: list[int | None] = [None]
 KERNELS = Threads(lambda: _threads[0], set_threads)
 """Asleep where there is no work: they do not hinder each other, nor another process."""
+
+
+def packed(module: nn.Module, pack: Callable[[], list[Tensor]]) -> list[Tensor]:
+    """The weights of a module as kernels read them, made anew only when they have changed."""
+    state = tuple((own.data_ptr(), own._version) for own in module.parameters())
+    known = _packed.get(module)
+    if known is None or known[0] != state:
+        known = _packed[module] = (state, pack())
+    return known[1]
+
+
+_packed: WeakKeyDictionary[nn.Module, tuple[tuple[tuple[int, int], ...], list[Tensor]]] = (
+    WeakKeyDictionary()
+)
 
 
 def transposed(layer: nn.Module) -> tuple[Tensor, Tensor]:

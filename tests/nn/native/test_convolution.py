@@ -70,6 +70,21 @@ def test_it_is_the_convolution(n_channels: int, chiral: bool, n_edges: int) -> N
 
 @needs_kernels
 @torch.no_grad()
+def test_weights_that_change_are_read_anew() -> None:
+    convolution, parts, edges = some_convolution(8, chiral=False), beads(8), some_edges(50)
+    before = convolved(convolution, parts, edges)
+    state = {name: value.clone() for name, value in convolution.state_dict().items()}
+    convolution.weight[2].bias += 0.5
+    changed = convolved(convolution, parts, edges)
+    assert not torch.equal(changed[0], before[0])
+    convolution.load_state_dict(state)
+    assert torch.equal(convolved(convolution, parts, edges)[0], before[0])
+    convolution.edge.weight.data = 2 * convolution.edge.weight.data
+    assert not torch.equal(convolved(convolution, parts, edges)[0], before[0])
+
+
+@needs_kernels
+@torch.no_grad()
 def test_features_of_any_layout_are_read_rightly() -> None:
     convolution, edges = some_convolution(16, chiral=False), some_edges(300)
     parts = beads(16)
