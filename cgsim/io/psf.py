@@ -11,6 +11,7 @@ from cgsim.io.files import write_atomic_text
 VIRTUAL_TYPE = "VS"
 """The atom type given to beads, so that they are not taken for the element of nearest mass."""
 
+_WORDS = 8  # of an atom: number, segment, residue, its name, name, type, charge, mass
 _MAX_NARROW_ATOMS = 9999  # residue numbers have four columns in the narrow layout
 
 
@@ -41,6 +42,25 @@ def read_psf_atoms(path: Path) -> tuple[np.ndarray, list[str]]:
     if len(masses) != n_atoms:
         raise ValueError(f"{path}: !NATOM says {n_atoms} atoms, but {len(masses)} follow")
     return np.array(masses), types
+
+
+def check_psf_residues(path: Path, names: Sequence[str]) -> None:
+    """Compare residue names that were read by columns with the words of a PSF file.
+
+    Raises
+    ------
+    ValueError
+        Naming the first atom of which they differ: a line is damaged.
+    """
+    with open(path, encoding="latin-1") as file:
+        next(line for line in file if "!NATOM" in line)
+        for atom, (line, name) in enumerate(zip(file, names, strict=False)):
+            words = line.split()
+            if len(words) < _WORDS or words[3] != name:
+                raise ValueError(
+                    f"the line of atom {atom} is damaged: residue {name!r} by its columns, "
+                    f"{' '.join(words[3:4])!r} by its words"
+                )
 
 
 def write_psf(

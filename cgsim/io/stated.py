@@ -18,7 +18,7 @@ from cgsim.io.mdanalysis import load_mdanalysis
 from cgsim.io.other_topologies import is_prmtop, loader_of
 from cgsim.io.pdb_columns import Pairs, read_pdb_columns
 from cgsim.io.prmtop import read_prmtop_angles, read_prmtop_atoms
-from cgsim.io.psf import VIRTUAL_TYPE, read_psf_atoms
+from cgsim.io.psf import VIRTUAL_TYPE, check_psf_residues, read_psf_atoms
 from cgsim.io.trial import check_by_trial
 
 _CIF = tuple(kind + zipped for kind in (".cif", ".mmcif", ".pdbx") for zipped in ("", ".gz"))
@@ -136,7 +136,9 @@ def _load_topology(path: Path) -> mdtraj.Topology | None:
     except Exception:  # the readers raise a dozen kinds
         if file_extension(path) != ".psf" or find_spec("MDAnalysis") is None:
             raise
-        return load_mdanalysis(path).topology
+        topology = load_mdanalysis(path).topology
+        check_psf_residues(path, [atom.residue.name for atom in topology.atoms])
+        return topology
 
 
 def _read_pdb(path: Path) -> StatedTopology:
