@@ -14,11 +14,13 @@ from mdtraj.formats.pdbx.PdbxReader import PdbxReader
 from cgsim.io.compressed import open_text, plain
 from cgsim.io.errors import missing_package
 from cgsim.io.files import existing_file, file_extension
+from cgsim.io.gro import read_gro_frame
 from cgsim.io.mdanalysis import load_mdanalysis
 from cgsim.io.other_topologies import is_prmtop, loader_of
 from cgsim.io.pdb_columns import Pairs, read_pdb_columns
 from cgsim.io.prmtop import read_prmtop_angles, read_prmtop_atoms
 from cgsim.io.psf import VIRTUAL_TYPE, check_psf_residues, read_psf_atoms
+from cgsim.io.text import TextFile
 from cgsim.io.trial import check_by_trial
 
 _CIF = tuple(kind + zipped for kind in (".cif", ".mmcif", ".pdbx") for zipped in ("", ".gz"))
@@ -107,8 +109,12 @@ def _read(path: Path) -> StatedTopology | None:
         return _read_names(path)
     if (load := loader_of(path)) is not None:
         loaded = load(path)
+        stated = stated_by(loaded.topology)
+        if loaded.frame is not None:
+            placed = with_coordinates(loaded.frame, stated.symbols, stated.bonds)
+            stated = replace(placed, has_all_bonds=stated.has_all_bonds)
         return replace(
-            stated_by(loaded.topology),
+            stated,
             symbols=loaded.symbols,
             masses=loaded.masses,
             lammps_units=loaded.lammps_units,
@@ -206,13 +212,17 @@ def _rows(block: object, category: str) -> Iterator[dict[str, str]]:
             yield dict(zip(names, row, strict=True))
 
 
-def _read_names(path: Path) -> StatedTopology:
+def _read_names(path: Path) -> StatedTopology | None:
     """GRO files have names only; MDTraj guesses elements of ARC files, whose bonds are stated."""
     if file_extension(path) == ".gro":
         with GroTrajectoryFile(str(path)) as file:
-            xyz, _, cell = file.read(n_frames=1)
-            frame = mdtraj.Trajectory(xyz, file.topology)
-            frame.unitcell_vectors = cell if np.asarray(cell).any() else None
+            topology = file.topology
+        with TextFile(path) as text:  # MDTraj stumbles over large boxes and over words in titles
+            first = read_gro_frame(text, topology.n_atoms)
+        if first is None or first.vectors is None:
+            return None
+        frame = mdtraj.Trajectory(first.xyz, topology)
+        frame.unitcell_vectors = first.vectors[None] if first.vectors.any() else None
         return with_coordinates(frame, [None] * frame.n_atoms, set())
     frame = mdtraj.load(str(path))
     stated = stated_by(frame.topology)
