@@ -9,9 +9,9 @@ from pathlib import Path
 import mdtraj
 import numpy as np
 from mdtraj.formats import GroTrajectoryFile
-from mdtraj.formats.pdbx.PdbxReader import PdbxReader
 
-from cgsim.io.compressed import open_text, plain
+from cgsim.io.cif import read_cif_atoms
+from cgsim.io.compressed import plain
 from cgsim.io.errors import missing_package
 from cgsim.io.files import existing_file, file_extension
 from cgsim.io.gro import read_gro_frame
@@ -154,15 +154,13 @@ def _read_pdb(path: Path) -> StatedTopology:
 
 
 def _read_cif(path: Path) -> StatedTopology:
-    frame = mdtraj.load_frame(str(path), 0)
-    blocks: list[object] = []
-    with open_text(path) as file:
-        PdbxReader(file).read(blocks)
+    atoms = read_cif_atoms(path)
+    frame = atoms.first_frame()
     topology = frame.topology
     for residue in topology.residues:
         residue.segment_id = ""  # MDTraj puts insertion codes there
     symbols = [None if a.element is None else str(a.element.symbol) for a in topology.atoms]
-    return with_coordinates(frame, symbols, _cif_bonds(blocks[0], topology))
+    return with_coordinates(frame, symbols, _cif_bonds(atoms.block, topology))
 
 
 def _cif_bonds(block: object, topology: mdtraj.Topology) -> Pairs:

@@ -147,3 +147,46 @@ def test_ions_beside_water(tmp_path: Path, residue: str, name: str, symbol: str)
     atoms.append(NamedAtom(name, residue, 2))
     molecule = load_molecule(write_gro(tmp_path / "a.gro", atoms, xyz, box="9.0 9.0 9.0"))
     assert molecule.atom_type == ("O", "H", "H", symbol)
+
+
+def test_c_alphas_in_angstrom_are_told_so(tmp_path: Path) -> None:
+    atoms = [NamedAtom("CA", "GLY", number) for number in range(1, 9)]
+    xyz = 0.38 * np.arange(8)[:, None] * [0.8, 0.6, 0.0] + 1
+    right = write_gro(tmp_path / "nm.gro", atoms, xyz, box="90.0 90.0 90.0")
+    assert load_molecule(right, bonds="chain").bond_index.shape == (2, 7)
+    wrong = write_gro(tmp_path / "a.gro", atoms, 10 * xyz, box="90.0 90.0 90.0")
+    with pytest.raises(ValueError, match=r"a.gro: .*3.80 nm apart.*ångström"):
+        load_molecule(wrong, bonds="chain")
+
+
+_BETWEEN = 17 * " "
+LINK = (
+    "LINK         {one:<3s} GLY A   1"
+    + _BETWEEN
+    + "{other:<3s} {residue:<3s} A  50     1555   {copy}"
+)
+
+
+@pytest.mark.parametrize(
+    ("copy", "element", "is_bonded"),
+    [("1555", "C", True), ("1556", "C", False), ("1555", "ZN", False)],
+)
+def test_link_records_bond_what_is_no_chain(
+    tmp_path: Path, copy: str, element: str, is_bonded: bool
+) -> None:
+    """But neither copies of other cells, nor metals."""
+    name = "ZN" if element == "ZN" else "C1"
+    residue = "ZN" if element == "ZN" else "NAG"
+    atoms = [NamedAtom(own, "GLY", 1) for own in ("N", "CA", "C", "O")]
+    atoms += [NamedAtom(name, residue, 50)]
+    xyz = laid_out(atoms, {(0, 1), (1, 2), (2, 3), (1, 4)})
+    lines = [f"{line[:21]}A{line[22:]}".ljust(76) for line in pdb_lines(atoms, xyz)]
+    lines = [
+        f"{line}{own:>2s}" for line, own in zip(lines, ("N", "C", "C", "O", element), strict=True)
+    ]
+    link = LINK.format(one="CA", other=name, residue=residue, copy=copy)
+    path = tmp_path / "a.pdb"
+    path.write_text("\n".join([link, *lines, "END", ""]))
+    molecule = load_molecule(path)
+    bonded = {tuple(pair) for pair in molecule.bond_index.T.tolist()}
+    assert ((1, 4) in bonded) == is_bonded
