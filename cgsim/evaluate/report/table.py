@@ -10,6 +10,7 @@ from cgsim.evaluate.observables.observable import Metric
 from cgsim.evaluate.observables.table import OBSERVABLES
 from cgsim.evaluate.scores.comparison import Comparison, Score
 from cgsim.evaluate.scores.verdict import Grade, floor_of, judge
+from cgsim.evaluate.species import BETWEEN
 from cgsim.evaluate.statistics.estimate import Estimate
 from cgsim.evaluate.yardsticks import HALVES
 
@@ -82,7 +83,8 @@ def headline_text(comparison: Comparison) -> Text:
 
 def summary_table(comparison: Comparison) -> Table:
     """One line per metric, one column per row of the comparison, graded by colour."""
-    n_molecules = len(comparison.learned.molecules)
+    rows = comparison.learned.molecules
+    n_molecules = sum(not row.name.endswith(f": {BETWEEN}") for row in rows)
     table = Table(
         title=f"against reference MD, {n_molecules} molecule{'s' if n_molecules != 1 else ''}",
         caption=_caption(comparison),

@@ -10,6 +10,7 @@ from cgsim.evaluate.scores.comparison import Comparison
 from cgsim.evaluate.scores.crossing import Crossing
 from cgsim.evaluate.scores.red_lines import RED_LINES
 from cgsim.evaluate.scores.verdict import Grade, floor_of, judge
+from cgsim.evaluate.species import BETWEEN
 from cgsim.evaluate.statistics.estimate import Estimate
 
 _PACE = "median_relaxation_ratio"
@@ -41,7 +42,9 @@ def _warning(comparison: Comparison) -> str:
     first = min((own for own in crossings if own.red_line == crossings[0].red_line), key=_when)
     n_molecules = len(comparison.learned.molecules)
     what = RED_LINES[first.red_line].says if first.red_line in RED_LINES else first.red_line
+    system, _, part = first.molecule.rpartition(": ")
     who = "The molecule" if n_molecules == 1 else f"The molecule {first.molecule}"
+    who = f"The system {system}" if part == BETWEEN else who
     others = len({(own.molecule, own.replica) for own in crossings}) - 1
     more = f" ({others} more {'replicas' if others > 1 else 'replica'} too)" if others else ""
     return f"{who} {what} {_moment(first)}{more}: do not use this simulator."
