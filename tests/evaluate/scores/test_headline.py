@@ -167,3 +167,10 @@ def test_a_stopped_system_of_several_molecules_is_called_by_its_name(make_chain:
     stopped = replace(two, origin=Origin(stops=(Stop(0, 43, "bond"),)))
     text = compare([two], [stopped], scoring=QUICK).headline
     assert text.startswith("The system melt left the physical range")
+
+
+def test_a_size_that_is_hardly_known_is_not_called_right() -> None:
+    well, hardly = Estimate(1.0, 0.02), Estimate(1.0, 0.3)
+    for sizes in ((hardly, well), (well, hardly)):
+        assert "within error" not in of_sizes(sizes, pace=Estimate(3.0, 0.1))
+    assert of_sizes((well, well), pace=Estimate(3.0, 0.1)).startswith("Sizes within error")
