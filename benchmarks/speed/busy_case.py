@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.speed.__main__ import state_of, steppers, untrained
+from benchmarks.speed.rates import state_of, steppers, untrained
 from cgsim.hardware.allocator import keep_freed_memory
 from cgsim.hardware.threads import MeasuredThreads
 from cgsim.model.state import State

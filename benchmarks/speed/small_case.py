@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.speed.__main__ import untrained
 from benchmarks.speed.floor import operations
 from cgsim.hardware.memory import fitting_edges
 from cgsim.mapping.trajectory import MappedTrajectory
@@ -23,6 +22,11 @@ from cgsim.model.simulator import Simulator
 from cgsim.rollout.batches import Batches
 from cgsim.rollout.starts import choose_starts, start_batch
 from cgsim.testing.systems import perturb_parameters
+
+try:
+    from benchmarks.speed.rates import untrained
+except ImportError:  # of an older tree
+    from benchmarks.speed.__main__ import untrained  # type: ignore[no-redef, attr-defined]
 
 N_STEPS, N_HISTORY_SEED = 5, 3
 NOISE = 0.1  # of a bond, on every bead

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from mdtraj.formats import DCDTrajectoryFile, XTCTrajectoryFile
-from mdtraj.utils import box_vectors_to_lengths_and_angles
 
 from cgsim.io.dcd import read_dcd_layout, update_dcd_header, write_dcd_title
 from cgsim.io.files import file_extension, flush_to_disk, plainly_named
@@ -142,6 +140,8 @@ def _checked(
 def _write_xtc(
     path: Path, xyz: np.ndarray, time: np.ndarray | None, cell: np.ndarray | None
 ) -> None:
+    from mdtraj.formats import XTCTrajectoryFile  # here: see `cgsim.io` on imports
+
     step = None if time is None else np.clip(np.rint(time), -(2**31), 2**31 - 1)
     with (
         _complete(path, len(xyz)),
@@ -152,6 +152,9 @@ def _write_xtc(
 
 
 def _write_dcd(path: Path, xyz: np.ndarray, cell: np.ndarray | None) -> None:
+    from mdtraj.formats import DCDTrajectoryFile  # here: see `cgsim.io` on imports
+    from mdtraj.utils import box_vectors_to_lengths_and_angles
+
     lengths = angles = None
     if cell is not None:
         a, b, c, *degrees = box_vectors_to_lengths_and_angles(*np.moveaxis(cell, 1, 0))

@@ -22,7 +22,6 @@ from cgsim.io import (
     write_atomic_json,
 )
 from cgsim.io.files import RESTART
-from cgsim.mapping import write_bead_structure
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.units import UNITS
 
@@ -231,6 +230,8 @@ class FileReporter(Reporter):
 
     def _describe(self) -> None:
         """Structure files and a JSON beside the trajectories, once per molecule."""
+        from cgsim.mapping import write_bead_structure  # here: frames in memory need no MDTraj
+
         for name, system in {system.name: system for system in self.systems}.items():
             if not (self.directory / f"{name}.json").exists():
                 write_bead_structure(
