@@ -26,7 +26,7 @@ from cgsim.testing.systems import perturb_parameters
 try:
     from benchmarks.speed.rates import untrained
 except ImportError:  # of an older tree
-    from benchmarks.speed.__main__ import untrained  # type: ignore[no-redef, attr-defined]
+    from benchmarks.speed.__main__ import untrained
 
 N_STEPS, N_HISTORY_SEED = 5, 3
 NOISE = 0.1  # of a bond, on every bead
