@@ -322,9 +322,10 @@ def test_a_cell_that_is_too_small(tmp_path: Path, skew: float, shift: float) -> 
     """Molecules that fill a cell of 3 nm lie on images of each other in one of 0.6 nm."""
     molecule = carbons(8)
     rng = np.random.default_rng(1)
-    zigzag = motion(1, seed=1)[0] - motion(1, seed=1)[0].mean(axis=0)
-    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * 1.5
-    xyz = (corners[:, None] + zigzag).reshape(1, -1, 3) + shift
+    turned = [motion(1, seed=number)[0] for number in range(8)]
+    corners = 1.5 * np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+    placed = [own - own.mean(axis=0) + at for own, at in zip(turned, corners, strict=True)]
+    xyz = np.concatenate(placed)[None] + shift
     xyz = xyz + rng.normal(scale=0.004, size=(20, *xyz.shape[1:]))
     for factor in (1.0, 0.2):
         cell = factor * np.array([[3.0, 0, 0], [skew * 3.0, 3.0, 0], [0, skew * 3.0, 3.0]])
