@@ -71,7 +71,8 @@ def read_stated_topology(path: Path) -> StatedTopology:
     FileNotFoundError, ValueError
         If the file is missing, cannot be read, or has no atoms.
     """
-    existing_file(path)
+    if existing_file(path).is_dir():
+        raise ValueError(f"{path}: this is a folder, where a topology file is needed")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
