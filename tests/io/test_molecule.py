@@ -170,3 +170,15 @@ def test_a_psf_without_names_of_segments(tmp_path: Path, segment: str) -> None:
     molecule = load_molecule(path)
     assert molecule.atom_type == ("O", "H", "H")
     np.testing.assert_allclose(molecule.atom_mass, mass)
+
+
+def test_a_psf_with_a_damaged_last_word_keeps_its_masses(tmp_path: Path) -> None:
+    path = tmp_path / "water.psf"
+    mass = np.array([15.9994, 1.008, 1.008])
+    names = [("A", "TIP3", name) for name in ("OH2", "H1", "H2")]
+    write_psf(path, names=names, masses=mass, bond_index=np.array([[0, 0], [1, 2]]))
+    lines = path.read_text().splitlines()
+    at = next(number for number, line in enumerate(lines) if " H1 " in line)
+    lines[at] = lines[at].rstrip()[:-1] + "*"
+    path.write_text("\n".join([*lines, ""]))
+    np.testing.assert_allclose(load_molecule(path).atom_mass, mass)
