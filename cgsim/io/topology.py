@@ -11,7 +11,7 @@ from mdtraj.core.element import get_by_symbol, virtual
 
 from cgsim.config.checks import Allowed, allowed
 from cgsim.io.bond_lengths import BondLengths, warn_of_unbonded
-from cgsim.io.bonds import StandardBonds, site_bonds
+from cgsim.io.bonds import StandardBonds, site_bonds, template_kind
 from cgsim.io.chain_sites import chain_bonds, chain_sites, site_mass
 from cgsim.io.elements import BEAD, VIRTUAL_SITE, assign_elements
 from cgsim.io.files import file_stem, is_positive, read_sidecar
@@ -212,11 +212,11 @@ def _pairs(stated: StatedTopology, topology: mdtraj.Topology, symbols: Sequence[
     standard = StandardBonds(topology, symbols, xyz=stated.xyz, cell=stated.cell)
     if stated.has_all_bonds:  # engines hold water rigid without bonds; MMTF leaves out hydrogens
         bonded = {atom for pair in stated.bonds for atom in pair}
-        loose = [
-            residue
-            for residue in topology.residues
-            if residue.n_atoms > 1 and any(atom.index not in bonded for atom in residue.atoms)
-        ]
+        loose = []
+        for residue in topology.residues:
+            has_bond = [atom.index in bonded for atom in residue.atoms]
+            if not all(has_bond) and (any(has_bond) or template_kind(residue) == "water"):
+                loose.append(residue)
         pairs = stated.bonds | {
             pair for pair in standard.within(loose) if not bonded.issuperset(pair)
         }
