@@ -56,9 +56,8 @@ def interval_note(label: str, other: Ensemble, reference: Ensemble) -> str:
     if np.isclose(own, expected, rtol=1e-4):
         return ""
     return (
-        f"{label}: frames of {other.name} are {own:g} ps apart, those of the reference "
-        f"{expected:g} ps: times are compared in ps, and those near {max(own, expected):g} ps or "
-        "below are not to be trusted."
+        f"{label}: frames are {own:g} ps apart, those of the reference {expected:g} ps: times are "
+        f"compared in ps, and those near {max(own, expected):g} ps or below are not to be trusted."
     )
 
 
