@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 from cgsim.config import Hardware, TrainingConfig
 from cgsim.data.sampling import TrainingWindows, TrajectoryWindows, WindowSampler
 from cgsim.hardware.allocator import keep_freed_memory
+from cgsim.hardware.devices import accelerator_with_doubles
 from cgsim.hardware.threads import cpu_threads
 from cgsim.io.records import to_dict
 from cgsim.model.simulator import Simulator
@@ -281,7 +282,7 @@ class _Loop:
     def _fixed(self) -> dict[str, Any]:
         """What follows from the configuration; see `cgsim.training.options.RESERVED`."""
         return {
-            "accelerator": self.hardware.accelerator,
+            "accelerator": accelerator_with_doubles(self.hardware.accelerator),
             "devices": self.hardware.n_devices,
             "num_nodes": self.hardware.n_nodes,
             "precision": self.hardware.precision,

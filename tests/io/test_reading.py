@@ -430,3 +430,20 @@ def test_a_pdb_of_atoms_in_another_order_is_refused(tmp_path: Path) -> None:
         ValueError, match=r"b\.pdb: atom \d+ is .* \(\w+\), but .* it is .* \(\w+\)"
     ):
         list(iter_frames(tmp_path / "b.pdb", molecule, frame_interval=1.0))
+
+
+@pytest.mark.parametrize("extension", ["pdb", "gro", "xyz"])
+def test_atoms_in_another_order_in_a_later_frame(
+    tmp_path: Path, walk: np.ndarray, extension: str
+) -> None:
+    """As of models that were put together, or of a file that two programs have written."""
+    own = molecule_of(chain_bonds(N_ATOMS), N_ATOMS, names=("B1", "B2"))
+    path = save(tmp_path / f"walk.{extension}", own.topology, walk)
+    assert len(_positions(path, own)) == N_FRAMES
+    lines = path.read_text().splitlines(keepends=True)
+    atoms = [number for number, line in enumerate(lines) if "B1" in line]
+    at = atoms[len(atoms) * 2 // N_FRAMES]  # the first of frame 2
+    lines[at : at + 2] = lines[at : at + 2][::-1]
+    path.write_text("".join(lines))
+    with pytest.raises(ValueError, match=rf"walk.{extension}: .*(frame|model) 2.* order"):
+        _positions(path, own, chunk=5)
