@@ -84,7 +84,7 @@ def _are_same(first: np.ndarray, second: np.ndarray) -> bool:
     shapes = [
         np.linalg.norm(np.diff(xyz[frames][:, beads], axis=1), axis=2) for xyz in (first, second)
     ]
-    moves = np.ptp(shapes[0], axis=0).max() > _N_FRAMES * _SHAPE_TOLERANCE
+    moves = np.ptp(shapes[0], axis=0).max() > 3 * _SHAPE_TOLERANCE
     return bool(moves and np.abs(shapes[0] - shapes[1]).max() < _SHAPE_TOLERANCE)
 
 
