@@ -77,7 +77,7 @@ def check_held_out(validation: Sequence[MappedTrajectory], *, n_needed: int) -> 
             raise ValueError(
                 f"{held_out.name}: its last {held_out.n_frames} frames are held out for "
                 f"validation, but one window needs {n_needed} frames: give longer trajectories, "
-                "a larger validation_fraction, or validation data"
+                "a larger training.validation_fraction, or validation data"
             )
 
 
