@@ -132,8 +132,8 @@ def same_gradient(options: Namespace) -> dict[str, Any]:
 def same_neighbours(options: Namespace) -> dict[str, Any]:
     """Pairs of a periodic melt, found by cells on the device and as they are found on a CPU."""
     simulator, melt = melt_simulator(SMALL_MELT, options)
-    pos = torch.as_tensor(melt.pos[-1]).double()
-    cell = None if melt.cell is None else torch.as_tensor(melt.cell[-1]).double()
+    pos = torch.tensor(melt.pos[-1]).double()
+    cell = None if melt.cell is None else torch.tensor(melt.cell[-1]).double()
     expected = near_pairs(pos, simulator.cutoff, cell)
     there = None if cell is None else cell.to(options.device)
     found = pairs_by_cells(pos.to(options.device), simulator.cutoff, there)
