@@ -19,12 +19,14 @@ from typing import Any
 import torch
 
 from benchmarks.record import RESULTS, made, write_result
+from benchmarks.speed.busy import busy
 from benchmarks.speed.floor import ceilings, floor_seconds, operations, shares
 from benchmarks.speed.large import large
 from benchmarks.speed.md import paper_against_md, peptides_against_md, polymers_against_md
 from benchmarks.speed.memory import memory
 from benchmarks.speed.precision import precision
 from benchmarks.speed.rates import state_of, steppers, steps_per_second, untrained
+from benchmarks.speed.small import small
 from benchmarks.speed.training import training_rows
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.simulator import Simulator
@@ -99,6 +101,8 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "md-peptides": peptides_against_md,
     "md-paper": paper_against_md,
     "large": large,
+    "small": small,
+    "busy": busy,
 }
 
 
@@ -119,6 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--md-replicas", type=int, default=40, help="learned molecules")
     parser.add_argument("--md-steps", type=int, default=6000)
     parser.add_argument("--large-beads", nargs="+", type=int, default=[100, 1000, 10_000, 100_000])
+    parser.add_argument("--before", type=Path, help="an older tree to measure beside (small)")
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", choices=["cpu", "cuda"], default=default)
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the JSON file")

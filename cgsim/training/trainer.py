@@ -18,7 +18,6 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
     ProgressBar,
     StochasticWeightAveraging,
-    TQDMProgressBar,
     WeightAveraging,
 )
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -36,6 +35,7 @@ from cgsim.training.estimate import announce_training
 from cgsim.training.loggers import loggers_of
 from cgsim.training.module import Patience, TrainingModule, epochs, moving_average
 from cgsim.training.options import Options, TrainerOptions, several
+from cgsim.training.progress import StepsBar
 
 N_VALIDATION_BATCHES = 10
 
@@ -304,7 +304,7 @@ class _Loop:
             # goes on learning long after: `TrainingConfig.keep` chooses the last epoch instead.
             _checkpoint(self.directory, "best", monitor="validation_nll"),
             _checkpoint(self.directory, "last", monitor=None),
-            *([] if has_bar else [TQDMProgressBar(refresh_rate=20)]),
+            *([] if has_bar else [StepsBar()]),
         ]
 
 
