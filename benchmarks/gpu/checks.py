@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,8 +29,8 @@ LIMITS = {torch.float64: EXACT, torch.float32: CLOSE}
 def rows(options: Namespace) -> Iterator[Row]:
     """All checks of numbers."""
     for n_beads in sizes(options).beads:
-        yield Row(f"check/equivariance/{n_beads}", lambda n=n_beads: equivariance(n, options))
-        yield Row(f"check/cpu/{n_beads}", lambda n=n_beads: same_as_cpu(n, options))
+        yield Row(f"check/equivariance/{n_beads}", partial(equivariance, n_beads, options))
+        yield Row(f"check/cpu/{n_beads}", partial(same_as_cpu, n_beads, options))
     yield Row("check/gradient", lambda: same_gradient(options))
     yield Row("check/neighbours", lambda: same_neighbours(options))
     yield Row("check/melt", lambda: same_melt(options))

@@ -3,6 +3,7 @@
 import time
 from argparse import Namespace
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,18 +31,18 @@ def rows(options: Namespace) -> Iterator[Row]:
         for n_replicas in sizes(options).replicas:
             yield Row(
                 f"rollout/{n_beads}x{n_replicas}",
-                lambda n=n_beads, k=n_replicas: rates(n, k, options, score=True),
+                partial(rates, n_beads, n_replicas, options, score=True),
                 seconds=120.0,
             )
     for n_beads in sizes(options).beads:
         n_replicas = sizes(options).replicas[1]
         yield Row(
             f"rollout/{n_beads}x{n_replicas}, not refined",
-            lambda n=n_beads, k=n_replicas: rates(n, k, options, score=False),
+            partial(rates, n_beads, n_replicas, options, score=False),
             seconds=120.0,
         )
     for n_beads in sizes(options).large:
-        yield Row(f"large/{n_beads}", lambda n=n_beads: large(n, options), seconds=120.0)
+        yield Row(f"large/{n_beads}", partial(large, n_beads, options), seconds=120.0)
 
 
 def rates(n_beads: int, n_replicas: int, options: Namespace, *, score: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ N_BATCHES = 12
 def rows(options: Namespace) -> Iterator[Row]:
     """Every size."""
     for n_beads in sizes(options).training_beads:
-        yield Row(f"training/{n_beads}", lambda n=n_beads: rates(n, options), seconds=150.0)
+        yield Row(f"training/{n_beads}", partial(rates, n_beads, options), seconds=150.0)
 
 
 def rates(n_beads: int, options: Namespace) -> dict[str, Any]:

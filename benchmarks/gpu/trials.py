@@ -14,6 +14,7 @@ import json
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def rows(options: Namespace) -> Iterator[Row]:
         minutes = float(trial.get("minutes", MINUTES))
         yield Row(
             f"trial/{name}",
-            lambda name=name, trial=trial: train(name, trial, options),
+            partial(train, name, trial, options),
             seconds=60 * minutes + SPARE,
         )
 

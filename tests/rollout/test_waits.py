@@ -35,8 +35,7 @@ PRODUCTS = {"mm", "addmm", "_scaled_mm", "baddbmm", "convolution"}
 @pytest.fixture(autouse=True)
 def _operations(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU: without what was compiled for CPUs."""
-    monkeypatch.setattr("cgsim.nn.native.messages._kernels", None)
-    monkeypatch.setattr("cgsim.nn.native.pairs._kernels", None)
+    monkeypatch.setattr("cgsim.nn.native.kernels._kernels", None)
 
 
 def state_of(simulator: Simulator, chain: MappedTrajectory) -> State:
