@@ -145,7 +145,7 @@ class PretendedCuda(AbstractContextManager[None]):
         return found
 
     def __enter__(self) -> None:
-        self._within.enter_context(_Indexing())
+        self._within.enter_context(_Substitutes())
         self._within.enter_context(self._mode)
 
     def __exit__(self, *error: Any) -> None:
@@ -184,8 +184,8 @@ class PretendedCuda(AbstractContextManager[None]):
         return other
 
 
-class _Indexing(TorchFunctionMode):
-    """Brackets as operations: those of a PyTorch without CUDA ask for a real device."""
+class _Substitutes(TorchFunctionMode):
+    """Methods that ask for a real device in a PyTorch without CUDA, as operations."""
 
     def __torch_function__(
         self,
@@ -196,6 +196,10 @@ class _Indexing(TorchFunctionMode):
     ) -> Any:
         if func is Tensor.__getitem__ and isinstance(args[0], FakeTensor):
             return _indexed(args[0], args[1])
+        if func is Tensor.__invert__ and isinstance(args[0], FakeTensor):
+            return torch.bitwise_not(args[0])
+        if func is Tensor.contiguous and isinstance(args[0], FakeTensor):
+            return args[0].clone(memory_format=torch.contiguous_format)
         return func(*args, **(kwargs or {}))
 
 

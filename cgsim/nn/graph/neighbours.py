@@ -58,7 +58,7 @@ class BeadGraph(Incidence):
         Distance of the two if all atom bonds were ideal springs, in bond lengths; 0 if unknown.
     chirality : [n] or None
         Handedness of each bead, for networks of chiral molecules.
-    width
+    width, slots
         See `Incidence`.
     """
 
@@ -70,6 +70,7 @@ class BeadGraph(Incidence):
     reach: Tensor
     chirality: Tensor | None = None
     width: int = 0
+    slots: int = 0
 
     def displacement(self, pos: Tensor) -> Tensor:
         """Vectors from destination to source [n_edges, 3], nm."""
