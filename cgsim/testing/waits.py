@@ -50,11 +50,14 @@ class _Operations(TorchDispatchMode):
     ----------
     dtypes
         Types of what was computed, by the name of the operation.
+    devices
+        Where it is.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.dtypes: dict[str, set[torch.dtype]] = {}
+        self.devices: set[str] = set()
 
     def __torch_dispatch__(
         self,
@@ -69,6 +72,7 @@ class _Operations(TorchDispatchMode):
         for own in result if isinstance(result, tuple | list) else (result,):
             if isinstance(own, Tensor):
                 self.dtypes.setdefault(name, set()).add(own.dtype)
+                self.devices.add(own.device.type)
         return result
 
 

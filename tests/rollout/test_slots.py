@@ -78,9 +78,10 @@ def test_a_step_by_slots_is_the_step(name: str) -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * simulator.scales.step_scale)
     gpu = PretendedCuda()
     there, state_there, noise_there = gpu.copy((simulator, by_slots, noise))
-    with gpu, no_waits():
+    with gpu, no_waits() as operations:
         found = there.history_after(state_there.pos, noise_there, state=state_there)
     assert (found.device.type, found.shape) == ("cuda", expected.shape)
+    assert operations.devices == {"cuda"}  # one CUDA graph can hold it
 
 
 def test_a_system_that_lacks_edges_has_no_numbers() -> None:

@@ -84,6 +84,7 @@ def test_a_step_of_small_systems_makes_no_host_wait(name: str) -> None:
     with gpu, no_waits() as operations:
         found = there.history_after(state_there.pos, noise_there, state=state_there)
     assert (found.device.type, found.shape) == ("cuda", expected.shape)
+    assert operations.devices == {"cuda"}  # one CUDA graph can hold it
     for product in PRODUCTS & operations.dtypes.keys():
         assert torch.float64 not in operations.dtypes[product], product
     assert "mm" in operations.dtypes or "addmm" in operations.dtypes
