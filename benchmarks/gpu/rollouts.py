@@ -42,14 +42,14 @@ def rows(options: Namespace) -> Iterator[Row]:
             yield Row(
                 f"rollout/{n_beads}x{n_replicas}",
                 partial(rates, n_beads, n_replicas, options, score=True),
-                seconds=120.0,
+                seconds=240.0,
             )
     for n_beads in sizes(options).beads:
         n_replicas = sizes(options).replicas[1]
         yield Row(
             f"rollout/{n_beads}x{n_replicas}, not refined",
             partial(rates, n_beads, n_replicas, options, score=False),
-            seconds=120.0,
+            seconds=240.0,
         )
     for n_beads in sizes(options).large:
         yield Row(f"large/{n_beads}", partial(large, n_beads, options), seconds=120.0)

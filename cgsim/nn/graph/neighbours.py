@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -101,7 +101,7 @@ class BeadGraph(Incidence):
         """Of the bonds of every system."""
         return BondModes.of(self.edge_index[:, self.hop == 1], self.layout)
 
-    def twice(self) -> "BeadGraph":
+    def twice(self) -> Self:
         """The batch, and the same systems once more behind it."""
         return replace(
             self,

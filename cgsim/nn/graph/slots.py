@@ -11,6 +11,7 @@ by cells does.
 """
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -37,25 +38,25 @@ class SlotGraph(BeadGraph):
     known_layout: Layout | None = None
 
     @property
-    def once(self) -> Tensor:  # type: ignore[override]
+    def once(self) -> Tensor:
         """The edges that hold every pair once [n_pairs], and some that are left over."""
         if self.known_once is None:
             raise ValueError("a graph by slots was made without its pairs")
         return self.known_once
 
     @property
-    def pairs(self) -> Tensor:  # type: ignore[override]
+    def pairs(self) -> Tensor:
         """The two beads of every pair [2, n_pairs]."""
         return self.edge_index.index_select(1, self.once)
 
     @property
-    def layout(self) -> Layout:  # type: ignore[override]
+    def layout(self) -> Layout:
         """Where the beads are in an array padded to the largest system."""
         if self.known_layout is None:
             raise ValueError("a graph by slots was made without its layout")
         return self.known_layout
 
-    def twice(self) -> "SlotGraph":
+    def twice(self) -> Self:
         """See `BeadGraph`."""
         other = super().twice()
         once, layout = self.once, self.layout
