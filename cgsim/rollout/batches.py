@@ -153,11 +153,20 @@ class Batches:
 
     @contextmanager
     def exactly(self) -> Iterator[None]:
-        """Inside, no step does; outside, there are more slots than before."""
-        stepper, self._states, self._steppers = self.stepper, [], []
+        """Inside, no step does."""
+        kept, most_edges = (self.stepper, self._states, self._steppers), self.most_edges
+        self._states, self._steppers = [], []
         with self._slots.left_out():
             yield
-        self.stepper, self._states, self._steppers = stepper, [], []
+        self.stepper, self._states, self._steppers = kept
+        if self.most_edges != most_edges:  # memory ran out meanwhile
+            self._states, self._steppers = [], []
+        self.put(self.pos)
+
+    def add_slots(self) -> None:
+        """Have more from the next step on."""
+        self._slots.were_too_few()
+        self._states, self._steppers = [], []
 
     def put(self, pos: Tensor) -> None:
         """Go on from other positions [n, k, 3]."""

@@ -122,7 +122,10 @@ class Moving(Protocol):
         """Whether a step may lack edges, and then gives no numbers."""
 
     def exactly(self) -> AbstractContextManager[None]:
-        """Inside, no step does; outside, there are more slots than before."""
+        """Inside, no step does."""
+
+    def add_slots(self) -> None:
+        """Have more from the next step on."""
 
 
 @dataclass(frozen=True)
@@ -189,8 +192,9 @@ class Watch:
         bad_since = self.guard.bad_since()
         if self.guard.is_deferred and self.moving.by_slots:
             if bad_since != self._seen.bad_since.tolist():
-                self._again()
-                bad_since = self.guard.bad_since()
+                lost, bad_since = bad_since, self._again()
+                if bad_since != lost:  # for want of slots
+                    self.moving.add_slots()
             self._seen = self._now()
         steps = [step for step, _ in self._waiting]
         frames = torch.stack([frame for _, frame in self._waiting]).cpu() if steps else ()
@@ -201,8 +205,8 @@ class Watch:
         random = self.moving.generator.get_state() if self.guard.is_deferred else torch.empty(0)
         return _Seen(self.step, self.moving.pos, random, self.guard.state())
 
-    def _again(self) -> None:
-        """The steps since the last look once more, all edges included."""
+    def _again(self) -> list[int]:
+        """The steps since the last look once more, all edges included; `Guard.bad_since` then."""
         last = self.step
         self._waiting.clear()
         with self.moving.exactly():
@@ -212,3 +216,4 @@ class Watch:
             self.guard.put_state(self._seen.bad_since)
             while self.step < last:
                 self.advance()
+        return self.guard.bad_since()

@@ -134,6 +134,9 @@ class Propagation:
         """See `cgsim.rollout.guard.Moving`: always."""
         return nullcontext()
 
+    def add_slots(self) -> None:
+        """See `cgsim.rollout.guard.Moving`: there are none."""
+
     def put(self, pos: Tensor) -> None:
         """Go on from other positions [n, k, 3]."""
         self.pos = pos

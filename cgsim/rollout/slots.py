@@ -31,12 +31,16 @@ class Slots:
 
     @contextmanager
     def left_out(self) -> Iterator[None]:
-        """Inside, no batch has any; they were too few."""
-        self._is_left_out, self._too_few = True, self._slots
+        """Inside, no batch has any."""
+        self._is_left_out = True
         try:
             yield
         finally:
             self._is_left_out = False
+
+    def were_too_few(self) -> None:
+        """Make more the next time."""
+        self._too_few = self._slots
 
     def of(self, states: Sequence[State]) -> list[State]:
         """The states, where it can be with equally many slots each, more than were too few."""
