@@ -31,7 +31,7 @@ class EdgeFeatures(Incidence):
         1 for topological pairs, a smooth step to zero at the cutoff for all others.
     chirality : [n] or None
         Handedness of every bead, for networks of chiral molecules.
-    edge_index, width
+    edge_index, width, slots
         See `Incidence`.
     """
 
@@ -41,6 +41,7 @@ class EdgeFeatures(Incidence):
     edge_index: Tensor
     chirality: Tensor | None = None
     width: int = 0
+    slots: int = 0
 
 
 class EdgeGeometry(nn.Module):
@@ -115,6 +116,7 @@ class EdgeGeometry(nn.Module):
             edge_index=graph.edge_index,
             chirality=graph.chirality,
             width=graph.width,
+            slots=graph.slots,
         )
 
     def _described(
