@@ -22,6 +22,7 @@ COMMANDS = {
     "md polymers": "md_polymers",
     "md peptide": "md_peptide",
     "md steered": "md_steered",
+    "md protein": "md_protein",
     "map": "map",
     "train": "train",
     "finetune": "finetune",

@@ -84,6 +84,7 @@ def read_trajectories(
         read.
     """
     from cgsim.mapping import build_mapping
+    from cgsim.mapping.reference import mean_structure, with_reference
     from cgsim.mapping.store import load_mapped_folders, map_trajectory
     from cgsim.model.checkpoint import read_simulator
 
@@ -91,13 +92,14 @@ def read_trajectories(
     mapped = load_mapped_folders([path for path in paths if not path.is_file()])
     if not files:
         return mapped
-    recipe = read_simulator(simulator).recipe
+    parent = read_simulator(simulator)
+    recipe = parent.recipe
     if topology is None or recipe is None:
         lack = "needs --topology FILE" if topology is None else f"but {simulator} knows no mapping"
         raise ValueError(f"{files[0]}: a trajectory file, {lack}; or map it with `cgsim map`")
     molecule = reading.molecule(topology)
     mapping = build_mapping(molecule, recipe)
-    return mapped + [
+    runs = [
         map_trajectory(
             file,
             molecule,
@@ -107,3 +109,7 @@ def read_trajectories(
         )
         for file in files
     ]
+    if parent.config.graph.n_references:
+        reference = mean_structure(runs)[None]
+        runs = [with_reference(run, reference) for run in runs]
+    return mapped + runs

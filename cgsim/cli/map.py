@@ -28,6 +28,8 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
     mapper: str | None = None,
     parameters: dict[str, Any] | None = None,
     without_rigid_motion: bool = False,
+    reference: list[str] | None = None,
+    own_types: bool = False,
     name: str | None = None,
     overwrite: bool = False,
     reading: Reading = Reading(),  # noqa: B008
@@ -49,12 +51,18 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
         parameters: Of your own mapper, for example --parameters.size 4.
         without_rigid_motion: Superpose every frame on the one before, so that diffusion and
             tumbling of one small free molecule are not learnt.
+        reference: Structures that hold a folded molecule together, whose pairs of near beads a
+            simulator never lets out of sight: mean (of all frames), files (crystal.pdb; several
+            for several states), or none. By itself the mean for one folded protein.
+        own_types: Make each bead a type of its own, for a simulator of this molecule alone.
         name: What the system is called in tables and roll-outs; by default as the topology file.
             Runs of one molecule share it, other molecules need another.
         overwrite: Replace folders that are there already.
         reading: What the files leave open.
     """
     from cgsim.io.files import check_new
+    from cgsim.mapping import bead_names
+    from cgsim.mapping.reference_files import read_references
     from cgsim.mapping.store import map_to_folder
 
     labels = apart(trajectories)
@@ -71,6 +79,11 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
     mapping = _mapping(molecule, method, given)
     if without_rigid_motion:
         mapping = mapping.without_rigid_motion()
+    if own_types:
+        mapping = mapping.with_own_types()
+    given_references = read_references(
+        reference, bead_names(molecule, mapping), mapping, load=reading.molecule
+    )
     for file, folder in zip(trajectories, folders, strict=True):
         mapped = map_to_folder(
             file,
@@ -86,6 +99,19 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
             f"{folder}: {mapped.n_frames} frames of {mapped.n_beads} beads, "
             f"{mapped.frame_interval:g} ps apart"
         )
+    _refer(folders, reference, given_references)
+
+
+def _refer(folders: list[Path], wanted: list[str] | None, given: dict[str, Any]) -> None:
+    """Store the reference structures, if there are any, and say so."""
+    from cgsim.mapping.reference_files import choose_reference, write_reference
+
+    chosen = choose_reference(folders, wanted, given)
+    if chosen is None:
+        return
+    write_reference(folders, chosen)
+    by_itself = "; the protein is folded (--reference none for none)" if wanted is None else ""
+    print(f"reference: {' '.join(wanted or ['mean'])}, {len(chosen)} in all{by_itself}")
 
 
 def note_water(molecule: "Molecule") -> None:

@@ -48,6 +48,17 @@ class GraphConfig:
     n_pair
         Number of products of what is known of the two beads: as in a mixing rule, what two kinds
         do to each other follows from what each does to its own.
+    n_references
+        Reference structures of which an edge knows its distances (see `cgsim.mapping.reference`);
+        0 is none. `cgsim.fit` sets it by the training data: as many as the molecules have.
+    reference_cutoff
+        Pairs within this distance in any reference are always connected, in mean bond lengths, and
+        told apart from those that only happen to be near.
+
+    Raises
+    ------
+    ValueError
+        If the number of references is negative, or their cutoff not positive.
     """
 
     n_hops: int = 4
@@ -55,6 +66,19 @@ class GraphConfig:
     n_radial: int = 12
     ideal_distance: bool = True
     n_pair: int = 16
+    n_references: int = 0
+    reference_cutoff: float = 2.6
+
+    def __post_init__(self) -> None:
+        if self.n_references < 0:
+            raise ValueError(f"n_references must not be negative, got {self.n_references}")
+        if not self.reference_cutoff > 0:
+            raise ValueError(f"reference_cutoff must be positive, got {self.reference_cutoff}")
+
+    @property
+    def n_hop_classes(self) -> int:
+        """How an edge can be: near in space, so many bonds apart, or near in a reference."""
+        return self.n_hops + 1 + (self.n_references > 0)
 
 
 @dataclass(frozen=True)

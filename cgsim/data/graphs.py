@@ -11,6 +11,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from cgsim.data.atom_kinds import atom_kinds
+from cgsim.data.references import ReferenceEdges
 from cgsim.mapping import ideal_distances
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.nn.graph.neighbours import COMPLETE_LIMIT, Topology, complete_pairs, topological_pairs
@@ -37,9 +38,10 @@ class CGData(Data):
     edge_index : [2, n_edges]
         Topological pairs, both ways, sorted by destination.
     edge_hop : [n_edges]
-        Bead bonds between the two.
-    edge_reach : [n_edges]
-        Their ideal distance (see `cgsim.mapping.ideal_distances`), 0 if unknown.
+        Bead bonds between the two (see `cgsim.nn.graph.neighbours.Topology`).
+    edge_reach : [n_edges] or [n_edges, 1 + n_references]
+        Their ideal distance (see `cgsim.mapping.ideal_distances`), 0 if unknown; and those in
+        reference structures.
     embedding_index : [n]
         Row of the bead embedding that each bead uses.
     atom_type : [n_kinds]
@@ -91,19 +93,26 @@ class SystemGraph:
 
     @classmethod
     def build(
-        cls, system: MappedTrajectory, *, atom_types: Sequence[str], n_hops: int, n_bonds: int
+        cls,
+        system: MappedTrajectory,
+        *,
+        atom_types: Sequence[str],
+        n_hops: int,
+        n_bonds: int,
+        references: ReferenceEdges | None = None,
     ) -> "SystemGraph":
         """Tensors of a system.
 
         Parameters
         ----------
-        n_hops, n_bonds
+        n_hops, n_bonds, references
             See `WindowDataset`.
 
         Raises
         ------
         ValueError
-            If the system holds an atom type that is not in ``atom_types``.
+            If the system holds an atom type that is not in ``atom_types``, or has no reference
+            where one is needed.
         """
         unknown = sorted(set(system.atom_type) - set(atom_types))
         if unknown:
@@ -115,9 +124,15 @@ class SystemGraph:
         is_small = system.cell is None and system.n_beads <= COMPLETE_LIMIT
         connect = complete_pairs if is_small else topological_pairs
         pairs, hop = connect(system.edge_index, system.n_beads, n_hops=n_hops)
-        reach = np.zeros(len(hop))
         bonded = hop > 0
+        if references is not None:
+            pairs, hop = references.joined(system, pairs, hop)
+            bonded = (hop > 0) & (hop < references.hop)
+        reach = np.zeros(len(hop))
         reach[bonded] = ideal_distances(system.atom_bonds, system.bead_index, pairs[:, bonded])
+        if references is not None:
+            known = references.distances(system, pairs) * (hop > 0)[:, None]
+            reach = np.column_stack([reach, known])
         codes = np.array([code[name] for name in system.atom_type])
         kinds = atom_kinds(codes, system.atom_bonds, n_bonds=n_bonds)
         return cls(
@@ -182,7 +197,8 @@ def _join_beads(graphs: Sequence[SystemGraph], n_windows: Sequence[int]) -> dict
     each = list(chain(*(repeat(graph, n) for graph, n in zip(graphs, n_windows, strict=True))))
     n_beads = [graph.n_beads for graph in each]
     batch = torch.arange(len(each)).repeat_interleave(torch.tensor(n_beads))
-    joined = _side_by_side(each, "edge_index", "edge_hop", "edge_reach", "mass", "chirality")
+    joined = _side_by_side(each, "edge_index", "edge_hop", "mass", "chirality")
+    joined["edge_reach"] = torch.cat([graph.edge_reach for graph in each])
     joined["edge_index"] += _before(n_beads, [len(graph.edge_hop) for graph in each])
     bead = torch.arange(len(batch)) - _before(n_beads, n_beads)
     row = _before([graph.n_beads for graph in graphs], n_windows)

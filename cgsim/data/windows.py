@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from cgsim.data.graphs import CGData, Picked, SystemGraph, join
+from cgsim.data.references import ReferenceEdges
 from cgsim.mapping.trajectory import MappedTrajectory
 
 Index = int | np.integer | Sequence[int] | np.ndarray | Tensor
@@ -56,6 +57,7 @@ class WindowDataset(torch.utils.data.Dataset):
         stride: int,
         n_hops: int,
         n_bonds: int,
+        references: ReferenceEdges | None = None,
     ) -> None:
         self.trajectories = [replace(own, pos=np.asarray(own.pos)) for own in trajectories]
         self.offsets = np.arange(-(history - 1), 2) * stride
@@ -69,7 +71,13 @@ class WindowDataset(torch.utils.data.Dataset):
         self._has_mixed_cells = len({own.cell is None for own in self.trajectories}) > 1
         self.first = (history - 1) * stride
         self.graphs = [
-            SystemGraph.build(trajectory, atom_types=atom_types, n_hops=n_hops, n_bonds=n_bonds)
+            SystemGraph.build(
+                trajectory,
+                atom_types=atom_types,
+                n_hops=n_hops,
+                n_bonds=n_bonds,
+                references=references,
+            )
             for trajectory in self.trajectories
         ]
         self.starts = np.cumsum(

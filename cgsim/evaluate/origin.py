@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from cgsim.mapping.bead_mapping import plain_type
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -56,5 +58,5 @@ class Origin:
 
 
 def count_atoms(atom_type: Iterable[str]) -> dict[str, int]:
-    """How many atoms of each type."""
-    return dict(sorted(Counter(atom_type).items()))
+    """How many atoms of each type, whatever bead they are in."""
+    return dict(sorted(Counter(map(plain_type, atom_type)).items()))

@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from cgsim.io import Molecule
     from cgsim.io.display import Facts
 
+OWN = "#"  # between the type of an atom and its bead
+
+
+def plain_type(name: str) -> str:
+    """The type of an atom without its bead (see `Mapping.with_own_types`)."""
+    return name.partition(OWN)[0]
+
 
 @dataclass(frozen=True)
 class Mapping:
@@ -59,6 +66,26 @@ class Mapping:
         learnt (see `cgsim.mapping.superposition.Superposition`).
         """
         return replace(self, recipe=self.recipe | {"rigid_motion": False})
+
+    @property
+    def has_own_types(self) -> bool:
+        """Whether each bead is a type of its own (see `with_own_types`)."""
+        return bool(self.recipe.get("own_types", False))
+
+    def with_own_types(self) -> "Mapping":
+        """The same mapping; what its atoms are called tells their bead, as C#12 of bead 12.
+
+        For simulators of one molecule: they learn what each bead does, not what beads of its kind
+        do, and refuse every other molecule.
+        """
+        return replace(self, recipe=self.recipe | {"own_types": True})
+
+    def types_of(self, atom_type: Sequence[str]) -> tuple[str, ...]:
+        """Types of the atoms [n_atoms] as trajectories that it maps have them."""
+        if not self.has_own_types:
+            return tuple(atom_type)
+        beads = self.bead_index.tolist()
+        return tuple(f"{own}{OWN}{bead}" for own, bead in zip(atom_type, beads, strict=True))
 
     def __call__(self, xyz: np.ndarray) -> np.ndarray:
         """Return the positions of the beads: weighted means of those of their atoms.
@@ -113,9 +140,10 @@ def recipe_text(recipe: dict[str, Any]) -> str:
     """A recipe in words, without its lists."""
     own = {name: value for name, value in recipe.items() if not isinstance(value, list | dict)}
     still = "" if own.pop("rigid_motion", True) else ", without rigid motion"
+    typed = ", each bead a type of its own" if own.pop("own_types", False) else ""
     method = own.pop("method", "unknown")
     parameters = ", ".join(f"{name} {value}" for name, value in own.items())
-    return f"{method}{f' ({parameters})' if parameters else ''}{still}"
+    return f"{method}{f' ({parameters})' if parameters else ''}{still}{typed}"
 
 
 def recipe_difference(own: dict[str, Any], expected: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from cgsim.io.files import read_json
 from cgsim.mapping.consistency import check_consistent
+from cgsim.mapping.reference import as_list, checked_reference
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.units import UNITS
 
@@ -33,6 +34,8 @@ def read_header(path: Path) -> dict[str, Any]:
             "temperature": header.get("temperature"),  # absent up to cgsim 0.1
             "chirality": _chirality(header),
         }
+        if "reference" in header:  # absent where there is none, and up to cgsim 0.1
+            fields["reference"] = checked_reference(header["reference"], len(fields["bead_mass"]))
         check_consistent(fields)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path}: incomplete or damaged ({error!r})") from error
@@ -51,7 +54,7 @@ def _chirality(header: dict[str, Any]) -> np.ndarray | None:
 
 def header_of(trajectory: MappedTrajectory) -> dict[str, Any]:
     """Everything but the frames, for JSON."""
-    chirality = trajectory.chirality
+    chirality, reference = trajectory.chirality, trajectory.reference
     return {
         "format": FORMAT,
         "units": dict(UNITS),
@@ -64,4 +67,5 @@ def header_of(trajectory: MappedTrajectory) -> dict[str, Any]:
         "bead_mass": trajectory.bead_mass.tolist(),
         **{key: getattr(trajectory, key).tolist() for key in _ARRAYS},
         **({} if chirality is None else {"chirality": chirality.tolist()}),
+        **({} if reference is None else {"reference": as_list(reference)}),
     }

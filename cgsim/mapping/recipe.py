@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Mapper = Callable[..., Mapping]
 
+_OF_ALL = frozenset(("own_types", "rigid_motion"))  # of trajectories, whatever the mapper
+
 # The help of `cgsim map` reads names and signatures here, so these modules load nothing heavy:
 # MDTraj not at all, SciPy where it is used.
 MAPPERS: dict[str, Mapper] = {
@@ -46,7 +48,8 @@ def build_mapping(molecule: "Molecule", recipe: dict[str, Any]) -> Mapping:
         ``{"method": "metis", "atoms_per_bead": 10}``, ``{"method": "residues"}``,
         ``{"method": "calpha"}``, ``{"method": "backbone-sidechain"}``, ``{"method": "atoms"}`` or
         ``{"method": "user", "bead_index": [...]}``; the last one fits only molecules with as many
-        atoms. With ``"rigid_motion": False``: `Mapping.without_rigid_motion`.
+        atoms. With ``"rigid_motion": False``: `Mapping.without_rigid_motion`; with
+        ``"own_types": True``: `Mapping.with_own_types`.
 
     Returns
     -------
@@ -58,9 +61,12 @@ def build_mapping(molecule: "Molecule", recipe: dict[str, Any]) -> Mapping:
     ValueError
         If the method is unknown, or its parameters are wrong or do not fit to the molecule.
     """
-    if recipe.get("rigid_motion") is False:
-        rest = {key: value for key, value in recipe.items() if key != "rigid_motion"}
-        return build_mapping(molecule, rest).without_rigid_motion()
+    if _OF_ALL & set(recipe):
+        rest = {key: value for key, value in recipe.items() if key not in _OF_ALL}
+        plain = build_mapping(molecule, rest)
+        if recipe.get("own_types", False):
+            plain = plain.with_own_types()
+        return plain if recipe.get("rigid_motion", True) else plain.without_rigid_motion()
     method = recipe.get("method")
     if not isinstance(method, str):
         raise ValueError(f"unknown mapping method {method!r}; known are {', '.join(MAPPERS)}")
@@ -76,8 +82,8 @@ def build_mapping(molecule: "Molecule", recipe: dict[str, Any]) -> Mapping:
     if mapping.recipe.get("method") == method:
         return mapping
     # Made by way of another mapper, whose recipe would be found in files instead.
-    own = replace(mapping, recipe={"method": method, **parameters})
-    return own if mapping.keeps_rigid_motion else own.without_rigid_motion()
+    kept = {name: value for name, value in mapping.recipe.items() if name in _OF_ALL}
+    return replace(mapping, recipe={"method": method, **parameters, **kept})
 
 
 def parameters_of(mapper: Mapper) -> dict[str, inspect.Parameter]:

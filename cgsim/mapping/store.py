@@ -278,7 +278,7 @@ def _system(
     ) -> MappedTrajectory:
         return MappedTrajectory(
             name=name or molecule.name,
-            atom_type=molecule.atom_type,
+            atom_type=mapping.types_of(molecule.atom_type),
             atom_bonds=molecule.bond_index,
             bead_index=mapping.bead_index,
             bead_name=tuple(bead_names(molecule, mapping)),

@@ -46,6 +46,8 @@ class MappedTrajectory:
     chirality : [n_beads] or None
         Handedness of each bead, -1, 0 or 1 (see `cgsim.mapping.bead_chirality`); None where no bead
         has any.
+    reference : [n_references, n_beads, 3] or None
+        Structures that hold a folded molecule together (see `cgsim.mapping.reference`), nm.
     """
 
     name: str
@@ -62,6 +64,7 @@ class MappedTrajectory:
     drift: np.ndarray | None = field(default=None, kw_only=True)
     temperature: float | None = None
     chirality: np.ndarray | None = None
+    reference: np.ndarray | None = field(default=None, kw_only=True)
 
     @property
     def n_beads(self) -> int:
@@ -102,6 +105,7 @@ class MappedTrajectory:
             "temperature": None if self.temperature is None else f"{self.temperature:g} K",
             "mapping": recipe_text(self.recipe),
             "handedness": f"of {n_handed:,} beads" if n_handed else None,
+            "references": None if self.reference is None else f"{len(self.reference)}",
             "positions": "nm, memory-mapped" if isinstance(self.pos, np.memmap) else "nm",
         }
 

@@ -177,6 +177,47 @@ class SteeredRun(PeptideRun):
             )
 
 
+@dataclass(frozen=True)
+class FoldedRun(Run):
+    """How to simulate structure-based models of folded proteins.
+
+    Attributes
+    ----------
+    frame_interval : float
+        Time between written frames, ps; a multiple of the timestep, 0.02 ps.
+    equilibration : float
+        Equilibration of the native structure, not written, ps; 0 or a multiple of the frame
+        interval.
+    n_replicas : int
+        Independent runs of each protein from one structure, which differ in velocities and noise.
+    seed : int
+        Seed of velocities and noise.
+    temperature : float
+        Temperature, K.
+    contact_energy : float
+        Depth of a native contact, kJ/mol: the lower, the softer the protein.
+    bond_constant : float
+        kJ/mol/nm^2.
+    friction : float
+        1/ps.
+    """
+
+    timestep: ClassVar[float] = 0.02
+
+    equilibration: float = 200.0
+    temperature: float = 300.0
+    contact_energy: float = 2.75
+    bond_constant: float = 20_000.0
+    friction: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive("temperature", self.temperature, "K")
+        _check_positive("contact_energy", self.contact_energy, "kJ/mol")
+        _check_positive("bond_constant", self.bond_constant, "kJ/mol/nm^2")
+        _check_positive("friction", self.friction, "1/ps")
+
+
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:
     """Raise ValueError unless a value is one of those there are."""
     if value not in choices:

@@ -19,6 +19,7 @@ from cgsim.data.scales import Scales
 from cgsim.io import atomic_path
 from cgsim.io.headers import HEADER, read_file_header
 from cgsim.io.records import from_dict, to_dict
+from cgsim.mapping.reference import Reference
 from cgsim.model.networks import Network, check_networks, read_model_config
 from cgsim.model.simulator import Simulator
 from cgsim.model.upgrade import upgraded
@@ -69,6 +70,8 @@ def save_simulator(
         "scales": simulator.scales.to_dict(),
         "provenance": to_dict(provenance or Provenance()),
     }
+    if simulator.references:
+        header["references"] = [own.to_dict() for own in simulator.references]
     weights = {
         name: value.detach().cpu().contiguous() for name, value in simulator.named_parameters()
     }
@@ -108,6 +111,7 @@ def load_simulator(
             atom_types=header["atom_types"],
             scales=from_dict(Scales, header["scales"], where="scales"),
         )
+        simulator.references = tuple(map(Reference.from_dict, header.get("references", [])))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     own = {name: value.shape for name, value in simulator.named_parameters()}

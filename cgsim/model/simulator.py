@@ -18,6 +18,7 @@ from cgsim.data.scales import shared_frame_interval
 from cgsim.data.windows import WindowDataset
 from cgsim.io.display import Facts, comma_list, duration, shown
 from cgsim.mapping.bead_mapping import recipe_text
+from cgsim.mapping.reference import Reference
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.loss import draw, losses
 from cgsim.model.stack import NetworkStack
@@ -37,10 +38,13 @@ class Simulator(NetworkStack):
         it is known: `cgsim.load_simulator` sets it.
     temperature
         Of the training data, K, where it is known, likewise.
+    references
+        Reference structures of the molecules of the training data, where they had some.
     """
 
     recipe: dict[str, Any] | None = None
     temperature: float | None = None
+    references: tuple[Reference, ...] = ()
 
     @property
     def timestep(self) -> float:
@@ -59,6 +63,7 @@ class Simulator(NetworkStack):
         """
         for trajectory in trajectories:
             self.steps.check(trajectory)
+        trajectories = [self.referred(trajectory) for trajectory in trajectories]
         return WindowDataset(
             trajectories,
             atom_types=self.atom_types,
@@ -66,7 +71,16 @@ class Simulator(NetworkStack):
             stride=self.scales.stride_at(shared_frame_interval(trajectories)),
             n_hops=self.config.graph.n_hops,
             n_bonds=self.config.embedding.n_layers,
+            references=self.reference_edges,
         )
+
+    def referred(self, trajectory: MappedTrajectory) -> MappedTrajectory:
+        """A trajectory with its own reference structures, else with those known of its molecule."""
+        if trajectory.reference is not None or self.reference_edges is None:
+            return trajectory
+        own = (known for known in self.references if known.bead_name == trajectory.bead_name)
+        known = next(own, None)
+        return trajectory if known is None else replace(trajectory, reference=known.pos)
 
     def loss(
         self,
@@ -149,6 +163,7 @@ class Simulator(NetworkStack):
             "sampler": f"{sampler.n_evaluations} evaluations{guided}" if self.is_refined else None,
             "beads": f"{scales.mass_scale:.4g} Da, bonds of {scales.length_scale:.3g} nm (means)",
             "mapping": None if self.recipe is None else recipe_text(self.recipe),
+            "references": self.config.graph.n_references or None,
             "atom types": comma_list(self.atom_types, most=16),
             "parameters": f"{sum(weight.numel() for weight in weights):,}",
             "device": f"{weights[0].device}, {str(self.dtype).removeprefix('torch.')}",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from cgsim.config import ModelConfig, SamplerConfig
 from cgsim.data.augmentation import count_graphs, dropped
 from cgsim.data.graphs import CGData
+from cgsim.data.references import ReferenceEdges
 from cgsim.data.scales import Scales
 from cgsim.model.dynamics import Beads, Prediction
 from cgsim.model.integrators import steps_class
@@ -99,6 +100,16 @@ class NetworkStack(nn.Module):
     def cutoff(self) -> float:
         """Cutoff of the bead graph, nm."""
         return self.config.graph.cutoff * self.scales.length_scale
+
+    @property
+    def reference_edges(self) -> ReferenceEdges | None:
+        """How reference structures become edges; None where the networks know of none."""
+        graph, length = self.config.graph, self.scales.length_scale
+        if graph.n_references == 0:
+            return None
+        return ReferenceEdges(
+            graph.n_references, graph.reference_cutoff * length, length, hop=graph.n_hops + 1
+        )
 
     def predict(self, batch: CGData) -> Prediction:
         """Distribution over the reduced accelerations of a batch of windows, as they are."""

@@ -53,6 +53,9 @@ class EdgeGeometry(nn.Module):
     never seen; the products are what lets a network that has seen like attract like say what unlike
     ones do (as ``eps_ij = sqrt(eps_i eps_j)``).
 
+    Of a molecule with reference structures, the distances there are further columns like those of
+    the ideal one, and pairs near in one of them a kind of their own beside those of each ``hop``.
+
     Topological pairs have no cutoff and see the distance itself, so that a bond stretched beyond
     anything in the training data still pulls.
 
@@ -74,10 +77,13 @@ class EdgeGeometry(nn.Module):
         super().__init__()
         self.n_hops, self.lmax = config.n_hops, lmax
         self.ideal_distance = config.ideal_distance
-        n_ideal = 2 if config.ideal_distance else 0
+        self.n_references, self.n_hop_classes = config.n_references, config.n_hop_classes
+        n_known = 2 * config.n_references + (2 if config.ideal_distance else 0)
         n_before = config.n_radial + 3 if knows_before else 0
-        self.n_edge = config.n_radial + config.n_hops + 2 + n_ideal + config.n_pair + n_before
-        self.register_buffer("hops", torch.arange(config.n_hops + 1), persistent=False)
+        self.n_edge = (
+            1 + config.n_radial + config.n_hop_classes + n_known + config.n_pair + n_before
+        )
+        self.register_buffer("hops", torch.arange(config.n_hop_classes), persistent=False)
         self.register_buffer("cutoff", torch.tensor(config.cutoff), persistent=False)
         self.basis = GaussianBasis(config.cutoff, n_radial=config.n_radial)
         self.harmonics = spherical_harmonics(lmax)
@@ -131,8 +137,11 @@ class EdgeGeometry(nn.Module):
         distance = vector.norm(dim=1)
         hop = (graph.hop[:, None] == self.hops).to(distance)
         attr = [distance[:, None], self.basis(distance), hop]
+        known = graph.reach[:, None] if graph.reach.ndim == 1 else graph.reach
         if self.ideal_distance:
-            attr.append(to_ideal(distance, graph.reach))
+            attr.append(to_ideal(distance, known[:, 0]))
+        if self.n_references:
+            attr += [to_ideal(distance, own) for own in known[:, 1:].unbind(1)]
         if kind is not None:
             attr.append(_both_ends(kind, graph))
         if before is not None:

@@ -269,7 +269,10 @@ def count_edges(simulator: Simulator, system: MappedTrajectory) -> int:
     else:
         tree = cKDTree(system.pos[-1])
         near = int(tree.count_neighbors(tree, cutoff)) - n_beads
-    return min(n_beads**2, int(near) + 2 * simulator.config.graph.n_hops * n_beads)
+    fixed = 2 * simulator.config.graph.n_hops * n_beads
+    if simulator.reference_edges is not None:
+        fixed += simulator.reference_edges.count(system)
+    return min(n_beads**2, int(near) + fixed)
 
 
 def choose_steppers(

@@ -22,6 +22,7 @@ from cgsim.io import (
     write_atomic_json,
 )
 from cgsim.io.files import RESTART
+from cgsim.mapping.bead_mapping import plain_type
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.units import UNITS
 
@@ -251,7 +252,7 @@ class FileReporter(Reporter):
             "units": dict(UNITS),
             "frame_interval": self.frame_interval,
             **known,
-            "atoms": dict(sorted(Counter(system.atom_type).items())),
+            "atoms": dict(sorted(Counter(map(plain_type, system.atom_type)).items())),
             "recipe": system.recipe,
             "cell": None if system.cell is None else system.cell[-1].tolist(),
         }

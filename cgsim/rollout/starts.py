@@ -1,5 +1,6 @@
 """Where roll-outs start: a history of frames for every molecule and replica."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from torch import Tensor
 from cgsim.config.checks import IN_TIME
 from cgsim.data.graphs import CGData, SystemGraph, join
 from cgsim.io.files import file_stem
+from cgsim.mapping.reference import with_reference
 from cgsim.mapping.store import (
     find_mapped_folders,
     load_mapped,
@@ -98,9 +100,32 @@ def choose_starts(
         candidates = [trajectory for trajectory in starts if trajectory.name == name]
         if not all(is_same_molecule(candidates[0], other) for other in candidates):
             raise ValueError(f"{name}: two different molecules are of this name; rename one")
+        candidates = _with_references(simulator, candidates)
         for _ in range(n_replicas):
             chosen.append(_history(simulator, candidates[random.integers(len(candidates))], random))
     return chosen
+
+
+def _with_references(
+    simulator: Simulator | Propagator, starts: Sequence[MappedTrajectory]
+) -> list[MappedTrajectory]:
+    """Starts of one molecule with the same references: of training, its own, or where it starts.
+
+    Those of training come first: what was learnt holds for them.
+    """
+    if isinstance(simulator, Propagator) or simulator.config.graph.n_references == 0:
+        return list(starts)
+    first = starts[0]
+    trained = (own for own in simulator.references if own.bead_name == first.bead_name)
+    known = next((own.pos for own in trained), first.reference)
+    if known is None:
+        known = np.asarray(first.pos[:1], dtype=np.float64)
+        warnings.warn(
+            f"{first.name}: no reference structure is known, its first frame is taken (map it "
+            "with --reference to choose another)",
+            stacklevel=4,
+        )
+    return [with_reference(own, known) for own in starts]
 
 
 def _history(
@@ -141,6 +166,7 @@ def start_batch(simulator: Simulator, systems: Sequence[MappedTrajectory]) -> CG
             atom_types=simulator.atom_types,
             n_hops=simulator.config.graph.n_hops,
             n_bonds=simulator.config.embedding.n_layers,
+            references=simulator.reference_edges,
         )
         pos = torch.as_tensor(np.stack([system.pos for system in own])).double()
         cells = [system.cell[-1] for system in own if system.cell is not None]

@@ -58,6 +58,7 @@ def reordered(
         pos=trajectory.pos[:, beads],
         drift=None if trajectory.drift is None else trajectory.drift[:, beads],
         chirality=None if trajectory.chirality is None else trajectory.chirality[beads],
+        reference=None if trajectory.reference is None else trajectory.reference[:, beads],
     )
 
 

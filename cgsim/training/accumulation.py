@@ -135,7 +135,7 @@ def _windows(batch: CGData, first: int, last: int) -> CGData:
         if name in _OF_ATOMS:
             part[name] = value
         elif name in _OF_EDGES:
-            part[name] = value[..., edges]
+            part[name] = value[:, edges] if name == "edge_index" else value[edges]
         elif name == "cell":
             part[name] = value[first:last]
         elif isinstance(value, Tensor):

@@ -15,6 +15,7 @@ from cgsim.data.scales import shared_frame_interval
 from cgsim.data.windows import WindowDataset
 from cgsim.io import read_json, write_atomic_json
 from cgsim.io.records import as_config, from_dict, to_dict
+from cgsim.mapping.reference import merged, references_of
 from cgsim.mapping.trajectory import MappedTrajectory, atom_types_of, split_by_time
 from cgsim.model.checkpoint import SIMULATOR_FILE, Provenance, load_simulator, save_simulator
 from cgsim.model.simulator import Simulator
@@ -149,6 +150,9 @@ def finetune(
     if final.exists():
         return load_simulator(final)
     tuned = with_atom_types(parent.simulator, atom_types_of(trajectories))
+    if tuned.config.graph.n_references:
+        new = references_of([*trajectories, *(replay or [])])
+        tuned.references = merged(new, tuned.references)
     windows = _Windows.cut(tuned, trajectories, validation, replay=replay, config=finetuning)
     parent.compare(trajectories)
     training = _training(finetuning, stride=windows.stride, history_noise=parent.history_noise)

@@ -1,6 +1,7 @@
 """Train a simulator: check the data, claim a directory, optimise, save."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from cgsim.data.sampling import TrajectoryWindows
 from cgsim.data.scales import measure
 from cgsim.io import write_atomic_json
 from cgsim.io.records import as_config, to_dict
+from cgsim.mapping.reference import references_of
 from cgsim.mapping.trajectory import MappedTrajectory, atom_types_of, split_by_time
 from cgsim.model.checkpoint import SIMULATOR_FILE, Provenance, load_simulator, save_simulator
 from cgsim.model.networks import Network, read_model_config, with_networks
@@ -71,8 +73,8 @@ def fit(
     Raises
     ------
     ValueError
-        If trajectories are too short, differ in frame interval or mapping, a field or an option is
-        unknown, or the directory holds another run.
+        If trajectories are too short, differ in frame interval or mapping, only some have a
+        reference structure, a field or an option is unknown, or the directory holds another run.
     ArithmeticError
         If the loss is no longer a number.
     """
@@ -82,6 +84,7 @@ def fit(
     hardware = as_config(Hardware, hardware, where="hardware")
     final = directory / SIMULATOR_FILE
     check_alike([*trajectories, *(validation or [])])
+    model = with_references(model, [*trajectories, *(validation or [])])
     data = {"trajectories": described(trajectories)}
     settings: dict[str, Any] = {
         "model": to_dict(model),
@@ -144,9 +147,37 @@ def new_simulator(
     """
     model = _model_of(model, network)
     training = as_config(TrainingConfig, training, where="training")
+    model = with_references(model, trajectories)
     torch.manual_seed(training.seed)
     scales = measure(trajectories, stride=training.stride)
-    return Simulator(model, atom_types=atom_types_of(trajectories), scales=scales)
+    simulator = Simulator(model, atom_types=atom_types_of(trajectories), scales=scales)
+    if model.graph.n_references:
+        simulator.references = references_of(trajectories)
+    return simulator
+
+
+def with_references(model: ModelConfig, trajectories: Sequence[MappedTrajectory]) -> ModelConfig:
+    """A model that knows of as many reference structures as the molecules of the data have.
+
+    Raises
+    ------
+    ValueError
+        If only some molecules have one, or the model was told of fewer.
+    """
+    counts = {own.name: 0 if own.reference is None else len(own.reference) for own in trajectories}
+    most, told = max(counts.values()), model.graph.n_references
+    without = next((name for name, count in counts.items() if count == 0), None)
+    if most and without is not None:
+        given = next(name for name, count in counts.items() if count)
+        raise ValueError(
+            f"{given} has a reference structure and {without} none: map all of them with "
+            "--reference, or all with --reference none"
+        )
+    if 0 < told < most:
+        raise ValueError(
+            f"model.graph.n_references is {told}, but the data have {most}: leave it out"
+        )
+    return replace(model, graph=replace(model.graph, n_references=max(told, most)))
 
 
 def _model_of(

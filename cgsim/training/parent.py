@@ -136,6 +136,7 @@ def with_atom_types(simulator: Simulator, atom_types: Sequence[str]) -> Simulato
     other = Simulator(simulator.config, atom_types=types, scales=simulator.scales)
     other.to(simulator.dtype)
     other.recipe, other.temperature = simulator.recipe, simulator.temperature
+    other.references = simulator.references
     old = dict(simulator.named_parameters())
     with torch.no_grad():
         for name, value in other.named_parameters():

@@ -1,5 +1,6 @@
 """What a training run is of, its data and its settings, and the directory that it claims."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,10 +83,21 @@ def check_held_out(validation: Sequence[MappedTrajectory], *, n_needed: int) -> 
 
 
 def described(trajectories: Sequence[MappedTrajectory]) -> list[dict[str, Any]]:
-    """What a checkpoint says of trajectories; the temperature (K) where it is known."""
+    """What a checkpoint says of trajectories; temperature (K) and reference where known."""
     fields = ("name", "n_frames", "frame_interval", "temperature")
-    entries = [{key: getattr(each, key) for key in fields} for each in trajectories]
+    entries = [
+        {key: getattr(each, key) for key in fields} | {"reference": _digest(each)}
+        for each in trajectories
+    ]
     return [{k: value for k, value in entry.items() if value is not None} for entry in entries]
+
+
+def _digest(trajectory: MappedTrajectory) -> str | None:
+    """By which reference structures are told apart; they are in the checkpoint themselves."""
+    if trajectory.reference is None:
+        return None
+    rounded = np.round(trajectory.reference, 4) + 0.0  # no negative zeros
+    return hashlib.sha256(rounded.astype("<f8").tobytes()).hexdigest()[:16]
 
 
 def check_claim(directory: Path, settings: dict[str, Any]) -> None:

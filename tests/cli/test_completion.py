@@ -13,7 +13,8 @@ OPTIONS = {
     "md polymers": ["--run.duration", "--n_chains", "--workers"],
     "md peptide": ["--run.solvent", "--sequence", "--cluster.workers"],
     "md steered": ["--run.spring_constant", "--n_residues"],
-    "map": ["--method", "--without_rigid_motion"],
+    "md protein": ["--run.contact_energy", "--output"],
+    "map": ["--reference", "--method", "--without_rigid_motion"],
     "train": ["--training.stride", "--model.dynamics.lmax", "--validation"],
     "finetune": ["--replay", "--finetuning.patience"],
     "baseline": ["--kind", "--stride"],
@@ -57,7 +58,7 @@ def test_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
     commands, groups, nearest = answers("cgsim ", "cgsim md ", "cgsim tr")
     assert set(commands) == {name.split()[0] for name in COMMANDS}
-    assert groups == ["polymers", "peptide", "steered"]
+    assert groups == ["polymers", "peptide", "steered", "protein"]
     assert nearest == ["train"]
     offered = dict(zip(OPTIONS, answers(*(f"cgsim {name} --" for name in OPTIONS)), strict=True))
     for name, options in OPTIONS.items():

@@ -24,6 +24,7 @@ COMMANDS = [
     "md polymers",
     "md peptide",
     "md steered",
+    "md protein",
     "map",
     "train",
     "finetune",

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import mdtraj
@@ -15,13 +16,14 @@ from mdtraj.core.element import get_by_symbol
 from cgsim.cli import command_line as cli
 from cgsim.cli.backmap import read_mapping
 from cgsim.io import load_molecule
-from cgsim.mapping import MAPPERS
+from cgsim.mapping import MAPPERS, build_mapping
 from cgsim.mapping.store import load_mapped
 from cgsim.md import build_peptide
 from tests.io.systems import save
 
 MAPPER = '''
 """A mapper of a user."""
+import mdtraj
 import numpy as np
 from cgsim.mapping import map_user
 
@@ -156,3 +158,100 @@ def test_much_water_is_said(
     save(folder / "a.xtc", topology, np.stack([xyz, xyz + 0.01]))
     assert run("--select", select, "--method", "residues") == 0
     assert ("9 of 13 residues are water" in capsys.readouterr().err) is is_said
+
+
+# ------------------------------------------------------------------ references and own types
+
+
+def compact(n_residues: int = 27, *, n_frames: int = 40) -> mdtraj.Trajectory:
+    """C-alphas of a chain that fills a cube, shaken a little and turned."""
+    topology = mdtraj.Topology()
+    chain = topology.add_chain()
+    for index in range(n_residues):
+        residue = topology.add_residue("ALA" if index else "MET", chain, resSeq=index + 1)
+        topology.add_atom("CA", mdtraj.element.carbon, residue)
+    atoms = list(topology.atoms)
+    for pair in pairwise(atoms):
+        topology.add_bond(*pair)
+    z, y, x = np.unravel_index(np.arange(n_residues), (3, 3, 3))
+    y = np.where(z % 2, 2 - y, y)
+    x = np.where((y + z) % 2, 2 - x, x)
+    random = np.random.default_rng(0)
+    still = 0.38 * np.stack([x, y, z], axis=1)
+    xyz = still + 0.03 * random.normal(size=(n_frames, n_residues, 3))
+    return mdtraj.Trajectory(xyz, topology, time=np.arange(n_frames, dtype=float))
+
+
+def map_protein(*arguments: str) -> int:
+    trajectories = [word for word in arguments[:1] if word == "b.xtc"]
+    options = [*arguments[len(trajectories) :], "--method", "calpha", "--bonds", "chain"]
+    return cli.main(["map", "a.pdb", "a.xtc", *trajectories, "--output", "out", *options])
+
+
+@pytest.fixture
+def protein(folder: Path) -> mdtraj.Trajectory:
+    """Instead of the peptide a folded chain of C-alphas, in two runs, and one of its frames."""
+    frames = compact()
+    frames[0].save(str(folder / "a.pdb"))
+    frames[7].save(str(folder / "crystal.pdb"))
+    save(folder / "a.xtc", frames.topology, frames.xyz[:20])
+    save(folder / "b.xtc", frames.topology, frames.xyz[20:])
+    return frames
+
+
+def distances(pos: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(pos[..., :, None, :] - pos[..., None, :, :], axis=-1)
+
+
+def test_one_folded_protein_gets_its_mean_by_itself(
+    folder: Path, protein: mdtraj.Trajectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert map_protein("b.xtc") == 0
+    assert "reference: mean" in capsys.readouterr().out
+    found = [load_mapped(folder / "out" / f"{name}.cg").reference for name in ("a", "b")]
+    np.testing.assert_array_equal(*found)  # of both runs
+    mean = protein.superpose(protein).xyz.mean(axis=0)
+    np.testing.assert_allclose(distances(found[0][0]), distances(mean), atol=0.01)
+
+
+def test_none_is_none_and_others_get_none_by_themselves(
+    folder: Path, protein: mdtraj.Trajectory
+) -> None:
+    assert map_protein("--reference", "none") == 0
+    assert load_mapped(folder / "out" / "a.cg").reference is None
+    assert run("--bonds", "chain", "--atoms_per_bead", "3", "--overwrite") == 0
+    assert load_mapped(folder / "out" / "a.cg").reference is None
+
+
+def test_given_structures_are_references(folder: Path, protein: mdtraj.Trajectory) -> None:
+    assert map_protein("--reference", "crystal.pdb", "mean") == 0
+    found = load_mapped(folder / "out" / "a.cg").reference
+    assert found is not None
+    assert found.shape == (2, 27, 3)
+    np.testing.assert_allclose(distances(found[0]), distances(protein.xyz[7]), atol=2e-3)
+
+
+def test_references_that_do_not_fit(
+    folder: Path, protein: mdtraj.Trajectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compact(24)[0].save(str(folder / "short.pdb"))
+    other = compact()
+    other.topology.residue(3).name = "GLY"
+    other[0].save(str(folder / "mutant.pdb"))
+    for words, said in (
+        (("short.pdb",), "short.pdb: 24 beads, but the trajectories have 27"),
+        (("mutant.pdb",), "mutant.pdb: bead 3 is GLY-CA, in the trajectories ALA-CA"),
+        (("none", "mean"), "--reference none stands alone"),
+        (("crystall.pdb",), "crystall.pdb"),
+    ):
+        assert map_protein("--overwrite", "--reference", *words) == 1
+        assert said in capsys.readouterr().err
+
+
+def test_every_bead_a_type_of_its_own(folder: Path, protein: mdtraj.Trajectory) -> None:
+    assert map_protein("--own_types") == 0
+    mapped = load_mapped(folder / "out" / "a.cg")
+    assert mapped.atom_type[:3] == ("MET#0", "ALA#1", "ALA#2")
+    again = build_mapping(load_molecule(folder / "a.pdb"), mapped.recipe)
+    assert again.recipe == mapped.recipe
+    assert again.types_of(("MET", *["ALA"] * 26)) == mapped.atom_type

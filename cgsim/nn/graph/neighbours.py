@@ -21,16 +21,17 @@ DENSE_LIMIT = 300  # beads of one system up to which all pairs are faster than a
 
 
 class Topology(NamedTuple):
-    """What is known of pairs of beads from the bonds, of a batch of systems.
+    """What is known of pairs of beads from bonds and references, of a batch of systems.
 
     Attributes
     ----------
     pairs : [2, n_pairs]
-        `topological_pairs` or `complete_pairs`.
+        `topological_pairs` or `complete_pairs`, and those near in a reference.
     hop : [n_pairs]
-        Bead bonds between the two.
-    reach : [n_pairs] or None
-        `cgsim.mapping.ideal_distances` of the two, 0 where unknown.
+        Bead bonds between the two; one more than the most for those near in a reference.
+    reach : [n_pairs] or [n_pairs, 1 + n_references] or None
+        `cgsim.mapping.ideal_distances` of the two, and their distances in references, in mean
+        bond lengths; 0 where unknown.
     """
 
     pairs: Tensor
@@ -54,8 +55,9 @@ class BeadGraph(Incidence):
         System of each bead.
     n_graphs
         Number of systems.
-    reach : [n_edges]
+    reach : [n_edges] or [n_edges, 1 + n_references]
         Distance of the two if all atom bonds were ideal springs, in bond lengths; 0 if unknown.
+        Behind it, where there are references, the distances in those.
     chirality : [n] or None
         Handedness of each bead, for networks of chiral molecules.
     width, slots
@@ -110,7 +112,7 @@ class BeadGraph(Incidence):
             shift=self.shift.repeat(2, 1),
             batch=torch.cat([self.batch, self.batch + self.n_graphs]),
             n_graphs=2 * self.n_graphs,
-            reach=self.reach.repeat(2),
+            reach=torch.cat([self.reach, self.reach]),
             chirality=None if self.chirality is None else self.chirality.repeat(2),
         )
 
@@ -224,13 +226,14 @@ def bead_graph(
     if cell is None and can_join(pos, int(counts.max())):
         edge_index, which = joined_pairs(pos, pairs, cutoff=cutoff, counts=counts)
         is_known = which >= 0
+        has_reach = is_known if reach.ndim == 1 else is_known[:, None]
         return BeadGraph(
             edge_index=edge_index,
             hop=torch.where(is_known, hop[which], 0),
             shift=pos.new_zeros(len(which), 3),
             batch=batch,
             n_graphs=n_graphs,
-            reach=torch.where(is_known, reach[which], 0.0),
+            reach=torch.where(has_reach, reach[which], 0.0),
             chirality=chirality,
         )
     if cell is None and int(counts.max()) <= DENSE_LIMIT:
@@ -248,7 +251,7 @@ def bead_graph(
         shift=image[order],
         batch=batch,
         n_graphs=n_graphs,
-        reach=torch.cat([reach, reach.new_zeros(near.shape[1])])[order],
+        reach=torch.cat([reach, reach.new_zeros(near.shape[1], *reach.shape[1:])])[order],
         chirality=chirality,
     )
 
@@ -288,9 +291,11 @@ def _grid(hop: Tensor, reach: Tensor, batch: Tensor, *, n_graphs: int, apart: Te
 
 def _off_diagonal(values: Tensor, n_graphs: int, width: int) -> Tensor:
     """Values of all pairs of different beads with zeros for a bead and itself between them."""
-    grid = values.new_zeros(n_graphs, width * width)
-    grid[:, 1:].view(n_graphs, -1, width + 1)[..., :width] = values.view(n_graphs, -1, width)
-    return grid.flatten()
+    more = values.shape[1:]
+    grid = values.new_zeros(n_graphs, width * width, *more)
+    inner = values.view(n_graphs, -1, width, *more)
+    grid[:, 1:].view(n_graphs, -1, width + 1, *more)[:, :, :width] = inner
+    return grid.flatten(0, 1)
 
 
 def ordered_pairs(counts: Tensor) -> Tensor:

@@ -29,11 +29,11 @@ template <int W> void describe_rows(const Edges &g) {
         float *to = row;
         *to++ = distance;
         to = basis<W>(to, distance, g);
-        for (int64_t h = 0; h <= g.n_hops; ++h) *to++ = h == hop;
-        if (g.has_ideal) {
-            const float ideal = g.reach[e];
-            *to++ = ideal > 0 ? __builtin_logf(ideal) : 0.0f;
-            *to++ = ideal > 0 ? distance / ideal : 0.0f;
+        for (int64_t h = 0; h < g.n_hop_classes; ++h) *to++ = h == hop;
+        for (int64_t k = 0; k < g.n_known; ++k) {
+            const float known = g.known[e * g.n_known + k];
+            *to++ = known > 0 ? __builtin_logf(known) : 0.0f;
+            *to++ = known > 0 ? distance / known : 0.0f;
         }
         const float *one = g.kind + source * g.n_pair, *other = g.kind + destination * g.n_pair;
         for (int64_t p = 0; p < g.n_pair; ++p) *to++ = one[p] * other[p];

@@ -15,7 +15,8 @@ EDGES_PER_SHARE = 1500  # some 50 microseconds
 class Geometry(Protocol):
     """What is used of a `cgsim.nn.edges.EdgeGeometry`."""
 
-    n_hops: int
+    n_hop_classes: int
+    n_references: int
     ideal_distance: bool
     n_edge: int
     lmax: int
@@ -57,16 +58,19 @@ def described(
     basis, (source, destination) = geometry.basis, graph.edge_index
     n_edges, n_radial = len(vector), len(basis.centres)
     out = [vector.new_empty(n_edges, width) for width in (geometry.n_edge, 4, 1)]
-    sizes = (n_radial, geometry.n_hops, 0 if kind is None else kind.shape[1], geometry.n_edge)
+    known = graph.reach[:, None] if graph.reach.ndim == 1 else graph.reach
+    known = known[:, 0 if geometry.ideal_distance else 1 :]
+    n_pair = 0 if kind is None else kind.shape[1]
+    sizes = (n_radial, geometry.n_hop_classes, n_pair, geometry.n_edge, known.shape[1])
     constants = (1 / basis.width, basis.upper, stretch)
     padded = torch.nn.functional.pad(basis.centres, (0, -n_radial % 8))  # read eight at a time
     arrays = [
-        *(vector, graph.hop, source, destination, graph.reach, kind, padded, before, seen),
+        *(vector, graph.hop, source, destination, known, kind, padded, before, seen),
         *out,
     ]
     arrays = [None if array is None else array.contiguous() for array in arrays]
 
-    numbers = (*sizes, int(geometry.ideal_distance), *constants)
+    numbers = (*sizes, *constants)
     run("edges", even_bounds(n_edges, per_share=EDGES_PER_SHARE), numbers, arrays)
     attr, harmonics, envelope = out
     return attr, harmonics, envelope[:, 0]

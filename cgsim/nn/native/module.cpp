@@ -28,11 +28,11 @@ struct Convolution {
 };
 
 struct Edges {
-    int64_t first, last, n_radial, n_hops, n_pair, n_attr, has_ideal;
+    int64_t first, last, n_radial, n_hop_classes, n_pair, n_attr, n_known;
     double inverse_width, cutoff, stretch;
     const float *vector;
     const int64_t *hop, *source, *destination;
-    const float *reach, *kind, *centres, *before, *seen;
+    const float *known, *kind, *centres, *before, *seen;
     float *attr, *harmonics, *envelope;
 };
 

@@ -15,14 +15,17 @@ pytestmark = pytest.mark.skipif(not is_built(), reason="built without a C++ comp
 N_BEADS, N_EDGES, N_SCALARS = 40, 6000, 7
 
 
-def some_graph() -> tuple[Tensor, BeadGraph]:
+def some_graph(n_references: int = 0) -> tuple[Tensor, BeadGraph]:
     """Edge vectors of all lengths, one of them zero, and a graph of them."""
     torch.manual_seed(0)
     vector = torch.randn(N_EDGES, 3) * torch.logspace(-3, 0.5, N_EDGES)[:, None]
     vector[5] = 0.0
     edge_index = torch.randint(N_BEADS, (2, N_EDGES))
-    hop = torch.randint(4, (N_EDGES,))
+    hop = torch.randint(5 if n_references else 4, (N_EDGES,))
     reach = torch.where(hop > 0, torch.rand(N_EDGES) + 0.5, 0.0)
+    if n_references:
+        more = torch.rand(N_EDGES, n_references) * torch.randint(2, (N_EDGES, n_references))
+        reach = torch.cat([reach[:, None], more], dim=1)
     batch = torch.zeros(N_BEADS, dtype=torch.int64)
     return vector, BeadGraph(edge_index, hop, torch.zeros(N_EDGES, 3), batch, 1, reach)
 
@@ -36,6 +39,8 @@ CONFIGS = (
     GraphConfig(n_hops=3, cutoff=2.0, n_radial=5, n_pair=0, ideal_distance=False),
     GraphConfig(n_hops=4, cutoff=3.0, n_radial=12, n_pair=16),
     GraphConfig(n_hops=3, cutoff=0.7, n_radial=16, n_pair=3),
+    GraphConfig(n_hops=3, cutoff=2.0, n_radial=8, n_pair=2, n_references=2),
+    GraphConfig(n_hops=3, cutoff=2.0, n_radial=8, n_pair=2, n_references=1, ideal_distance=False),
 )
 
 
@@ -45,7 +50,7 @@ CONFIGS = (
 def test_it_is_what_the_operations_say(
     config: GraphConfig, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vector, graph = some_graph()
+    vector, graph = some_graph(config.n_references)
     edges, scalars = geometry(config, knows_before=when != "now"), torch.randn(N_BEADS, N_SCALARS)
     before = None if when == "now" else vector + 0.1 * torch.randn(N_EDGES, 3)
     seen = torch.randint(2, (N_BEADS,)).float() if when == "partly seen" else None
