@@ -1,0 +1,126 @@
+// Python module cgsim.nn.native._learning: arrays come as addresses, checked by the Python side.
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <cstdint>
+#include <cstring>
+
+#define INLINE inline __attribute__((always_inline))
+
+namespace {
+
+// A convolution and its edges; weights [n_in][n_out].
+struct Network {
+    int64_t n_channels, first, last;
+    const int64_t *start, *source, *row;
+    const float *known, *harmonics, *envelope, *handedness, *scalar, *vector, *ends;
+    const float *w_hidden, *b_hidden, *w_path, *b_path;
+};
+
+struct Sums {
+    Network network;
+    float *scalar, *vector, *norm;
+};
+
+// Slopes of the sums come in, with weights [n_out][n_in], and slopes of all else go out.
+struct Slopes {
+    Network network;
+    const float *of_hidden, *of_path, *of_scalar, *of_vector;
+    float *scalar, *vector, *ends, *known, *w_hidden, *b_hidden, *w_path, *b_path;
+};
+
+namespace plain {
+#define WIDE 8
+#define REGISTERS 16
+#include "lanes.hpp"
+#include "learning.hpp"
+#undef WIDE
+#undef REGISTERS
+}  // namespace plain
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define HAS_LEVELS
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+namespace avx2 {
+#define WIDE 8
+#define REGISTERS 16
+#include "lanes.hpp"
+#include "learning.hpp"
+#undef WIDE
+#undef REGISTERS
+}  // namespace avx2
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,prefer-vector-width=512")
+namespace avx512 {
+#define WIDE 16
+#define REGISTERS 32
+#include "lanes.hpp"
+#include "learning.hpp"
+#undef WIDE
+#undef REGISTERS
+}  // namespace avx512
+#pragma GCC pop_options
+#endif
+
+struct Level {
+    bool (*sums)(const Sums &);
+    bool (*slopes)(const Slopes &);
+};
+
+Level fastest() {
+#ifdef HAS_LEVELS
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
+        return {avx512::sums, avx512::slopes};
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return {avx2::sums, avx2::slopes};
+#endif
+    return {plain::sums, plain::slopes};
+}
+
+const Level &level() {
+    static const Level own = fastest();
+    return own;
+}
+
+// The fields of a struct, all of eight bytes, from the numbers and addresses of a call.
+template <class Arguments, bool (*Level::*kernel)(const Arguments &)>
+PyObject *call(PyObject *, PyObject *const *values, Py_ssize_t n_values) {
+    constexpr Py_ssize_t n_fields = sizeof(Arguments) / 8;
+    if (n_values != n_fields)
+        return PyErr_Format(PyExc_TypeError, "expected %zd numbers, got %zd", n_fields, n_values);
+    unsigned long long fields[n_fields];
+    for (Py_ssize_t i = 0; i < n_fields; ++i) {
+        fields[i] = PyLong_AsUnsignedLongLongMask(values[i]);
+        if (PyErr_Occurred()) return nullptr;
+    }
+    Arguments given;
+    static_assert(sizeof given == sizeof fields, "all fields have eight bytes");
+    std::memcpy(&given, fields, sizeof given);
+    bool done;
+    Py_BEGIN_ALLOW_THREADS;
+    done = (level().*kernel)(given);
+    Py_END_ALLOW_THREADS;
+    if (!done)
+        return PyErr_Format(PyExc_ValueError, "no kernel for %lld channels",
+                            static_cast<long long>(given.network.n_channels));
+    Py_RETURN_NONE;
+}
+
+#define METHOD(name, Arguments)                                                                  \
+    {#name,                                                                                      \
+     reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call<Arguments, &Level::name>)), \
+     METH_FASTCALL, "The fields of the struct " #Arguments ", in order."}
+
+PyMethodDef methods[] = {
+    METHOD(sums, Sums), METHOD(slopes, Slopes), {nullptr, nullptr, 0, nullptr}};
+
+PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_learning", nullptr, -1, methods,
+                          nullptr, nullptr, nullptr, nullptr};
+
+}  // namespace
+
+PyMODINIT_FUNC PyInit__learning() { return PyModule_Create(&definition); }
