@@ -12,7 +12,7 @@ from cgsim.nn.gate import Gate
 from cgsim.nn.handedness import ChiralSum
 from cgsim.nn.linear import EquivariantLinear
 from cgsim.nn.mlp import mlp
-from cgsim.nn.native.learning import learns, learnt_messages
+from cgsim.nn.native.learning import learns, learnt
 from cgsim.nn.native.messages import applies, sum_messages
 from cgsim.nn.product import hidden_irreps, neighbour_sum
 
@@ -49,6 +49,8 @@ class EquivariantConvolution(nn.Module):
     def forward(self, parts: Sequence[Tensor], edges: EdgeFeatures) -> list[Tensor]:
         """Update the features of every bead."""
         parts = [part.contiguous() for part in parts]
+        if not torch.compiler.is_compiling() and learns(self, parts, edges):
+            return learnt(self, parts, edges)
         ends = self.ends(parts[0][:, 0])
         own = self.from_self(parts)
         received = self.from_messages(self.received(parts, ends, edges))
@@ -57,11 +59,8 @@ class EquivariantConvolution(nn.Module):
 
     def received(self, parts: Sequence[Tensor], ends: Tensor, edges: EdgeFeatures) -> list[Tensor]:
         """What arrives at every bead, by the fastest way there is for it."""
-        if not torch.compiler.is_compiling():
-            if applies(self, ends, edges):
-                return sum_messages(self, parts, ends, edges)
-            if torch.is_grad_enabled() and learns(self, ends, edges):
-                return learnt_messages(self, parts, ends, edges)
+        if not torch.compiler.is_compiling() and applies(self, ends, edges):
+            return sum_messages(self, parts, ends, edges)
         blocks = [self.messages(parts, ends, block) for block in in_blocks(edges, len(ends))]
         return blocks[0] if len(blocks) == 1 else rows_joined(blocks)
 

@@ -20,6 +20,9 @@ struct Network {
 struct Sums {
     Network network;
     float *scalar, *vector, *norm;
+
+    bool is_chiral() const { return network.handedness; }
+    int64_t channels() const { return network.n_channels; }
 };
 
 // Slopes of the sums come in, with weights [n_out][n_in], and slopes of all else go out.
@@ -27,6 +30,30 @@ struct Slopes {
     Network network;
     const float *of_hidden, *of_path, *of_scalar, *of_vector;
     float *scalar, *vector, *ends, *known, *w_hidden, *b_hidden, *w_path, *b_path;
+
+    bool is_chiral() const { return network.handedness; }
+    int64_t channels() const { return network.n_channels; }
+};
+
+// What beads make of the sums; weights [n_in][n_out], of both what they were and the sums.
+struct Update {
+    int64_t n_channels, chiral, first, last;
+    const float *scale, *scalar, *vector, *sum_scalar, *sum_vector, *w_scalar, *w_vector;
+    float *open_scalar, *open_vector, *out_scalar, *out_vector;
+
+    bool is_chiral() const { return chiral; }
+    int64_t channels() const { return n_channels; }
+};
+
+// Slopes of what they made come in, with weights [n_out][n_in]; those of the sums are normalised.
+struct UpdateSlopes {
+    int64_t n_channels, chiral, first, last;
+    const float *scale, *scalar, *vector, *sum_scalar, *sum_vector, *turned_scalar, *turned_vector;
+    const float *open_scalar, *open_vector, *norm, *of_scalar, *of_vector;
+    float *to_scalar, *to_vector, *to_sum_scalar, *to_sum_vector, *w_scalar, *w_vector;
+
+    bool is_chiral() const { return chiral; }
+    int64_t channels() const { return n_channels; }
 };
 
 namespace plain {
@@ -34,6 +61,7 @@ namespace plain {
 #define REGISTERS 16
 #include "lanes.hpp"
 #include "learning.hpp"
+#include "update.hpp"
 #undef WIDE
 #undef REGISTERS
 }  // namespace plain
@@ -47,6 +75,7 @@ namespace avx2 {
 #define REGISTERS 16
 #include "lanes.hpp"
 #include "learning.hpp"
+#include "update.hpp"
 #undef WIDE
 #undef REGISTERS
 }  // namespace avx2
@@ -58,6 +87,7 @@ namespace avx512 {
 #define REGISTERS 32
 #include "lanes.hpp"
 #include "learning.hpp"
+#include "update.hpp"
 #undef WIDE
 #undef REGISTERS
 }  // namespace avx512
@@ -67,18 +97,22 @@ namespace avx512 {
 struct Level {
     bool (*sums)(const Sums &);
     bool (*slopes)(const Slopes &);
+    bool (*update)(const Update &);
+    bool (*update_slopes)(const UpdateSlopes &);
 };
+
+#define ALL_OF(level)                                                                             \
+    {level::kernel<Sums>, level::kernel<Slopes>, level::kernel<Update>, level::kernel<UpdateSlopes>}
 
 Level fastest() {
 #ifdef HAS_LEVELS
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-        return {avx512::sums, avx512::slopes};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return {avx2::sums, avx2::slopes};
+        return ALL_OF(avx512);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return ALL_OF(avx2);
 #endif
-    return {plain::sums, plain::slopes};
+    return ALL_OF(plain);
 }
 
 const Level &level() {
@@ -106,7 +140,7 @@ PyObject *call(PyObject *, PyObject *const *values, Py_ssize_t n_values) {
     Py_END_ALLOW_THREADS;
     if (!done)
         return PyErr_Format(PyExc_ValueError, "no kernel for %lld channels",
-                            static_cast<long long>(given.network.n_channels));
+                            static_cast<long long>(given.channels()));
     Py_RETURN_NONE;
 }
 
@@ -116,7 +150,8 @@ PyObject *call(PyObject *, PyObject *const *values, Py_ssize_t n_values) {
      METH_FASTCALL, "The fields of the struct " #Arguments ", in order."}
 
 PyMethodDef methods[] = {
-    METHOD(sums, Sums), METHOD(slopes, Slopes), {nullptr, nullptr, 0, nullptr}};
+    METHOD(sums, Sums), METHOD(slopes, Slopes), METHOD(update, Update),
+    METHOD(update_slopes, UpdateSlopes), {nullptr, nullptr, 0, nullptr}};
 
 PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_learning", nullptr, -1, methods,
                           nullptr, nullptr, nullptr, nullptr};

@@ -31,32 +31,36 @@ INLINE void tile_product(const float *in, int64_t K, const float *weight, const 
     }
 }
 
-// sum[M][W * N] += left[TILE][M]^T right[TILE][W * N]
+// sum[M][columns] += left[TILE][M]^T right[TILE][columns], W N of the columns at a time
 template <int W, int N>
-INLINE void add_outer(const float *left, int64_t M, const float *right, float *sum) {
+INLINE void add_outer(const float *left, int64_t M, const float *right, int64_t columns,
+                      float *sum) {
     constexpr int R = rows_out(N);
-    for (int64_t m = 0; m < M; m += R) {
-        F<W> own[R][N];
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-            for (int n = 0; n < N; ++n) own[r][n] = load<W>(sum + (m + r) * W * N + n * W);
-        }
-        for (int b = 0; b < TILE; ++b) {
-            F<W> row[N];
-#pragma GCC unroll 8
-            for (int n = 0; n < N; ++n) row[n] = load<W>(right + b * W * N + n * W);
+    for (int64_t c = 0; c < columns; c += W * N) {
+        for (int64_t m = 0; m < M; m += R) {
+            float *to = sum + m * columns + c;
+            F<W> own[R][N];
 #pragma GCC unroll 8
             for (int r = 0; r < R; ++r) {
-                const float value = left[b * M + m + r];
 #pragma GCC unroll 8
-                for (int n = 0; n < N; ++n) own[r][n] += row[n] * value;
+                for (int n = 0; n < N; ++n) own[r][n] = load<W>(to + r * columns + n * W);
             }
-        }
+            for (int b = 0; b < TILE; ++b) {
+                F<W> row[N];
 #pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
+                for (int n = 0; n < N; ++n) row[n] = load<W>(right + b * columns + c + n * W);
 #pragma GCC unroll 8
-            for (int n = 0; n < N; ++n) store<W>(sum + (m + r) * W * N + n * W, own[r][n]);
+                for (int r = 0; r < R; ++r) {
+                    const float value = left[b * M + m + r];
+#pragma GCC unroll 8
+                    for (int n = 0; n < N; ++n) own[r][n] += row[n] * value;
+                }
+            }
+#pragma GCC unroll 8
+            for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+                for (int n = 0; n < N; ++n) store<W>(to + r * columns + n * W, own[r][n]);
+            }
         }
     }
 }
@@ -225,12 +229,12 @@ template <int W, int N, bool HANDED> void add_slopes(const Slopes &s) {
         }
         if (tile.n < TILE)
             std::memset(tile.weight + tile.n * M, 0, (TILE - tile.n) * M * sizeof(float));
-        add_outer<W, N>(tile.weight, M, tile.second, s.w_path);
+        add_outer<W, N>(tile.weight, M, tile.second, C, s.w_path);
         add_rows<W>(tile.weight, M, s.b_path);
         tile_product<W, N>(tile.weight, M, s.of_path, nothing, C, back);
         for (int v = 0; v < TILE * C; v += W)
             store<W>(back + v, load<W>(back + v) * load<W>(tile.slope_second + v));
-        add_outer<W, N>(back, C, tile.first, s.w_hidden);
+        add_outer<W, N>(back, C, tile.first, C, s.w_hidden);
         add_rows<W>(back, C, s.b_hidden);
         tile_product<W, N>(back, C, s.of_hidden, nothing, C, tile.second);
         for (int r = 0; r < tile.n; ++r) {
@@ -247,30 +251,4 @@ template <int W, int N, bool HANDED> void add_slopes(const Slopes &s) {
             }
         }
     }
-}
-
-template <bool HANDED> bool sums_of(const Sums &s) {
-    switch (s.network.n_channels) {
-        case 8: sum_messages<8, 1, HANDED>(s); return true;
-        case 16: sum_messages<8, 2, HANDED>(s); return true;
-        case 24: sum_messages<8, 3, HANDED>(s); return true;
-        case 32: sum_messages<WIDE, 32 / WIDE, HANDED>(s); return true;
-        default: return false;
-    }
-}
-
-template <bool HANDED> bool slopes_of(const Slopes &s) {
-    switch (s.network.n_channels) {
-        case 8: add_slopes<8, 1, HANDED>(s); return true;
-        case 16: add_slopes<8, 2, HANDED>(s); return true;
-        case 24: add_slopes<8, 3, HANDED>(s); return true;
-        case 32: add_slopes<WIDE, 32 / WIDE, HANDED>(s); return true;
-        default: return false;
-    }
-}
-
-bool sums(const Sums &s) { return s.network.handedness ? sums_of<true>(s) : sums_of<false>(s); }
-
-bool slopes(const Slopes &s) {
-    return s.network.handedness ? slopes_of<true>(s) : slopes_of<false>(s);
 }

@@ -1,30 +1,44 @@
-"""The messages of a convolution with their gradient, in one pass over the edges each.
+"""A convolution with its gradient, in one pass over edges and beads each.
 
 Operation by operation, a convolution keeps some hundreds of numbers per edge for its gradient, and
 writes and reads them through memory. Here nothing is kept of an edge but what it was given: going
-back, `learning.hpp` computes its message again where it is used. Sums and gradients are those of
+back, `learning.hpp` computes its message again where it is used. Results and gradients are those of
 `cgsim.nn.convolution.EquivariantConvolution`, to rounding.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from cgsim.hardware.threads import EDGES_PER_THREAD
 from cgsim.nn.edges import EdgeFeatures
-from cgsim.nn.native.messages import CHANNELS, Convolution, _threads
+from cgsim.nn.gate import Gate
+from cgsim.nn.linear import EquivariantLinear
+from cgsim.nn.native.messages import CHANNELS, _threads
 
 try:
     from cgsim.nn.native import _learning
 except ImportError:  # there was no C++ compiler where the package was built
     _learning = None  # type: ignore[assignment]
 
-Slopes = tuple[Tensor, ...]
+
+class Convolution(Protocol):
+    """What is used of an `EquivariantConvolution`."""
+
+    n_channels: int
+    lmax: int
+    chiral: bool
+    gate: Gate
+    edge: nn.Linear
+    ends: nn.Linear
+    weight: nn.Sequential
+    from_self: EquivariantLinear
+    from_messages: EquivariantLinear
 
 
 def is_built() -> bool:
@@ -32,16 +46,17 @@ def is_built() -> bool:
     return _learning is not None
 
 
-def learns(convolution: Convolution, ends: Tensor, edges: EdgeFeatures) -> bool:
-    """Whether `learnt_messages` can take the place of the operations one by one.
+def learns(convolution: Convolution, parts: Sequence[Tensor], edges: EdgeFeatures) -> bool:
+    """Whether `learnt` can take the place of the operations one by one.
 
-    Only on CPUs, in single precision, for scalars and vectors, and where no gradient with respect
-    to positions is wanted.
+    Only where gradients are wanted, but not with respect to positions, on CPUs, in single precision
+    and for scalars and vectors.
     """
     return (
         _learning is not None
-        and ends.device.type == "cpu"
-        and ends.dtype == torch.float32
+        and torch.is_grad_enabled()
+        and parts[0].device.type == "cpu"
+        and parts[0].dtype == torch.float32
         and convolution.lmax == 1
         and convolution.n_channels in CHANNELS
         and not edges.harmonics.requires_grad
@@ -50,30 +65,35 @@ def learns(convolution: Convolution, ends: Tensor, edges: EdgeFeatures) -> bool:
     )
 
 
-def learnt_messages(
-    convolution: Convolution, parts: Sequence[Tensor], ends: Tensor, edges: EdgeFeatures
+def learnt(
+    convolution: Convolution, parts: Sequence[Tensor], edges: EdgeFeatures
 ) -> list[Tensor]:
-    """`cgsim.nn.native.messages.sum_messages`, with gradients; second ones there are none."""
-    hidden, of_paths = convolution.weight[0], convolution.weight[2]
+    """What `EquivariantConvolution.forward` returns, with gradients; second ones there are none."""
     chirality = edges.chirality if convolution.chiral else None
     source, destination = edges.edge_index
-    start = torch.searchsorted(destination.contiguous(), torch.arange(len(ends) + 1))
+    gate = convolution.gate
     paths = _Paths(
-        start,
+        torch.searchsorted(destination.contiguous(), torch.arange(len(parts[0]) + 1)),
         source.contiguous(),
         edges.harmonics.contiguous(),
         edges.envelope.contiguous(),
-        None if chirality is None else chirality.to(ends.dtype).contiguous(),
+        None if chirality is None else chirality.to(parts[0].dtype).contiguous(),
+        torch.tensor([gate.of_silu, gate.of_sigmoid]),
     )
-    weights = [*hidden.parameters(), *of_paths.parameters()]
-    known = convolution.edge(edges.attr)
-    received: tuple[Tensor, Tensor] = _Messages.apply(paths, *parts, ends, known, *weights)
-    return list(received)
+    layers = (convolution.ends, convolution.weight[0], convolution.weight[2])
+    weights = [weight for layer in layers for weight in layer.parameters()]
+    maps = convolution.from_self, convolution.from_messages
+    for order in (0, 1):
+        weights.append(torch.cat([own.matrix(order) for own in maps]))
+    updated: tuple[Tensor, Tensor] = _Learnt.apply(
+        paths, *parts, convolution.edge(edges.attr), *weights
+    )
+    return list(updated)
 
 
 @dataclass(frozen=True)
 class _Paths:
-    """Where messages go, and what of their edges has no gradient.
+    """Where messages go, and what has no gradient.
 
     Attributes
     ----------
@@ -85,6 +105,8 @@ class _Paths:
         See `EdgeFeatures`.
     handedness : [n] or None
         Of every bead.
+    scale : [2]
+        See `Gate`.
     """
 
     start: Tensor
@@ -92,6 +114,12 @@ class _Paths:
     harmonics: Tensor
     envelope: Tensor
     handedness: Tensor | None
+    scale: Tensor
+
+    @property
+    def is_chiral(self) -> int:
+        """Whether beads have a handedness."""
+        return int(self.handedness is not None)
 
     def shares(self) -> list[tuple[int, int]]:
         """Ranges of beads for one thread each, with no edge from one to another."""
@@ -100,78 +128,92 @@ class _Paths:
         if n_threads == 1:
             return [(0, n_beads)]
         bead = torch.arange(n_beads)
-        degree = self.start.diff()
-        into = torch.repeat_interleave(bead, degree)
-        furthest = bead.scatter_reduce(0, torch.minimum(self.source, into), torch.maximum(self.source, into), "amax")
-        is_cut = furthest.cummax(0).values[:-1] == bead[:-1]
-        cuts = is_cut.nonzero()[:, 0] + 1
+        into = torch.repeat_interleave(bead, self.start.diff())
+        first, last = torch.minimum(self.source, into), torch.maximum(self.source, into)
+        reach = bead.scatter_reduce(0, first, last, "amax").cummax(0).values
+        cuts = (reach[:-1] == bead[:-1]).nonzero()[:, 0] + 1
+        if not len(cuts):
+            return [(0, n_beads)]
         wanted = torch.arange(1, n_threads) * (n_edges // n_threads)
         place = torch.searchsorted(self.start[cuts], wanted).clamp(max=len(cuts) - 1)
-        chosen = cuts[place].tolist() if len(cuts) else []
-        return list(pairwise(sorted({0, n_beads, *chosen})))
+        return list(pairwise(sorted({0, n_beads, *cuts[place].tolist()})))
 
 
-class _Messages(torch.autograd.Function):
-    """Sums of messages at every bead, normalised, of scalars, vectors, ends and invariants."""
+class _Learnt(torch.autograd.Function):
+    """Scalars and vectors of every bead after a convolution."""
 
     @staticmethod
     def forward(ctx: Any, paths: _Paths, *values: Tensor) -> tuple[Tensor, Tensor]:
         values = tuple(value.contiguous() for value in values)
-        scalar, ends = values[0], values[2]
-        n_beads, _, n_channels = scalar.shape
-        width = (2 if paths.handedness is None else 3) * n_channels
-        sums = scalar.new_empty(n_beads, 1, 2 * n_channels), ends.new_empty(n_beads, 3, width)
+        scalar, vector, known, w_ends, b_ends, w_hidden, b_hidden, w_path, b_path, *maps = values
+        n_beads, _, width = scalar.shape
+        ends = torch.addmm(b_ends, scalar[:, 0], w_ends.t())
+        received = (
+            scalar.new_empty(n_beads, 1, 2 * width),
+            scalar.new_empty(n_beads, 3, (2 + paths.is_chiral) * width),
+        )
+        opened = scalar.new_empty(n_beads, 1, 2 * width), torch.empty_like(vector)
+        out = torch.empty_like(scalar), torch.empty_like(vector)
         norm = scalar.new_empty(n_beads)
-        network = _network(paths, values)
+        turned = w_hidden.t().contiguous(), w_path.t().contiguous()
+        network = _network(paths, known, (scalar, vector, ends), turned, (b_hidden, b_path))
+        sums = _addresses(*received, norm)
+        update = _addresses(paths.scale, scalar, vector, *received, *maps, *opened, *out)
 
         def between(first: int, last: int) -> None:
-            _learning.sums(n_channels, first, last, *network.addresses, *_addresses(*sums, norm))
+            _learning.sums(width, first, last, *network, *sums)
+            _learning.update(width, paths.is_chiral, first, last, *update)
 
         _in_threads(between, paths.shares())
         ctx.paths = paths
-        ctx.save_for_backward(norm, *values)
-        return sums
+        ctx.save_for_backward(*values, ends, norm, *received, *opened)
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         paths: _Paths = ctx.paths
-        norm, *values = ctx.saved_tensors
-        _, _, _, _, w_hidden, _, w_path, _ = values
-        of_sums = [slope * norm[:, None, None] for slope in slopes]
-        network = _network(paths, values)
-        inputs = _addresses(w_hidden, w_path, *of_sums)
-        of_beads = [torch.zeros_like(value) for value in values[:4]]
-        scalar, vector, ends, known = of_beads
-        n_channels = scalar.shape[2]
+        *values, ends, norm, sum_scalar, sum_vector, open_scalar, open_vector = ctx.saved_tensors
+        scalar, vector, known, w_ends, _, w_hidden, b_hidden, w_path, b_path, *maps = values
+        width = scalar.shape[2]
+        slopes = tuple(slope.contiguous() for slope in slopes)
+        of_beads = torch.empty_like(scalar), torch.empty_like(vector)
+        of_sums = torch.empty_like(sum_scalar), torch.empty_like(sum_vector)
+        of_ends, of_known = torch.zeros_like(ends), torch.zeros_like(known)
+        turned = w_hidden.t().contiguous(), w_path.t().contiguous()
+        back = [each.t().contiguous() for each in maps]
+        network = _network(paths, known, (scalar, vector, ends), turned, (b_hidden, b_path))
+        update = _addresses(paths.scale, scalar, vector, sum_scalar, sum_vector, *back)
+        update += _addresses(open_scalar, open_vector, norm, *slopes, *of_beads, *of_sums)
+        edges = _addresses(w_hidden, w_path, *of_sums, *of_beads, of_ends, of_known)
 
         def between(first: int, last: int) -> list[Tensor]:
-            of_weights = [torch.zeros_like(weight) for weight in values[4:]]
-            outputs = _addresses(scalar, vector, ends, known, *of_weights)
-            _learning.slopes(n_channels, first, last, *network.addresses, *inputs, *outputs)
-            return of_weights
+            own = [torch.zeros_like(weight) for weight in values[5:]]
+            _learning.update_slopes(
+                width, paths.is_chiral, first, last, *update, *_addresses(*own[4:])
+            )
+            _learning.slopes(width, first, last, *network, *edges, *_addresses(*own[:4]))
+            return own
 
         shares = _in_threads(between, paths.shares())
         of_weights = [sum(own[1:], own[0]) for own in zip(*shares, strict=True)]
-        return None, *of_beads, *of_weights
+        of_beads[0][:, 0].addmm_(of_ends, w_ends)
+        of_w_ends = of_ends.t() @ scalar[:, 0]
+        return None, *of_beads, of_known, of_w_ends, of_ends.sum(dim=0), *of_weights
 
 
-@dataclass(frozen=True)
-class _Network:
-    """Addresses of what `learning.cpp` calls a network, and what must live as long as they do."""
-
-    addresses: tuple[int, ...]
-    kept: tuple[Tensor, ...]
-
-
-def _network(paths: _Paths, values: Sequence[Tensor]) -> _Network:
-    scalar, vector, ends, known, w_hidden, b_hidden, w_path, b_path = values
-    turned = w_hidden.t().contiguous(), w_path.t().contiguous()
+def _network(
+    paths: _Paths,
+    known: Tensor,
+    beads: Sequence[Tensor],
+    turned: Sequence[Tensor],
+    biases: Sequence[Tensor],
+) -> tuple[int, ...]:
+    """Addresses of what `learning.cpp` calls a network."""
     edges = _addresses(paths.start, paths.source)
-    of_edges = _addresses(known, paths.harmonics, paths.envelope, paths.handedness)
-    beads = _addresses(scalar, vector, ends)
-    weights = _addresses(turned[0], b_hidden, turned[1], b_path)
-    return _Network((*edges, 0, *of_edges, *beads, *weights), turned)
+    of_edges = _addresses(known, paths.harmonics, paths.envelope, paths.handedness, *beads)
+    weights = _addresses(turned[0], biases[0], turned[1], biases[1])
+    return *edges, 0, *of_edges, *weights
 
 
 def _addresses(*arrays: Tensor | None) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from cgsim.hardware.compile import has_compiler
 from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeFeatures, spherical_harmonics
 from cgsim.nn.native import learning
-from cgsim.nn.native.learning import is_built, learns, learnt_messages
+from cgsim.nn.native.learning import is_built, learnt, learns
 from cgsim.nn.native.messages import CHANNELS
 from cgsim.testing.systems import perturb_parameters
 
@@ -56,24 +56,33 @@ def in_type(edges: EdgeFeatures, dtype: torch.dtype) -> EdgeFeatures:
     )
 
 
-Received = Callable[[EquivariantConvolution, list[Tensor], Tensor, EdgeFeatures], list[Tensor]]
+Forward = Callable[[EquivariantConvolution, list[Tensor], EdgeFeatures], list[Tensor]]
 
 
-def sums_and_slopes(
-    received: Received, convolution: EquivariantConvolution, edges: EdgeFeatures
+def one_by_one(
+    convolution: EquivariantConvolution, parts: list[Tensor], edges: EdgeFeatures
+) -> list[Tensor]:
+    """The operations of a convolution, as it is defined."""
+    own = convolution.from_self(parts)
+    sums = convolution.messages(parts, convolution.ends(parts[0][:, 0]), edges)
+    received = convolution.from_messages(sums)
+    gated = convolution.gate([a + b for a, b in zip(own, received, strict=True)])
+    return [part + change for part, change in zip(parts, gated, strict=True)]
+
+
+def results_and_slopes(
+    forward: Forward, convolution: EquivariantConvolution, edges: EdgeFeatures
 ) -> list[Tensor]:
     """Of one way to compute them, with slopes of all that is learnt or comes from what is."""
     torch.manual_seed(2)
     n_channels, dtype = convolution.n_channels, edges.attr.dtype
-    shapes = [(N_BEADS, 1, n_channels), (N_BEADS, 3, n_channels), (N_BEADS, 2 * n_channels)]
-    scalar, vector, ends = (torch.randn(shape).to(dtype).requires_grad_() for shape in shapes)
+    shapes = [(N_BEADS, 1, n_channels), (N_BEADS, 3, n_channels)]
+    parts = [torch.randn(shape).to(dtype).requires_grad_() for shape in shapes]
     edges = replace(edges, attr=edges.attr.clone().requires_grad_())
-    sums = received(convolution, [scalar, vector], ends, edges)
-    total = torch.stack([(torch.randn(own.shape).to(own) * own).sum() for own in sums]).sum()
-    of_weights = (convolution.edge, convolution.weight)
-    weights = [weight for layer in of_weights for weight in layer.parameters()]
-    slopes = torch.autograd.grad(total, [scalar, vector, ends, edges.attr, *weights])
-    return [own.detach() for own in (*sums, *slopes)]
+    results = forward(convolution, parts, edges)
+    total = torch.stack([(torch.randn(own.shape).to(own) * own).sum() for own in results]).sum()
+    slopes = torch.autograd.grad(total, [*parts, edges.attr, *convolution.parameters()])
+    return [own.detach() for own in (*results, *slopes)]
 
 
 def assert_alike(found: list[Tensor], expected: list[Tensor], tolerance: float) -> None:
@@ -86,15 +95,13 @@ def assert_alike(found: list[Tensor], expected: list[Tensor], tolerance: float) 
 @pytest.mark.parametrize("n_edges", [0, 1, 24, 61, 500])
 @pytest.mark.parametrize("chiral", [False, True])
 @pytest.mark.parametrize("n_channels", CHANNELS)
-def test_sums_and_slopes_are_those_of_the_operations(
+def test_results_and_slopes_are_those_of_the_operations(
     n_channels: int, chiral: bool, n_edges: int
 ) -> None:
     convolution, edges = some_convolution(n_channels, chiral=chiral), some_edges(n_edges)
-    found = sums_and_slopes(learnt_messages, convolution, edges)
+    found = results_and_slopes(learnt, convolution, edges)
     in_double = deepcopy(convolution).double()
-    expected = sums_and_slopes(
-        EquivariantConvolution.messages, in_double, in_type(edges, torch.float64)
-    )
+    expected = results_and_slopes(one_by_one, in_double, in_type(edges, torch.float64))
     assert_alike(found, expected, 1e-5)
 
 
@@ -109,7 +116,7 @@ def test_a_convolution_takes_this_way_when_it_learns() -> None:
         if node is not None:
             names.add(node.name())
             open_nodes += [child for child, _ in node.next_functions]
-    assert "_MessagesBackward" in names
+    assert "_LearntBackward" in names
 
 
 @needs_kernels
@@ -118,10 +125,10 @@ def test_threads_change_only_roundings(monkeypatch: pytest.MonkeyPatch, n_thread
     monkeypatch.setattr(learning, "EDGES_PER_THREAD", 10)
     convolution, edges = some_convolution(32), some_edges(500)
     before = torch.get_num_threads()
-    expected = sums_and_slopes(EquivariantConvolution.messages, convolution, edges)
+    expected = results_and_slopes(one_by_one, convolution, edges)
     try:
         torch.set_num_threads(n_threads)
-        found = sums_and_slopes(learnt_messages, convolution, edges)
+        found = results_and_slopes(learnt, convolution, edges)
     finally:
         torch.set_num_threads(before)
     assert_alike(found, expected, 1e-4)
@@ -130,26 +137,28 @@ def test_threads_change_only_roundings(monkeypatch: pytest.MonkeyPatch, n_thread
 @needs_kernels
 def test_it_leaves_to_others_what_it_cannot_do() -> None:
     convolution, edges = some_convolution(8), some_edges(20)
-    ends = torch.randn(N_BEADS, 16)
-    assert learns(convolution, ends, edges)
-    assert not learns(convolution, ends.double(), edges)
-    assert not learns(some_convolution(12), torch.randn(N_BEADS, 24), edges)
+    parts = [torch.randn(N_BEADS, components, 8) for components in (1, 3)]
+    assert learns(convolution, parts, edges)
+    assert not learns(convolution, [part.double() for part in parts], edges)
+    assert not learns(some_convolution(12), parts, edges)
     moving = replace(edges, harmonics=edges.harmonics.clone().requires_grad_())
-    assert not learns(convolution, ends, moving)  # the slope of positions is wanted
+    assert not learns(convolution, parts, moving)  # the slope of positions is wanted
     fading = replace(edges, envelope=edges.envelope.clone().requires_grad_())
-    assert not learns(convolution, ends, fading)
+    assert not learns(convolution, parts, fading)
+    with torch.no_grad():
+        assert not learns(convolution, parts, edges)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert not learns(convolution, ends, edges)
+        assert not learns(convolution, parts, edges)
 
 
 def test_without_it_a_convolution_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    def received(
-        convolution: EquivariantConvolution, parts: list[Tensor], ends: Tensor, edges: EdgeFeatures
+    def forward(
+        convolution: EquivariantConvolution, parts: list[Tensor], edges: EdgeFeatures
     ) -> list[Tensor]:
-        return convolution.received(parts, ends, edges)
+        return convolution(parts, edges)
 
     convolution, edges = some_convolution(8, chiral=True), some_edges(200)
-    found = sums_and_slopes(received, convolution, edges)
+    found = results_and_slopes(forward, convolution, edges)
     monkeypatch.setattr(learning, "_learning", None)
     assert not is_built()
-    assert_alike(found, sums_and_slopes(received, convolution, edges), 1e-4)
+    assert_alike(found, results_and_slopes(forward, convolution, edges), 1e-4)
