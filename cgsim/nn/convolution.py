@@ -51,6 +51,7 @@ class EquivariantConvolution(nn.Module):
         parts = [part.contiguous() for part in parts]
         if not torch.compiler.is_compiling() and learns(self, parts, edges):
             return learnt(self, parts, edges)
+        edges = edges.unpaired()
         ends = self.ends(parts[0][:, 0])
         own = self.from_self(parts)
         received = self.from_messages(self.received(parts, ends, edges))

@@ -1,14 +1,14 @@
 """What an edge of the bead graph says: invariants, direction and how much it counts."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from e3nn import o3
 from torch import Tensor, nn
 
 from cgsim.config import GraphConfig
-from cgsim.nn.graph.incidence import Incidence
+from cgsim.nn.graph.incidence import Incidence, Pairing
 from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.radial import GaussianBasis, polynomial_envelope
 
@@ -21,7 +21,7 @@ class EdgeFeatures(Incidence):
     ----------
     attr : [n_edges, n_edge]
         Invariants: distance, its radial basis, separation along the bonds (one-hot), products of
-        the two ends.
+        the two ends. With ``pairing`` [n_pairs, n_edge]: they are the same there and back.
     harmonics : [n_edges, (lmax + 1)^2]
         Spherical harmonics of the direction.
     envelope : [n_edges]
@@ -30,6 +30,8 @@ class EdgeFeatures(Incidence):
         Handedness of every bead, for networks of chiral molecules.
     edge_index, width
         See `Incidence`.
+    pairing
+        Where the invariants are those of pairs.
     """
 
     attr: Tensor
@@ -38,6 +40,21 @@ class EdgeFeatures(Incidence):
     edge_index: Tensor
     chirality: Tensor | None = None
     width: int = 0
+    pairing: Pairing | None = None
+
+    def rows(self, values: Tensor) -> Tensor:
+        """Values of the edges [n_edges, ...], alike there and back, for the rows of ``attr``."""
+        return values if self.pairing is None else values.index_select(0, self.pairing.once)
+
+    def of_pairs(self, once: Tensor) -> Tensor:
+        """``attr`` of the pairs of which these are an edge each [n_pairs, n_edge]."""
+        return self.attr.index_select(0, once) if self.pairing is None else self.attr
+
+    def unpaired(self) -> "EdgeFeatures":
+        """The same with ``attr`` of every edge."""
+        if self.pairing is None:
+            return self
+        return replace(self, attr=self.attr.index_select(0, self.pairing.row), pairing=None)
 
 
 class EdgeGeometry(nn.Module):
@@ -76,23 +93,32 @@ class EdgeGeometry(nn.Module):
     def forward(self, vector: Tensor, graph: BeadGraph, scalars: Tensor) -> EdgeFeatures:
         """Describe every edge."""
         distance = vector.norm(dim=1)
+        near = polynomial_envelope(distance, self.cutoff)
+        envelope = torch.where(graph.hop > 0, torch.ones_like(near), near)
+        # Invariants are the same there and back: half the work, where they are kept for gradients.
+        learns = torch.is_grad_enabled() and vector.device.type == "cpu" and not graph.width
+        pairing, edge_index = graph.pairing if learns else None, graph.edge_index
+        if pairing is not None:
+            distance, graph = distance.index_select(0, pairing.once), graph.one_way
+        return EdgeFeatures(
+            self._invariants(distance, graph, scalars),
+            self.harmonics(vector),
+            envelope,
+            edge_index=edge_index,
+            chirality=graph.chirality,
+            width=graph.width,
+            pairing=pairing,
+        )
+
+    def _invariants(self, distance: Tensor, graph: BeadGraph, scalars: Tensor) -> Tensor:
         hop = (graph.hop[:, None] == self.hops).to(distance)
         attr = [distance[:, None], self.basis(distance), hop]
         if self.ideal_distance:
             attr.append(to_ideal(distance, graph.reach))
         if self.kind is not None:
             kind = self.kind(scalars)
-            attr.append((graph.source(kind) * graph.destination(kind)).reshape(len(vector), -1))
-        near = polynomial_envelope(distance, self.cutoff)
-        envelope = torch.where(graph.hop > 0, torch.ones_like(near), near)
-        return EdgeFeatures(
-            torch.cat(attr, dim=1),
-            self.harmonics(vector),
-            envelope,
-            edge_index=graph.edge_index,
-            chirality=graph.chirality,
-            width=graph.width,
-        )
+            attr.append((graph.source(kind) * graph.destination(kind)).reshape(len(distance), -1))
+        return torch.cat(attr, dim=1)
 
 
 def to_ideal(distance: Tensor, ideal: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ class PairPrecision(nn.Module):
         both = [
             at_first + at_second,
             at_first * at_second,
-            edges.attr.index_select(0, once),
+            edges.of_pairs(once),
         ]
         logs = in_full_precision(self.network, torch.cat(both, dim=1))
         values = bounded_exp(logs + WEIGHT_START)

@@ -156,11 +156,13 @@ class Score(ScoreNetwork):
         edges = self.edges(vector, graph, latent[:, : self.n_latent[0]])
         more = []
         if self.current_distances:
-            change = self._change(vector, current.vector)
-            more.append(change if conditional is None else change * _both_ends(conditional, graph))
+            change = self._change(edges.rows(vector), edges.rows(current.vector))
+            if conditional is not None:
+                change = change * edges.rows(_both_ends(conditional, graph))
+            more.append(change)
         if self.along_edges:
             direction = nn.functional.normalize(vector)[:, :, None]
-            more.append((graph.difference(residual) * direction).sum(dim=1))
+            more.append(edges.rows((graph.difference(residual) * direction).sum(dim=1)))
         if more:
             edges = replace(edges, attr=torch.cat([edges.attr, *more], dim=1))
         parts = self._inputs(latent, residual, angle)

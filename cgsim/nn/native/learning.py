@@ -75,6 +75,7 @@ def learnt(
     paths = _Paths(
         torch.searchsorted(destination.contiguous(), torch.arange(len(parts[0]) + 1)),
         source.contiguous(),
+        None if edges.pairing is None else edges.pairing.row,
         edges.harmonics.contiguous(),
         edges.envelope.contiguous(),
         None if chirality is None else chirality.to(parts[0].dtype).contiguous(),
@@ -101,6 +102,8 @@ class _Paths:
         First edge into every bead.
     source : [n_edges]
         Bead that each edge comes from.
+    row : [n_edges] or None
+        Row of the invariants of each edge; None where they come one after the other.
     harmonics, envelope
         See `EdgeFeatures`.
     handedness : [n] or None
@@ -111,6 +114,7 @@ class _Paths:
 
     start: Tensor
     source: Tensor
+    row: Tensor | None
     harmonics: Tensor
     envelope: Tensor
     handedness: Tensor | None
@@ -210,10 +214,10 @@ def _network(
     biases: Sequence[Tensor],
 ) -> tuple[int, ...]:
     """Addresses of what `learning.cpp` calls a network."""
-    edges = _addresses(paths.start, paths.source)
+    edges = _addresses(paths.start, paths.source, paths.row)
     of_edges = _addresses(known, paths.harmonics, paths.envelope, paths.handedness, *beads)
     weights = _addresses(turned[0], biases[0], turned[1], biases[1])
-    return *edges, 0, *of_edges, *weights
+    return *edges, *of_edges, *weights
 
 
 def _addresses(*arrays: Tensor | None) -> tuple[int, ...]:
