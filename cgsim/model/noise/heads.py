@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.mlp import mlp, zero_init
+from cgsim.nn.native.linear import in_turn
 
 LOG_BOUND = 7.0  # reduced precisions stay within exp(+-7)
 WEIGHT_START = -3.0  # log coupling of an untrained network
@@ -24,7 +25,7 @@ def in_full_precision(network: nn.Module, values: Tensor) -> Tensor:
     """
     kind = values.device.type
     if not torch.is_autocast_enabled(kind):
-        return torch.as_tensor(network(values))
+        return in_turn(network, values)
     with torch.autocast(kind, enabled=False):
         return torch.as_tensor(network(values.to(next(network.parameters()).dtype)))
 

@@ -9,6 +9,8 @@
 
 namespace {
 
+constexpr int64_t MOST_IN = 128;  // columns of the rows of a linear layer
+
 // A convolution and its edges; weights [n_in][n_out].
 struct Network {
     int64_t n_channels, first, last;
@@ -56,6 +58,26 @@ struct UpdateSlopes {
     int64_t channels() const { return n_channels; }
 };
 
+// A linear layer of many rows; its weight [n_in][n_channels], with rows of zeros up to a multiple of 8.
+struct Linear {
+    int64_t n_channels, n_in, n_rows;
+    const float *rows, *weight, *bias;
+    float *out;
+
+    bool is_chiral() const { return false; }
+    int64_t channels() const { return n_in <= MOST_IN ? n_channels : 0; }
+};
+
+// The slope of what it made comes in; that of the rows goes out where it is asked for.
+struct LinearSlopes {
+    int64_t n_channels, n_in, n_rows;
+    const float *rows, *turned, *slope;
+    float *of_rows, *of_weight, *of_bias;
+
+    bool is_chiral() const { return false; }
+    int64_t channels() const { return n_in <= MOST_IN ? n_channels : 0; }
+};
+
 namespace plain {
 #define WIDE 8
 #define REGISTERS 16
@@ -99,10 +121,13 @@ struct Level {
     bool (*slopes)(const Slopes &);
     bool (*update)(const Update &);
     bool (*update_slopes)(const UpdateSlopes &);
+    bool (*linear)(const Linear &);
+    bool (*linear_slopes)(const LinearSlopes &);
 };
 
 #define ALL_OF(level)                                                                             \
-    {level::kernel<Sums>, level::kernel<Slopes>, level::kernel<Update>, level::kernel<UpdateSlopes>}
+    {level::kernel<Sums>, level::kernel<Slopes>, level::kernel<Update>,                            \
+     level::kernel<UpdateSlopes>, level::kernel<Linear>, level::kernel<LinearSlopes>}
 
 Level fastest() {
 #ifdef HAS_LEVELS
@@ -151,7 +176,8 @@ PyObject *call(PyObject *, PyObject *const *values, Py_ssize_t n_values) {
 
 PyMethodDef methods[] = {
     METHOD(sums, Sums), METHOD(slopes, Slopes), METHOD(update, Update),
-    METHOD(update_slopes, UpdateSlopes), {nullptr, nullptr, 0, nullptr}};
+    METHOD(update_slopes, UpdateSlopes), METHOD(linear, Linear),
+    METHOD(linear_slopes, LinearSlopes), {nullptr, nullptr, 0, nullptr}};
 
 PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_learning", nullptr, -1, methods,
                           nullptr, nullptr, nullptr, nullptr};

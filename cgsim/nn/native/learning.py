@@ -19,6 +19,7 @@ from cgsim.hardware.threads import EDGES_PER_THREAD
 from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.gate import Gate
 from cgsim.nn.linear import EquivariantLinear
+from cgsim.nn.native.linear import linear
 from cgsim.nn.native.messages import CHANNELS, _threads
 
 try:
@@ -65,9 +66,7 @@ def learns(convolution: Convolution, parts: Sequence[Tensor], edges: EdgeFeature
     )
 
 
-def learnt(
-    convolution: Convolution, parts: Sequence[Tensor], edges: EdgeFeatures
-) -> list[Tensor]:
+def learnt(convolution: Convolution, parts: Sequence[Tensor], edges: EdgeFeatures) -> list[Tensor]:
     """What `EquivariantConvolution.forward` returns, with gradients; second ones there are none."""
     chirality = edges.chirality if convolution.chiral else None
     source, destination = edges.edge_index
@@ -87,7 +86,7 @@ def learnt(
     for order in (0, 1):
         weights.append(torch.cat([own.matrix(order) for own in maps]))
     updated: tuple[Tensor, Tensor] = _Learnt.apply(
-        paths, *parts, convolution.edge(edges.attr), *weights
+        paths, *parts, linear(convolution.edge, edges.attr), *weights
     )
     return list(updated)
 

@@ -107,6 +107,43 @@ template <int W, int N, bool HANDED> void update_slopes(const UpdateSlopes &g) {
     }
 }
 
+// Rows of any width, with zeros up to a multiple of eight and behind the last.
+INLINE void widen(const float *rows, int64_t n_in, int64_t width, int n_rows, float *to) {
+    std::memset(to, 0, TILE * width * sizeof(float));
+    for (int r = 0; r < n_rows; ++r)
+        std::memcpy(to + r * width, rows + r * n_in, n_in * sizeof(float));
+}
+
+template <int W, int N> void linear(const Linear &g) {
+    constexpr int C = W * N;
+    const int64_t width = (g.n_in + 7) / 8 * 8;
+    alignas(64) float in[TILE * MOST_IN], out[TILE * C];
+    for (int64_t row = 0; row < g.n_rows; row += TILE) {
+        const int n = at_most(g.n_rows - row);
+        widen(g.rows + row * g.n_in, g.n_in, width, n, in);
+        tile_product<W, N>(in, width, g.weight, g.bias, C, out);
+        std::memcpy(g.out + row * C, out, n * C * sizeof(float));
+    }
+}
+
+template <int W, int N> void linear_slopes(const LinearSlopes &g) {
+    constexpr int C = W * N;
+    const int64_t width = (g.n_in + 7) / 8 * 8;
+    alignas(64) float in[TILE * MOST_IN], slope[TILE * C];
+    alignas(64) const float nothing[MOST_IN] = {};
+    for (int64_t row = 0; row < g.n_rows; row += TILE) {
+        const int n = at_most(g.n_rows - row);
+        widen(g.rows + row * g.n_in, g.n_in, width, n, in);
+        widen(g.slope + row * C, C, C, n, slope);
+        add_outer<W, N>(in, width, slope, C, g.of_weight);
+        add_rows<W>(slope, C, g.of_bias);
+        if (!g.of_rows) continue;
+        tile_product<8, 1>(slope, C, g.turned, nothing, width, in);
+        for (int r = 0; r < n; ++r)
+            std::memcpy(g.of_rows + (row + r) * g.n_in, in + r * width, g.n_in * sizeof(float));
+    }
+}
+
 template <bool HANDED> struct Of {
     template <int W, int N> static void run(const Sums &s) { sum_messages<W, N, HANDED>(s); }
     template <int W, int N> static void run(const Slopes &s) { add_slopes<W, N, HANDED>(s); }
@@ -114,6 +151,8 @@ template <bool HANDED> struct Of {
     template <int W, int N> static void run(const UpdateSlopes &s) {
         update_slopes<W, N, HANDED>(s);
     }
+    template <int W, int N> static void run(const Linear &s) { linear<W, N>(s); }
+    template <int W, int N> static void run(const LinearSlopes &s) { linear_slopes<W, N>(s); }
 
     template <class Arguments> static bool channels(const Arguments &s, int64_t n_channels) {
         switch (n_channels) {
