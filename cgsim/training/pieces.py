@@ -1,5 +1,6 @@
 """The loss of a large batch in pieces, of bounded memory, on as many threads as there are."""
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,9 +19,8 @@ from cgsim.training.parts import Losses, windows_between
 
 T = TypeVar("T")
 
-PIECE_EDGES = (
-    12_000  # of a piece: larger ones leave the caches, smaller ones have dearer operations
-)
+# Of a piece: smaller ones spend their time on calling operations.
+PIECE_EDGES = 32_000
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,40 @@ class PiecewiseLoss:
     ----------
     n_threads
         That may be used.
+
+    Attributes
+    ----------
+    most_edges
+        Of a piece, unless a window has more.
     """
 
     def __init__(self, simulator: Simulator, *, n_threads: int) -> None:
         self.simulator, self.n_threads = simulator, n_threads
+        self.most_edges = PIECE_EDGES
+
+    def at_once(self, n_edges: float, n_windows: int) -> tuple[int, float]:
+        """Pieces at a time, and their share of a batch of so many edges and windows."""
+        n_pieces = self._n_pieces(n_edges, n_windows)
+        n_at_once = min(self.n_threads, n_pieces)
+        return n_at_once, n_at_once / n_pieces
+
+    def fit_into(self, free: float, *, bytes_per_edge: float, n_edges: float) -> None:
+        """Make pieces smaller, and fewer at a time, where memory is short.
+
+        Parameters
+        ----------
+        free
+            Bytes.
+        n_edges
+            Of a window.
+        """
+        fitting = free / bytes_per_edge
+        while self.n_threads > 1 and self.n_threads * n_edges > fitting:
+            self.n_threads -= 1
+        self.most_edges = int(min(self.most_edges, max(n_edges, fitting / self.n_threads)))
+
+    def _n_pieces(self, n_edges: float, n_windows: int) -> int:
+        return max(1, min(n_windows, math.ceil(n_edges / self.most_edges)))
 
     def __call__(
         self, batch: CGData, *, generator: torch.Generator, augmentation: Augmentation
@@ -73,7 +103,7 @@ class PiecewiseLoss:
         with torch.no_grad():
             graph = self.simulator.graph_at(first.pos[:, -1].to(self.simulator.dtype), first)
         n_edges = graph.edge_index.shape[1] / len(first.pos) * len(batch.pos)
-        return max(1, min(n_windows, round(n_edges / PIECE_EDGES)))
+        return self._n_pieces(n_edges, n_windows)
 
     def pieces(
         self,

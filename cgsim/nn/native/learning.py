@@ -168,8 +168,8 @@ class _Learnt(torch.autograd.Function):
             _learning.update(width, paths.is_chiral, first, last, *update)
 
         _in_threads(between, paths.shares())
-        ctx.paths = paths
-        ctx.save_for_backward(*values, ends, norm, *received, *opened)
+        ctx.paths, ctx.maps = paths, maps
+        ctx.save_for_backward(*values[: -len(maps)], ends, norm, *received, *opened)
         return out
 
     @staticmethod
@@ -177,21 +177,21 @@ class _Learnt(torch.autograd.Function):
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         paths: _Paths = ctx.paths
         *values, ends, norm, sum_scalar, sum_vector, open_scalar, open_vector = ctx.saved_tensors
-        scalar, vector, known, w_ends, _, w_hidden, b_hidden, w_path, b_path, *maps = values
+        scalar, vector, known, w_ends, _, w_hidden, b_hidden, w_path, b_path = values
         width = scalar.shape[2]
         slopes = tuple(slope.contiguous() for slope in slopes)
         of_beads = torch.empty_like(scalar), torch.empty_like(vector)
         of_sums = torch.empty_like(sum_scalar), torch.empty_like(sum_vector)
         of_ends, of_known = torch.zeros_like(ends), torch.zeros_like(known)
         turned = w_hidden.t().contiguous(), w_path.t().contiguous()
-        back = [each.t().contiguous() for each in maps]
+        back = [each.t().contiguous() for each in ctx.maps]
         network = _network(paths, known, (scalar, vector, ends), turned, (b_hidden, b_path))
         update = _addresses(paths.scale, scalar, vector, sum_scalar, sum_vector, *back)
         update += _addresses(open_scalar, open_vector, norm, *slopes, *of_beads, *of_sums)
         edges = _addresses(w_hidden, w_path, *of_sums, *of_beads, of_ends, of_known)
 
         def between(first: int, last: int) -> list[Tensor]:
-            own = [torch.zeros_like(weight) for weight in values[5:]]
+            own = [torch.zeros_like(weight) for weight in (*values[5:], *ctx.maps)]
             _learning.update_slopes(
                 width, paths.is_chiral, first, last, *update, *_addresses(*own[4:])
             )

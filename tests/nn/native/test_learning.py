@@ -12,7 +12,7 @@ from cgsim.hardware.compile import has_compiler
 from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeFeatures, spherical_harmonics
 from cgsim.nn.native import learning
-from cgsim.nn.native.learning import is_built, learnt, learns
+from cgsim.nn.native.learning import is_built, learns, learnt
 from cgsim.nn.native.messages import CHANNELS
 from cgsim.testing.systems import perturb_parameters
 
