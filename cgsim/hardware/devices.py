@@ -3,6 +3,9 @@
 import os
 from typing import Literal
 
+# Positions far from the origin and stiff bonds need numbers that these have not.
+WITHOUT_DOUBLES = ("mps",)
+
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -30,3 +33,26 @@ def choose_device(name: Device) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return name
+
+
+def check_doubles(device: str) -> None:
+    """Refuse a device that has no double precision.
+
+    Raises
+    ------
+    ValueError
+        Naming devices that have it.
+    """
+    if device in WITHOUT_DOUBLES:
+        raise ValueError(
+            f"{device} has no double precision, in which positions are kept and factorised: move "
+            "the simulator to 'cpu' or 'cuda'"
+        )
+
+
+def accelerator_with_doubles(name: str) -> str:
+    """What Lightning is to train on; ``"auto"`` passes over what has no double precision."""
+    import torch
+
+    passed_over = torch.backends.mps.is_available() and not torch.cuda.is_available()
+    return "cpu" if name == "auto" and passed_over else name

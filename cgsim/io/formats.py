@@ -14,6 +14,7 @@ import mdtraj
 import numpy as np
 
 from cgsim.io import mdanalysis, mdtraj_formats
+from cgsim.io.cif import read_cif
 from cgsim.io.compressed import is_compressed, open_text, plain
 from cgsim.io.dcd import read_dcd, scan_dcd
 from cgsim.io.errors import reader_errors
@@ -249,6 +250,7 @@ _MDCRD = TrajectoryFormat(_read_mdcrd, unpacks=True)
 _DUMP = TrajectoryFormat(_read_dump, _dump_times, counts_steps=True, unpacks=True)
 _PDB = TrajectoryFormat(_with_topology(read_pdb), unpacks=True)
 _AT_ONCE = TrajectoryFormat(_with_topology(mdtraj_formats.read_at_once))
+_CIF = TrajectoryFormat(lambda path, _, chunk: read_cif(path, chunk))
 _STREAMED = TrajectoryFormat(_with_topology(mdtraj_formats.read_streamed))
 _TIMED = TrajectoryFormat(_with_topology(mdtraj_formats.read_streamed), mdtraj_formats.first_times)
 _NETCDF = TrajectoryFormat(_read_netcdf, _netcdf_times)
@@ -275,7 +277,8 @@ FORMATS = {
     **dict.fromkeys((".h5", ".hdf5", ".dtr", ".stk"), _TIMED),
     ".lh5": _STREAMED,
     **dict.fromkeys((".rst7", ".restrt", ".inpcrd", ".ncrst", ".arc"), _AT_ONCE),
-    **dict.fromkeys((".cif", ".mmcif", ".pdbx", ".xml", ".hoomdxml"), _AT_ONCE),
+    **dict.fromkeys((".cif", ".mmcif", ".pdbx"), _CIF),
+    **dict.fromkeys((".xml", ".hoomdxml"), _AT_ONCE),
     ".gsd": TrajectoryFormat(lambda path, _, chunk: read_gsd(path, chunk), counts_steps=True),
     ".tng": TrajectoryFormat(_read_tng, _tng_times),
     ".h5md": _MDANALYSIS_TIMED,

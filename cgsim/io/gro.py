@@ -10,6 +10,7 @@ from cgsim.io.errors import reader_errors
 from cgsim.io.text import TextFile, TextFrame, first_times, read_fixed
 
 _NAMES = 20  # columns before the positions
+_NAME = slice(10, 15)
 _TIME = re.compile(r"\bt=\s*([-+.\deE]+)")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d{5}(?=[-+\d])|\.\d*)?")  # large boxes have no blanks between
 _BOX_ORDER = [0, 3, 4, 5, 1, 6, 7, 8, 2]  # xx yy zz xy xz yx yz zx zy, as a matrix
@@ -30,7 +31,8 @@ def read_gro_frame(file: TextFile, n_atoms: int) -> TextFrame | None:
     width = points[1] - points[0]
     stop = _NAMES + 3 * width
     xyz = read_fixed([line[_NAMES:stop] for line in lines], width).reshape(n, 3)
-    return TextFrame(xyz, vectors=_box(file.line()), time=_time(title))
+    order = hash("".join(line[_NAME] for line in lines))
+    return TextFrame(xyz, vectors=_box(file.line()), time=_time(title), order=order)
 
 
 def gro_times(path: Path) -> np.ndarray | None:

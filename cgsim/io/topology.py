@@ -11,7 +11,7 @@ from mdtraj.core.element import get_by_symbol, virtual
 
 from cgsim.config.checks import Allowed, allowed
 from cgsim.io.bond_lengths import BondLengths
-from cgsim.io.bonds import StandardBonds, site_bonds, template_kind
+from cgsim.io.bonds import StandardBonds, site_bonds
 from cgsim.io.chain_sites import chain_bonds, chain_sites, site_mass
 from cgsim.io.elements import BEAD, VIRTUAL_SITE, assign_elements
 from cgsim.io.files import file_stem, is_positive, read_sidecar
@@ -209,14 +209,16 @@ def _copy(topology: mdtraj.Topology, symbols: Sequence[str]) -> mdtraj.Topology:
 def _pairs(stated: StatedTopology, topology: mdtraj.Topology, symbols: Sequence[str]) -> Pairs:
     """The bonds that are stated, those of standard residues where not all are, and of sites."""
     standard = StandardBonds(topology, symbols, xyz=stated.xyz, cell=stated.cell)
-    if stated.has_all_bonds:  # engines hold water rigid without bonds
+    if stated.has_all_bonds:  # engines hold water rigid without bonds; MMTF leaves out hydrogens
         bonded = {atom for pair in stated.bonds for atom in pair}
-        pairs = stated.bonds | standard.within(
+        loose = [
             residue
             for residue in topology.residues
-            if template_kind(residue) == "water"
-            and not any(atom.index in bonded for atom in residue.atoms)
-        )
+            if residue.n_atoms > 1 and any(atom.index not in bonded for atom in residue.atoms)
+        ]
+        pairs = stated.bonds | {
+            pair for pair in standard.within(loose) if not bonded.issuperset(pair)
+        }
     else:
         pairs = stated.bonds | standard.find()
     return pairs | site_bonds(topology, symbols, pairs)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cgsim.io import read_json
+from cgsim.io.files import read_json
 from cgsim.mapping.consistency import check_consistent
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.units import UNITS

@@ -10,7 +10,10 @@ from torch import Tensor, nn
 from cgsim.config import GraphConfig
 from cgsim.nn.graph.incidence import Incidence, Pairing
 from cgsim.nn.graph.neighbours import BeadGraph
+from cgsim.nn.native.edges import applies, described
 from cgsim.nn.radial import GaussianBasis, polynomial_envelope
+
+STRETCH = 20.0  # per mean bond length: of a change of distance that a network tells from none
 
 
 @dataclass(frozen=True)
@@ -69,56 +72,119 @@ class EdgeGeometry(nn.Module):
     Topological pairs have no cutoff and see the distance itself, so that a bond stretched beyond
     anything in the training data still pulls.
 
+    Where an earlier frame is known, with edge vectors ``r'``: also
+    ``(r', asinh(20 (r - r')), r . r' / |r| |r'|, basis(r'))``.
+
     Shapes
     ------
-    vector [n_edges, 3], graph, scalars [n, n_scalars] -> attr [n_edges, n_edge],
-    harmonics [n_edges, (lmax + 1)^2], envelope [n_edges]
+    vector [n_edges, 3], graph, scalars [n, n_scalars], before [n_edges, 3] -> attr
+    [n_edges, n_edge], harmonics [n_edges, (lmax + 1)^2], envelope [n_edges]
     """
 
     cutoff: Tensor
     hops: Tensor
 
-    def __init__(self, config: GraphConfig, *, lmax: int, n_scalars: int) -> None:
+    def __init__(
+        self, config: GraphConfig, *, lmax: int, n_scalars: int, knows_before: bool = False
+    ) -> None:
         super().__init__()
-        self.n_hops = config.n_hops
+        self.n_hops, self.lmax = config.n_hops, lmax
         self.ideal_distance = config.ideal_distance
         n_ideal = 2 if config.ideal_distance else 0
-        self.n_edge = config.n_radial + config.n_hops + 2 + n_ideal + config.n_pair
+        n_before = config.n_radial + 3 if knows_before else 0
+        self.n_edge = config.n_radial + config.n_hops + 2 + n_ideal + config.n_pair + n_before
         self.register_buffer("hops", torch.arange(config.n_hops + 1), persistent=False)
         self.register_buffer("cutoff", torch.tensor(config.cutoff), persistent=False)
         self.basis = GaussianBasis(config.cutoff, n_radial=config.n_radial)
         self.harmonics = spherical_harmonics(lmax)
         self.kind = nn.Linear(n_scalars, config.n_pair) if config.n_pair else None
 
-    def forward(self, vector: Tensor, graph: BeadGraph, scalars: Tensor) -> EdgeFeatures:
-        """Describe every edge."""
-        distance = vector.norm(dim=1)
-        near = polynomial_envelope(distance, self.cutoff)
-        envelope = torch.where(graph.hop > 0, torch.ones_like(near), near)
-        # Invariants are the same there and back: half the work, where they are kept for gradients.
-        learns = torch.is_grad_enabled() and vector.device.type == "cpu" and not graph.width
-        pairing, edge_index = graph.pairing if learns else None, graph.edge_index
-        if pairing is not None:
-            distance, graph = distance.index_select(0, pairing.once), graph.one_way
+    def forward(
+        self,
+        vector: Tensor,
+        graph: BeadGraph,
+        scalars: Tensor,
+        *,
+        before: Tensor | None = None,
+        seen: Tensor | None = None,
+    ) -> EdgeFeatures:
+        """Describe every edge.
+
+        Parameters
+        ----------
+        before : [n_edges, 3] or None
+            The edges in an earlier frame, where the network was made to know them.
+        seen : [n] or None
+            1 for beads whose earlier frame may be known, else 0; None is all.
+        """
+        kind = None if self.kind is None else self.kind(scalars)
+        pairing = None
+        if applies(self, vector):
+            attr, harmonics, envelope = described(
+                self, vector, graph, kind=kind, before=before, seen=seen, stretch=STRETCH
+            )
+        else:
+            pairing, harmonics = _pairing(vector, graph), self.harmonics(vector)
+            near = polynomial_envelope(vector.norm(dim=1), self.cutoff)
+            envelope = torch.where(graph.hop > 0, torch.ones_like(near), near)
+            if pairing is None:
+                attr = self._invariants(vector, graph, kind, before, seen)
+            else:
+                once = pairing.once
+                earlier = None if before is None else before.index_select(0, once)
+                one_way = vector.index_select(0, once)
+                attr = self._invariants(one_way, graph.one_way, kind, earlier, seen)
         return EdgeFeatures(
-            self._invariants(distance, graph, scalars),
-            self.harmonics(vector),
+            attr,
+            harmonics,
             envelope,
-            edge_index=edge_index,
+            edge_index=graph.edge_index,
             chirality=graph.chirality,
             width=graph.width,
             pairing=pairing,
         )
 
-    def _invariants(self, distance: Tensor, graph: BeadGraph, scalars: Tensor) -> Tensor:
+    def _invariants(
+        self,
+        vector: Tensor,
+        graph: BeadGraph,
+        kind: Tensor | None,
+        before: Tensor | None,
+        seen: Tensor | None,
+    ) -> Tensor:
+        """What does not turn with the edges [n_edges, n_edge], operation by operation."""
+        distance = vector.norm(dim=1)
         hop = (graph.hop[:, None] == self.hops).to(distance)
         attr = [distance[:, None], self.basis(distance), hop]
         if self.ideal_distance:
             attr.append(to_ideal(distance, graph.reach))
-        if self.kind is not None:
-            kind = self.kind(scalars)
-            attr.append((graph.source(kind) * graph.destination(kind)).reshape(len(distance), -1))
+        if kind is not None:
+            attr.append(_both_ends(kind, graph))
+        if before is not None:
+            change = self._change(vector, before)
+            attr.append(change if seen is None else change * _both_ends(seen[:, None], graph))
         return torch.cat(attr, dim=1)
+
+    def _change(self, vector: Tensor, current: Tensor) -> Tensor:
+        """The distance in the earlier frame, and how it and the direction changed since."""
+        distance, before = vector.norm(dim=1), current.norm(dim=1)
+        turned = (nn.functional.normalize(vector) * nn.functional.normalize(current)).sum(dim=1)
+        change = torch.stack([before, torch.asinh(STRETCH * (distance - before)), turned], dim=1)
+        return torch.cat([change, self.basis(before)], dim=1)
+
+
+def _pairing(vector: Tensor, graph: BeadGraph) -> Pairing | None:
+    """Invariants are the same there and back: half the work, where kernels learn from them."""
+    is_plain = vector.device.type != "cpu" or vector.dtype != torch.float32
+    if is_plain or graph.width or not torch.is_grad_enabled():
+        return None
+    return graph.pairing
+
+
+def _both_ends(values: Tensor, graph: BeadGraph) -> Tensor:
+    """The product of values of beads [n, n_values] over both ends of every edge."""
+    product = graph.source(values) * graph.destination(values)
+    return product.reshape(-1, values.shape[1])
 
 
 def to_ideal(distance: Tensor, ideal: Tensor) -> Tensor:

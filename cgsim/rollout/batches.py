@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
@@ -14,12 +14,12 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from cgsim.hardware.memory import release_memory, until_it_fits
-from cgsim.hardware.threads import MeasuredThreads
+from cgsim.hardware.threads import TORCH, MeasuredThreads, at_most_threads
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
 from cgsim.nn.graph.neighbours import COMPLETE_LIMIT
-from cgsim.nn.native.messages import is_built
+from cgsim.nn.native.kernels import KERNELS, VERSION, is_built
 from cgsim.rollout.compiled import CompiledStepper, EagerStepper, Stepper, choose_stepper
 from cgsim.rollout.estimate import step_bytes
 from cgsim.rollout.starts import start_batch
@@ -80,7 +80,7 @@ class Batches:
     @property
     def path(self) -> dict[str, int | str]:
         """What else the numbers of a step depend on, in their last digits."""
-        messages = "native" if is_built() else "operations"
+        messages = f"kernels {VERSION}" if is_built() else "operations"
         return {"stepper": self.stepper, "most_edges": self.most_edges, "messages": messages}
 
     @property
@@ -104,7 +104,7 @@ class Batches:
             int(edges.max()), len(self.pos), device=self.pos.device, n_channels=max(widths)
         )
 
-    def prepare(self, n_steps: int, *, before: str | None) -> AbstractContextManager[None]:
+    def prepare(self, n_steps: int, *, before: str | None) -> AbstractContextManager[object]:
         """Choose steppers for a roll-out of ``n_steps`` steps; inside what is returned, take them.
 
         Parameters
@@ -119,8 +119,14 @@ class Batches:
         self._n_steps = n_steps
         self._fitting(lambda: self._build(before))
         most = 1 if self.pos.is_cuda else max(each.most_threads for each in self._steppers)
-        self._threads = MeasuredThreads(most, label="roll-out")
-        return self._threads.kept()
+        of_kernels = all(each.threads is KERNELS for each in self._steppers)
+        kind = KERNELS if of_kernels else TORCH
+        self._threads = MeasuredThreads(most, label="roll-out", kind=kind)
+        kept = ExitStack()
+        kept.enter_context(self._threads.kept())
+        if of_kernels:
+            kept.enter_context(at_most_threads(1))  # of PyTorch, which wait in a busy loop
+        return kept
 
     def step(self) -> Tensor:
         """One time step of all systems.

@@ -158,3 +158,15 @@ def test_topology_from_a_trajectory_format(tmp_path: Path) -> None:
     topology = _glycine_dipeptide()
     path = save(tmp_path / "peptide.h5", topology, random_walk(3, 8))
     assert load_molecule(path).bond_index.shape == (2, 7)
+
+
+@pytest.mark.parametrize("segment", ["A", " "])
+def test_a_psf_without_names_of_segments(tmp_path: Path, segment: str) -> None:
+    path = tmp_path / "water.psf"
+    mass = np.array([15.9994, 1.008, 1.008])
+    names = [("A", "TIP3", name) for name in ("OH2", "H1", "H2")]
+    write_psf(path, names=names, masses=mass, bond_index=np.array([[0, 0], [1, 2]]))
+    path.write_text(path.read_text().replace(" VS ", " XX ").replace(" A    ", f" {segment}    "))
+    molecule = load_molecule(path)
+    assert molecule.atom_type == ("O", "H", "H")
+    np.testing.assert_allclose(molecule.atom_mass, mass)

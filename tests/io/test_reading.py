@@ -401,3 +401,20 @@ def _is_refused(path: Path, content: bytearray, at: int, molecule: Molecule) -> 
     except ValueError as error:
         return path.name in str(error)
     return False
+
+
+@pytest.mark.parametrize("extension", ["pdb", "gro", "xyz"])
+def test_atoms_in_another_order_in_a_later_frame(
+    tmp_path: Path, walk: np.ndarray, extension: str
+) -> None:
+    """As of models that were put together, or of a file that two programs have written."""
+    own = molecule_of(chain_bonds(N_ATOMS), N_ATOMS, names=("B1", "B2"))
+    path = save(tmp_path / f"walk.{extension}", own.topology, walk)
+    assert len(_positions(path, own)) == N_FRAMES
+    lines = path.read_text().splitlines(keepends=True)
+    atoms = [number for number, line in enumerate(lines) if "B1" in line]
+    at = atoms[len(atoms) * 2 // N_FRAMES]  # the first of frame 2
+    lines[at : at + 2] = lines[at : at + 2][::-1]
+    path.write_text("".join(lines))
+    with pytest.raises(ValueError, match=rf"walk.{extension}: .*(frame|model) 2.* order"):
+        _positions(path, own, chunk=5)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.mlp import mlp, zero_init
+from cgsim.nn.native.couplings import applies, of_pairs
 from cgsim.nn.native.linear import in_turn
 
 LOG_BOUND = 7.0  # reduced precisions stay within exp(+-7)
@@ -68,13 +69,15 @@ class PairPrecision(nn.Module):
         self, scalars: Tensor, edges: EdgeFeatures, graph: BeadGraph
     ) -> tuple[Tensor, Tensor]:
         """Return the edges that hold every pair once, and the couplings of the pairs."""
-        once, (first, second) = graph.once, graph.pairs
-        at_first, at_second = (scalars.index_select(0, ends) for ends in (first, second))
-        both = [
-            at_first + at_second,
-            at_first * at_second,
-            edges.of_pairs(once),
-        ]
-        logs = in_full_precision(self.network, torch.cat(both, dim=1))
+        logs = self._logs(scalars, edges, graph)
+        once = graph.once
         values = bounded_exp(logs + WEIGHT_START)
         return once, values * edges.envelope.index_select(0, once)[:, None]
+
+    def _logs(self, scalars: Tensor, edges: EdgeFeatures, graph: BeadGraph) -> Tensor:
+        """``MLP(s_i + s_j, s_i * s_j, e_ij)`` of all pairs [n_pairs, n_values]."""
+        if applies(scalars, edges):
+            return of_pairs(self.network, scalars, edges.unpaired(), graph.once)
+        at_first, at_second = (scalars.index_select(0, ends) for ends in graph.pairs)
+        both = [at_first + at_second, at_first * at_second, edges.of_pairs(graph.once)]
+        return in_full_precision(self.network, torch.cat(both, dim=1))

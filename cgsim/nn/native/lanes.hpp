@@ -1,7 +1,12 @@
 // Floats side by side in a register, and small matrix products of them.
 //
 // Included once for every instruction set, inside a namespace of its own, with WIDE floats in a
-// register and TILE rows at a time, as many as its registers hold.
+// register and so many REGISTERS.
+
+// Rows of a matrix product at a time whose sums, n registers of each, stay in registers.
+constexpr int rows(int n) {
+    return REGISTERS == 32 ? (n == 3 ? 8 : 12 / n) : n == 4 ? 3 : n == 3 ? 4 : 6;
+}
 
 template <int W> struct Lanes {
     typedef float F __attribute__((vector_size(4 * W)));

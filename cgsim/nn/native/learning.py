@@ -7,39 +7,25 @@ back, `learning.hpp` computes its message again where it is used. Results and gr
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from cgsim.hardware.threads import EDGES_PER_THREAD
 from cgsim.nn.edges import EdgeFeatures
-from cgsim.nn.gate import Gate
-from cgsim.nn.linear import EquivariantLinear
+from cgsim.nn.native.convolution import Convolution, has_kernel
 from cgsim.nn.native.linear import linear
-from cgsim.nn.native.messages import CHANNELS, _threads
 
 try:
     from cgsim.nn.native import _learning
 except ImportError:  # there was no C++ compiler where the package was built
     _learning = None  # type: ignore[assignment]
-
-
-class Convolution(Protocol):
-    """What is used of an `EquivariantConvolution`."""
-
-    n_channels: int
-    lmax: int
-    chiral: bool
-    gate: Gate
-    edge: nn.Linear
-    ends: nn.Linear
-    weight: nn.Sequential
-    from_self: EquivariantLinear
-    from_messages: EquivariantLinear
 
 
 def is_built() -> bool:
@@ -58,8 +44,7 @@ def learns(convolution: Convolution, parts: Sequence[Tensor], edges: EdgeFeature
         and torch.is_grad_enabled()
         and parts[0].device.type == "cpu"
         and parts[0].dtype == torch.float32
-        and convolution.lmax == 1
-        and convolution.n_channels in CHANNELS
+        and has_kernel(convolution)
         and not edges.harmonics.requires_grad
         and not edges.envelope.requires_grad
         and not torch.is_autocast_enabled("cpu")
@@ -227,3 +212,8 @@ def _in_threads(work: Callable[[int, int], Any], shares: Sequence[tuple[int, int
     if len(shares) == 1:
         return [work(*shares[0])]
     return list(_threads(len(shares)).map(lambda share: work(*share), shares))
+
+
+@cache
+def _threads(n_threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="cgsim-learning")

@@ -6,14 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from cgsim.nn.native.messages import CHANNELS
+from cgsim.nn.native.kernels import CHANNELS, MOST_INVARIANTS
 
 try:
     from cgsim.nn.native import _learning
 except ImportError:  # there was no C++ compiler where the package was built
     _learning = None  # type: ignore[assignment]
-
-MOST_IN = 128  # as in learning.cpp
 
 
 def linear(layer: nn.Module, rows: Tensor) -> Tensor:
@@ -28,7 +26,7 @@ def linear(layer: nn.Module, rows: Tensor) -> Tensor:
         and rows.device.type == "cpu"
         and rows.dtype == layer.weight.dtype == torch.float32
         and layer.out_features in CHANNELS
-        and layer.in_features <= MOST_IN
+        and layer.in_features <= MOST_INVARIANTS
         and not torch.is_autocast_enabled("cpu")
     )
     found = _Linear.apply(rows, layer.weight, layer.bias) if is_native else layer(rows)

@@ -12,8 +12,8 @@ from cgsim.hardware.compile import has_compiler
 from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeFeatures, spherical_harmonics
 from cgsim.nn.native import learning
+from cgsim.nn.native.kernels import CHANNELS
 from cgsim.nn.native.learning import is_built, learns, learnt
-from cgsim.nn.native.messages import CHANNELS
 from cgsim.testing.systems import perturb_parameters
 
 N_BEADS, N_WINDOWS, N_INVARIANTS = 30, 3, 21
