@@ -115,7 +115,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--only",
         nargs="+",
         choices=list(PARTS),
-        default=[part for part in PARTS if part != "windows"],
+        default=list(PARTS),
     )
     parser.add_argument("--beads", nargs="+", type=int, default=[9, 40, 100])
     parser.add_argument("--replicas", nargs="+", type=int, default=[1, 8, 40, 256])
@@ -130,11 +130,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--md-replicas", type=int, default=40, help="learned molecules")
     parser.add_argument("--md-steps", type=int, default=6000)
     parser.add_argument("--large-beads", nargs="+", type=int, default=[100, 1000, 10_000, 100_000])
-    parser.add_argument("--window-rounds", type=int, default=3, help="of which the median counts")
-    parser.add_argument("--before", type=Path, help="an older tree to measure beside (small)")
+    parser.add_argument("--before", type=Path, help="an older tree, built, to measure beside")
     parser.add_argument("--window-beads", nargs="+", type=int, default=[40, 100, 214, 300])
     parser.add_argument("--window-rounds", type=int, default=3, help="of which the median counts")
-    parser.add_argument("--before", type=Path, help="checkout of an earlier tree, built: windows")
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", choices=["cpu", "cuda"], default=default)
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the JSON file")

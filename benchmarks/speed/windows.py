@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
 N_STEPS = 2  # of a round, of which the fastest counts
 BATCH_EDGES = 100_000  # of the largest batch: an earlier tree keeps 15 kB of each
 
@@ -76,46 +77,34 @@ print(json.dumps({
 
 
 def training_windows(options: argparse.Namespace) -> dict[str, Any]:
-    """Rows of windows per CPU second and memory (MB) per window of this tree and an earlier one.
-
-    Raises
-    ------
-    ValueError
-        If no earlier tree is given.
-    """
-    if options.before is None:
-        raise ValueError(
-            "give a checkout of an earlier tree, with its C++ part built: --before PATH"
-        )
+    """Windows per CPU second and memory (MB) per window, beside an older tree if one is given."""
+    trees = {"now": ROOT} | ({"before": options.before} if options.before else {})
     rows = []
     for n_beads in options.window_beads:
-        rows.append(_row(n_beads, before=options.before, n_rounds=options.window_rounds))
+        rows.append(_row(n_beads, trees, n_rounds=options.window_rounds))
         print(json.dumps(rows[-1]), flush=True)
     return {"rows": rows}
 
 
-def _row(n_beads: int, *, before: Path, n_rounds: int) -> dict[str, Any]:
+def _row(n_beads: int, trees: dict[str, Path], *, n_rounds: int) -> dict[str, Any]:
     n_windows = max(1, min(64, BATCH_EDGES // (30 * n_beads)))
-    runs: dict[str, list[dict[str, Any]]] = {"now": [], "before": []}
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in trees}
     for _ in range(n_rounds):
-        for name, tree in (("now", Path.cwd()), ("before", before)):
+        for name, tree in trees.items():
             runs[name].append(_measured(tree, n_beads, n_windows))
-
-    def median(name: str, key: str) -> float:
-        return statistics.median(run[key] for run in runs[name])
-
-    first = {name: own[0]["nll"] for name, own in runs.items()}
-    return {
+    names = {"now": ("windows_per_s", "mb_per_window", "nll")}
+    names["before"] = ("before", "mb_before", "nll_before")
+    row = {
         "n_beads": n_beads,
         "edges_per_bead": runs["now"][0]["edges_per_bead"],
         "batch_size": n_windows,
-        "windows_per_s": median("now", "windows_per_s"),
-        "before": median("before", "windows_per_s"),
-        "mb_per_window": median("now", "mb_per_window"),
-        "mb_before": median("before", "mb_per_window"),
-        "nll": first["now"],
-        "nll_before": first["before"],
     }
+    for tree_name, own in runs.items():
+        rate, memory, nll = names[tree_name]
+        row[rate] = statistics.median(run["windows_per_s"] for run in own)
+        row[memory] = statistics.median(run["mb_per_window"] for run in own)
+        row[nll] = own[0]["nll"]  # of one batch after another, each learnt from
+    return row
 
 
 def _measured(tree: Path, n_beads: int, n_windows: int) -> dict[str, Any]:

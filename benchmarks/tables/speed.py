@@ -71,9 +71,9 @@ def windows_table(metrics: Numbers) -> str:
     keys = ("n_beads", "edges_per_bead", "batch_size", "windows_per_s", "before")
     lines = [
         [
-            *(number(row[name]) for name in keys),
-            number(row["windows_per_s"] / row["before"]),
-            *(number(row[name]) for name in ("mb_per_window", "mb_before")),
+            *(number(row.get(name)) for name in keys),
+            number(row["windows_per_s"] / row["before"] if row.get("before") else None),
+            *(number(row.get(name)) for name in ("mb_per_window", "mb_before")),
         ]
         for row in metrics["rows"]
     ]
