@@ -42,8 +42,8 @@ loss, windows = choose_loss(simulator, windows, TrainingConfig(n_steps=1))
 accumulated = AccumulatedLoss(simulator, lambda own: own["nll"] + 0.5 * own["score"])
 optimiser = torch.optim.AdamW(simulator.parameters(), lr=1e-3, fused=True)
 
-def pages() -> int:
-    return int(open("/proc/self/statm").read().split()[1])
+def in_use() -> int:
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
 
 def step(k: int, n: int) -> Tensor:
     rows = [(k * n + i) % len(windows) for i in range(n)]
@@ -59,7 +59,7 @@ def step(k: int, n: int) -> Tensor:
     return losses["nll"]
 
 step(0, 1)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = in_use()
 seconds, nll = [], []
 for k in range(1 + n_steps):
     start = time.process_time()

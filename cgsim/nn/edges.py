@@ -176,7 +176,8 @@ class EdgeGeometry(nn.Module):
 def _pairing(vector: Tensor, graph: BeadGraph) -> Pairing | None:
     """Invariants are the same there and back: half the work, where kernels learn from them."""
     is_plain = vector.device.type != "cpu" or vector.dtype != torch.float32
-    if is_plain or graph.width or not torch.is_grad_enabled():
+    has_ends = graph.edge_index.dim() == 2  # a graph may be of separations alone
+    if is_plain or not has_ends or graph.width or not torch.is_grad_enabled():
         return None
     return graph.pairing
 

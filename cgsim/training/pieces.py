@@ -140,7 +140,7 @@ class PiecewiseLoss:
 
 
 def _rows(windows: Windows, beads: slice) -> Windows:
-    return Windows(*(None if value is None else value[beads] for value in windows))
+    return Windows._make(None if value is None else value[beads] for value in windows)
 
 
 def _losses(simulator: Simulator, batch: CGData, windows: Windows, embedding: Tensor) -> Losses:

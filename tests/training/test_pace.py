@@ -19,4 +19,4 @@ def test_it_says_once_how_long_the_rest_will_take(
     lines = [line for line in capsys.readouterr().err.splitlines() if "a step so far" in line]
     assert len(lines) == said
     for line in lines:
-        assert re.search(r"[0-9.e-]+ s a step so far; .*about 0\.01 minutes more", line)
+        assert re.search(r"[0-9.e-]+ s a step so far; about .*0\.0[0-9]+ minutes more", line)

@@ -39,7 +39,7 @@ def total(losses: Losses) -> torch.Tensor:
 
 def gradient(simulator: Simulator, loss: torch.Tensor) -> dict[str, torch.Tensor]:
     simulator.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     found = simulator.named_parameters()
     return {name: own.grad.clone() for name, own in found if own.grad is not None}
 

@@ -66,7 +66,7 @@ def learnt(convolution: Convolution, parts: Sequence[Tensor], edges: EdgeFeature
         torch.tensor([gate.of_silu, gate.of_sigmoid]),
     )
     layers = (convolution.ends, convolution.weight[0], convolution.weight[2])
-    weights = [weight for layer in layers for weight in layer.parameters()]
+    weights: list[Tensor] = [weight for layer in layers for weight in layer.parameters()]
     maps = convolution.from_self, convolution.from_messages
     for order in (0, 1):
         weights.append(torch.cat([own.matrix(order) for own in maps]))
