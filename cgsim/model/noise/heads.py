@@ -28,7 +28,7 @@ def in_full_precision(network: nn.Module, values: Tensor) -> Tensor:
     if not torch.is_autocast_enabled(kind):
         return in_turn(network, values)
     with torch.autocast(kind, enabled=False):
-        return torch.as_tensor(network(values.to(next(network.parameters()).dtype)))
+        return in_turn(network, values.to(next(network.parameters()).dtype))
 
 
 class BeadPrecision(nn.Module):
