@@ -191,7 +191,7 @@ def _compare_atoms(path: Path, found: Found) -> tuple[str, str]:
 
 def _compare_words(path: Path, found: Found) -> tuple[str, str]:
     """A PSF by its words: MDAnalysis goes by columns, which damage moves."""
-    lines = path.read_text(encoding="latin-1").splitlines()
+    lines = path.read_text(encoding="latin-1").split("\n")
     start = next(number for number, line in enumerate(lines) if "!NATOM" in line)
     n_atoms = int(lines[start].split()[0])
     words = [line.split() for line in lines[start + 1 : start + 1 + n_atoms]]

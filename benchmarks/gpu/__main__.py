@@ -22,7 +22,16 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.gpu import checks, limits, products, rollouts, samples, trainings, trials
+from benchmarks.gpu import (
+    checks,
+    limits,
+    processes,
+    products,
+    rollouts,
+    samples,
+    trainings,
+    trials,
+)
 from benchmarks.gpu.ledger import DONE, FAILED, LEFT_OUT, UNFINISHED, Entry, Ledger, Row
 from benchmarks.record import RESULTS, write_result
 
@@ -30,6 +39,7 @@ PARTS = {
     "check": checks,
     "rollout": rollouts,
     "training": trainings,
+    "processes": processes,
     "product": products,
     "samples": samples,
     "memory": limits,

@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
 from cgsim.nn.graph.cell_list import near_pairs, pairs_by_cells
 from cgsim.rollout.compiled import compiled_step, drawn_noise
+from cgsim.rollout.slots import Slots
 from cgsim.testing.checks import random_rotation
 
 N_REPLICAS = 3
@@ -28,13 +30,14 @@ LIMITS = {torch.float64: EXACT, torch.float32: CLOSE}
 def rows(options: Namespace) -> Iterator[Row]:
     """All checks of numbers."""
     for n_beads in sizes(options).beads:
-        yield Row(f"check/equivariance/{n_beads}", lambda n=n_beads: equivariance(n, options))
-        yield Row(f"check/cpu/{n_beads}", lambda n=n_beads: same_as_cpu(n, options))
+        yield Row(f"check/equivariance/{n_beads}", partial(equivariance, n_beads, options))
+        yield Row(f"check/cpu/{n_beads}", partial(same_as_cpu, n_beads, options))
+        yield Row(f"check/slots/{n_beads}", partial(same_by_slots, n_beads, options))
     yield Row("check/gradient", lambda: same_gradient(options))
     yield Row("check/neighbours", lambda: same_neighbours(options))
     yield Row("check/melt", lambda: same_melt(options))
     yield Row("check/compiled", lambda: compiled_is_eager(options), seconds=180.0)
-    yield Row("check/no-waiting", lambda: no_waiting(options), seconds=180.0)
+    yield Row("check/no-waiting", lambda: no_waiting(options))
 
 
 def _checked(name: str, found: Mapping[str, float], limit: Mapping[str, float]) -> dict[str, Any]:
@@ -132,8 +135,8 @@ def same_gradient(options: Namespace) -> dict[str, Any]:
 def same_neighbours(options: Namespace) -> dict[str, Any]:
     """Pairs of a periodic melt, found by cells on the device and as they are found on a CPU."""
     simulator, melt = melt_simulator(SMALL_MELT, options)
-    pos = torch.as_tensor(melt.pos[-1]).double()
-    cell = None if melt.cell is None else torch.as_tensor(melt.cell[-1]).double()
+    pos = torch.tensor(melt.pos[-1]).double()
+    cell = None if melt.cell is None else torch.tensor(melt.cell[-1]).double()
     expected = near_pairs(pos, simulator.cutoff, cell)
     there = None if cell is None else cell.to(options.device)
     found = pairs_by_cells(pos.to(options.device), simulator.cutoff, there)
@@ -162,7 +165,7 @@ def same_melt(options: Namespace) -> dict[str, Any]:
 
 
 def compiled_is_eager(options: Namespace) -> dict[str, Any]:
-    """Whether it is is tried with every compilation (`cgsim.rollout.compiled.verify_step`)."""
+    """Beside the trial that is made of every compilation (`verify_step`)."""
     if options.no_compile or not has_compiler():
         raise LeftOutError("nothing is compiled here")
     n_beads = sizes(options).beads[0]
@@ -176,16 +179,32 @@ def compiled_is_eager(options: Namespace) -> dict[str, Any]:
     return _checked("compiled", {"step": _difference(simulator, found, expected)}, {"step": CLOSE})
 
 
+def same_by_slots(n_beads: int, options: Namespace) -> dict[str, Any]:
+    """The same step with equally many edges for every bead, as GPUs take it."""
+    simulator, starts = simulator_of(n_beads, options, scale=0.1)
+    state = state_on(simulator, starts, N_REPLICAS, options.device)
+    (fixed,) = Slots(simulator).of([state])
+    if fixed.slot_table is None:
+        raise LeftOutError(f"all pairs of {n_beads} beads are edges")
+    noise = drawn_noise(state, simulator.n_draws, simulator.dtype)
+    one, other = (simulator.history_after(state.pos, noise, state=own) for own in (state, fixed))
+    found = {"step": _difference(simulator, other, one)}
+    return _checked("not the step", found, {"step": CLOSE})
+
+
 def no_waiting(options: Namespace) -> dict[str, Any]:
     """Steps under PyTorch's own watch: an operation that waits is an error."""
     only_on_gpu(options)
-    simulator, starts = simulator_of(sizes(options).beads[0], options)
-    state = state_on(simulator, starts, N_REPLICAS, options.device)
-    simulator.step(state)  # what is constant is computed once
-    with _waiting_is_an_error():
-        for _ in range(N_STEPS):
-            state = simulator.step(state)
-    return {"n_steps": N_STEPS}
+    for n_beads in sizes(options).beads:
+        simulator, starts = simulator_of(n_beads, options)
+        state = state_on(simulator, starts, N_REPLICAS, options.device)
+        (fixed,) = Slots(simulator).of([state])
+        noise = drawn_noise(state, simulator.n_draws, simulator.dtype)
+        pos = simulator.history_after(state.pos, noise, state=fixed)  # and what is constant
+        with _waiting_is_an_error():
+            for _ in range(N_STEPS):
+                pos = simulator.history_after(pos, noise, state=fixed)
+    return {"n_steps": N_STEPS, "n_beads": list(sizes(options).beads)}
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import statistics
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -148,10 +149,8 @@ def _times(ways: dict[str, tuple[Sum, Sum]], options: Namespace) -> dict[str, An
         if not error <= ALIKE:
             raise ArithmeticError(f"{name}: differs by {error:.2g}")
         found[name] = {
-            "seconds": _median(lambda way=way: _forward(way, messages), options),
-            "seconds_with_gradient": _median(
-                lambda way=with_gradient: _gradient(way, messages), options
-            ),
+            "seconds": _median(partial(_forward, way, messages), options),
+            "seconds_with_gradient": _median(partial(_gradient, with_gradient, messages), options),
             "relative_error": error,
         }
     return found
@@ -172,9 +171,7 @@ def _forward(way: Sum, messages: Messages) -> object:
 
 
 def _gradient(way: Sum, messages: Messages) -> object:
-    leaves = [
-        own.detach().requires_grad_()
-        for own in (messages.scalars, messages.vectors, messages.weight)
-    ]
-    total = way(Messages(*leaves, edges=messages.edges)).square().sum()
+    own = messages.scalars, messages.vectors, messages.weight
+    scalars, vectors, weight = leaves = [each.detach().requires_grad_() for each in own]
+    total = way(Messages(scalars, vectors, weight, messages.edges)).square().sum()
     return torch.autograd.grad(total, leaves)

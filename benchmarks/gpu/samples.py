@@ -5,6 +5,7 @@ from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def rows(options: Namespace) -> Iterator[Row]:
     """Of the learned simulator, and of OpenMM on every platform of a GPU."""
     yield Row("samples/learned", lambda: learned(options), seconds=150.0)
     for platform in PLATFORMS:
-        yield Row(f"samples/OpenMM {platform}", lambda p=platform: md(p, options), seconds=150.0)
+        yield Row(f"samples/OpenMM {platform}", partial(md, platform, options), seconds=150.0)
 
 
 def starts(options: Namespace) -> list[MappedTrajectory]:

@@ -14,6 +14,7 @@ import json
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def rows(options: Namespace) -> Iterator[Row]:
         minutes = float(trial.get("minutes", MINUTES))
         yield Row(
             f"trial/{name}",
-            lambda name=name, trial=trial: train(name, trial, options),
+            partial(train, name, trial, options),
             seconds=60 * minutes + SPARE,
         )
 
@@ -86,9 +87,17 @@ def train(name: str, trial: Mapping[str, Any], options: Namespace) -> dict[str, 
     ends = time.perf_counter() + 60 * float(trial.get("minutes", MINUTES))
 
     class Stop(Callback):
-        def on_train_epoch_end(self, *_: Any) -> None:
-            if time.perf_counter() > ends:
-                raise KeyboardInterrupt  # which a training goes on from
+        # A training goes on from an interruption, and loses nothing between two epochs.
+        n_begun = 0
+
+        def on_train_epoch_start(self, *_: Any) -> None:
+            self.n_begun += 1
+            if self.n_begun > 1 and time.perf_counter() > ends:
+                raise KeyboardInterrupt
+
+        def on_train_batch_end(self, *_: Any) -> None:
+            if time.perf_counter() > ends + SPARE / 2:
+                raise KeyboardInterrupt
 
     start = time.perf_counter()
     validation = trial.get("validation")

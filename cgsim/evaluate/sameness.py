@@ -56,9 +56,8 @@ def interval_note(label: str, other: Ensemble, reference: Ensemble) -> str:
     if np.isclose(own, expected, rtol=1e-4):
         return ""
     return (
-        f"{label}: frames of {other.name} are {own:g} ps apart, those of the reference "
-        f"{expected:g} ps: times are compared in ps, and those near {max(own, expected):g} ps or "
-        "below are not to be trusted."
+        f"{label}: frames are {own:g} ps apart, those of the reference {expected:g} ps: times are "
+        f"compared in ps, and those near {max(own, expected):g} ps or below are not to be trusted."
     )
 
 
@@ -85,7 +84,7 @@ def _are_same(first: np.ndarray, second: np.ndarray) -> bool:
     shapes = [
         np.linalg.norm(np.diff(xyz[frames][:, beads], axis=1), axis=2) for xyz in (first, second)
     ]
-    moves = np.ptp(shapes[0], axis=0).max() > _N_FRAMES * _SHAPE_TOLERANCE
+    moves = np.ptp(shapes[0], axis=0).max() > 3 * _SHAPE_TOLERANCE
     return bool(moves and np.abs(shapes[0] - shapes[1]).max() < _SHAPE_TOLERANCE)
 
 

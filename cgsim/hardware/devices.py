@@ -1,7 +1,10 @@
 """Which devices there are, and which of them to use."""
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
 
 # Positions far from the origin and stiff bonds need numbers that these have not.
 WITHOUT_DOUBLES = ("mps",)
@@ -56,3 +59,8 @@ def accelerator_with_doubles(name: str) -> str:
 
     passed_over = torch.backends.mps.is_available() and not torch.cuda.is_available()
     return "cpu" if name == "auto" and passed_over else name
+
+
+def runs_ahead(device: "torch.device") -> bool:
+    """Whether the host fills a queue, and waits where it asks the device for a number."""
+    return device.type == "cuda"

@@ -1,4 +1,4 @@
-"""The trajectories of AMBER: classic NetCDF files of the AMBER convention, whole or cut off.
+"""The trajectories and restarts of AMBER: classic NetCDF files of its conventions, or cut off ones.
 
 The C library fills in what a cut file lacks, and SciPy refuses it. Here the header is read, and the
 frames are mapped into memory. Layout: NetCDF user's guide, "The NetCDF classic format
@@ -134,6 +134,9 @@ def _map(path: Path) -> tuple[_Header, np.ndarray]:
     """Return the header and the whole frames, as structures in memory."""
     with open(path, "rb") as file:
         header = _HeaderFile(file).read()
+    coordinates = header.variables.get("coordinates")
+    if coordinates is not None and not coordinates.is_record:
+        return header, _restart(path, header)
     layout = header.record_layout()
     if layout.itemsize == 0:
         raise ValueError("there are no frames in this file")
@@ -146,6 +149,19 @@ def _map(path: Path) -> tuple[_Header, np.ndarray]:
     if n_frames * layout.itemsize > len(data):
         return header, np.frombuffer(data.tobytes() + bytes(3), layout, count=n_frames)
     return header, np.frombuffer(data, layout, count=n_frames)
+
+
+def _restart(path: Path, header: _Header) -> np.ndarray:
+    """Return the one frame of a restart, which has no dimension of frames."""
+    header.n_frames = 1
+    known = {name: v for name, v in header.variables.items() if name in _UNITS}
+    frame = np.zeros(1, [(name, v.kind, v.shape) for name, v in known.items()])
+    data = np.memmap(path, dtype=np.uint8, mode="r")
+    for name, variable in known.items():
+        n = math.prod(variable.shape)
+        content = data[variable.begin :][: n * variable.kind.itemsize].tobytes()
+        frame[name][0] = np.frombuffer(content, variable.kind, count=n).reshape(variable.shape)
+    return frame
 
 
 def _used(layout: np.dtype) -> int:

@@ -11,7 +11,8 @@ from cgsim.io.files import write_atomic_text
 VIRTUAL_TYPE = "VS"
 """The atom type given to beads, so that they are not taken for the element of nearest mass."""
 
-_LAST = 8  # after number, segment, residue, its name, name, type, charge, mass: whether it moves
+# Number, segment, residue, its name, name, type, charge, mass, whether it moves; CHEQ has two more.
+_WITHOUT_SEGMENT = (8, 10)
 _MAX_NARROW_ATOMS = 9999  # residue numbers have four columns in the narrow layout
 
 
@@ -67,8 +68,7 @@ def check_psf_residues(path: Path, names: Sequence[str]) -> None:
 
 def _after_segment(words: Sequence[str]) -> int:
     """Place of the residue's number in the line of an atom: a segment may have no name."""
-    is_whole = len(words) > _LAST and words[_LAST].lstrip("-").isdigit()
-    return 2 if is_whole else 1
+    return 1 if len(words) in _WITHOUT_SEGMENT else 2
 
 
 def write_psf(

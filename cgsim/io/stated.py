@@ -12,7 +12,7 @@ from mdtraj.formats import GroTrajectoryFile
 
 from cgsim.io.cif import read_cif_atoms
 from cgsim.io.compressed import plain
-from cgsim.io.errors import missing_package
+from cgsim.io.errors import in_words, missing_package
 from cgsim.io.files import existing_file, file_extension
 from cgsim.io.gro import read_gro_frame
 from cgsim.io.mdanalysis import load_mdanalysis
@@ -71,7 +71,8 @@ def read_stated_topology(path: Path) -> StatedTopology:
     FileNotFoundError, ValueError
         If the file is missing, cannot be read, or has no atoms.
     """
-    existing_file(path)
+    if existing_file(path).is_dir():
+        raise ValueError(f"{path}: this is a folder, where a topology file is needed")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -82,7 +83,7 @@ def read_stated_topology(path: Path) -> StatedTopology:
     except Exception as error:  # the readers raise a dozen kinds, IndexError to XML errors
         if str(error).startswith(f"{path}: "):
             raise
-        raise ValueError(f"{path}: cannot be read as a topology: {error!r}") from error
+        raise ValueError(f"{path}: cannot be read as a topology: {in_words(error)}") from error
     if stated is None or stated.topology.n_atoms == 0:
         raise ValueError(f"{path}: there are no atoms in this file")
     return stated

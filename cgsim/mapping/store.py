@@ -167,6 +167,8 @@ def load_mapped(folder: str | Path) -> MappedTrajectory:
         If the folder is not a mapped trajectory, or its files disagree.
     """
     folder = Path(folder)
+    if folder.suffix not in ("", ".cg") and not folder.exists():
+        raise FileNotFoundError(f"{folder}: no such file")
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{folder}: no such folder of a mapped trajectory (make it with `cgsim map`)"

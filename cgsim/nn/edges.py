@@ -31,7 +31,7 @@ class EdgeFeatures(Incidence):
         1 for topological pairs, a smooth step to zero at the cutoff for all others.
     chirality : [n] or None
         Handedness of every bead, for networks of chiral molecules.
-    edge_index, width
+    edge_index, width, slots
         See `Incidence`.
     pairing
         Where the invariants are those of pairs.
@@ -43,6 +43,7 @@ class EdgeFeatures(Incidence):
     edge_index: Tensor
     chirality: Tensor | None = None
     width: int = 0
+    slots: int = 0
     pairing: Pairing | None = None
 
     def rows(self, values: Tensor) -> Tensor:
@@ -133,7 +134,7 @@ class EdgeGeometry(nn.Module):
                 once = pairing.once
                 earlier = None if before is None else before.index_select(0, once)
                 one_way = vector.index_select(0, once)
-                attr = self._invariants(one_way, graph.one_way, kind, earlier, seen)
+                attr = self._invariants(one_way, _one_way(graph), kind, earlier, seen)
         return EdgeFeatures(
             attr,
             harmonics,
@@ -141,6 +142,7 @@ class EdgeGeometry(nn.Module):
             edge_index=graph.edge_index,
             chirality=graph.chirality,
             width=graph.width,
+            slots=graph.slots,
             pairing=pairing,
         )
 
@@ -177,9 +179,21 @@ def _pairing(vector: Tensor, graph: BeadGraph) -> Pairing | None:
     """Invariants are the same there and back: half the work, where kernels learn from them."""
     is_plain = vector.device.type != "cpu" or vector.dtype != torch.float32
     has_ends = graph.edge_index.dim() == 2  # a graph may be of separations alone
-    if is_plain or not has_ends or graph.width or not torch.is_grad_enabled():
+    is_grid = graph.width or graph.slots
+    if is_plain or is_grid or not has_ends or not torch.is_grad_enabled():
         return None
     return graph.pairing
+
+
+def _one_way(graph: BeadGraph) -> BeadGraph:
+    """Every pair once."""
+    return replace(
+        graph,
+        edge_index=graph.pairs,
+        hop=graph.hop[graph.once],
+        shift=graph.shift[graph.once],
+        reach=graph.reach[graph.once],
+    )
 
 
 def _both_ends(values: Tensor, graph: BeadGraph) -> Tensor:

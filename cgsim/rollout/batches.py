@@ -2,8 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
@@ -13,6 +13,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from cgsim.hardware import devices
 from cgsim.hardware.memory import release_memory, until_it_fits
 from cgsim.hardware.threads import TORCH, MeasuredThreads, at_most_threads
 from cgsim.mapping.trajectory import MappedTrajectory
@@ -22,6 +23,7 @@ from cgsim.nn.graph.neighbours import COMPLETE_LIMIT
 from cgsim.nn.native.kernels import KERNELS, VERSION, is_built
 from cgsim.rollout.compiled import CompiledStepper, EagerStepper, Stepper, choose_stepper
 from cgsim.rollout.estimate import step_bytes
+from cgsim.rollout.slots import Slots, without_unused_slots
 from cgsim.rollout.starts import start_batch
 
 STEPPERS = (EagerStepper.name, CompiledStepper.name)
@@ -76,6 +78,7 @@ class Batches:
         self._states: list[State] = []
         self._steppers: list[Stepper] = []
         self._threads = MeasuredThreads(1, label="roll-out")
+        self._slots = Slots(simulator)
 
     @property
     def path(self) -> dict[str, int | str]:
@@ -143,6 +146,28 @@ class Batches:
         self.pos = self._threads(lambda: self._fitting(self._stepped))
         return self.pos
 
+    @property
+    def by_slots(self) -> bool:
+        """Whether a step may lack edges, and then gives no numbers (see `cgsim.nn.graph.slots`)."""
+        return any(state.slot_table is not None for state in self._states)
+
+    @contextmanager
+    def exactly(self) -> Iterator[None]:
+        """Inside, no step does."""
+        kept, most_edges = (self.stepper, self._states, self._steppers), self.most_edges
+        self._states, self._steppers = [], []
+        with self._slots.left_out():
+            yield
+        self.stepper, self._states, self._steppers = kept
+        if self.most_edges != most_edges:  # memory ran out meanwhile
+            self._states, self._steppers = [], []
+        self.put(self.pos)
+
+    def add_slots(self) -> None:
+        """Have more from the next step on."""
+        self._slots.were_too_few()
+        self._states, self._steppers = [], []
+
     def put(self, pos: Tensor) -> None:
         """Go on from other positions [n, k, 3]."""
         self.pos = pos.to(self.pos.device)
@@ -170,7 +195,12 @@ class Batches:
                     start_batch(self.simulator, part).to(self.pos.device), self.generator
                 )
             states.append(constant[names])
+        if devices.runs_ahead(self.pos.device):
+            self._states = states
+            self.put(self.pos)
+            states = self._slots.of(self._states)
         self._steppers = choose_steppers(self.simulator, states, self._n_steps, before=before)
+        states = without_unused_slots(states, self._steppers)
         self.stepper = max((stepper.name for stepper in self._steppers), key=STEPPERS.index)
         self._states = states
         self.put(self.pos)

@@ -171,10 +171,9 @@ def choose_stepper(
     The eager one, with a warning, where compilation fails or its result differs.
     """
     eager = EagerStepper(simulator, len(state.pos))
-    graph, on_gpu = state.fixed_graph, state.pos.is_cuda
-    if graph is None or not graph.width or before == eager.name:
+    n_edges, on_gpu = fixed_edges(state), state.pos.is_cuda
+    if not n_edges or before == eager.name:
         return eager
-    n_edges = graph.edge_index.shape[1]
     has_kernels = not on_gpu and runs_kernels(simulator)
     if before is None and not compiling_pays(
         n_steps, n_edges, on_gpu=on_gpu, has_kernels=has_kernels
@@ -200,6 +199,14 @@ def choose_stepper(
     return CompiledStepper(function, simulator.dtype, n_edges, simulator.n_draws)
 
 
+def fixed_edges(state: State) -> int:
+    """Edges of a batch of equal systems that has as many at every step; of others 0."""
+    if state.slot_table is not None:
+        return state.slot_table.slots * len(state.pos)
+    graph = state.fixed_graph
+    return 0 if graph is None or not graph.width else graph.edge_index.shape[1]
+
+
 def compiled_step(simulator: Simulator, state: State) -> CompiledStep:
     """Compile `Simulator.history_after` for batches of one shape, and try it on one.
 
@@ -212,8 +219,7 @@ def compiled_step(simulator: Simulator, state: State) -> CompiledStep:
     ArithmeticError
         If the compiled function gives another result.
     """
-    graph = state.fixed_graph
-    if graph is None or not graph.width:
+    if not fixed_edges(state):
         raise ValueError("only a step of small equal systems can be compiled")
 
     def step(history: Tensor, noise: Tensor, state: State) -> Tensor:
@@ -242,6 +248,9 @@ def verify_step(simulator: Simulator, function: CompiledStep, state: State) -> N
     noise = drawn_noise(known, simulator.n_draws, simulator.dtype)
     history = state.pos.contiguous()
     expected = simulator.history_after(history, noise, state=state)
+    if state.slot_table is not None:  # held against the graph that was searched for
+        exact = replace(state, slot_table=None)
+        expected = simulator.history_after(history, noise, state=exact)
     found = function(history, noise, state)
     largest = float((found - expected).abs().max()) / simulator.scales.step_scale
     if not largest < AGREEMENT:

@@ -1,14 +1,18 @@
 """What a roll-out watches over: replicas that explode are put back, noted and stopped.
 
 On a GPU the host runs ahead of the device, and asking for a number makes it wait. So whether a
-replica is bad is decided on the device at every step, and read only now and then (see `Looks`).
+replica is bad is decided on the device at every step, and read only now and then (see `Watch`).
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from cgsim.hardware import devices
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.rollout.starts import all_bonds
 
@@ -22,11 +26,6 @@ REASON = (
     f"a position is not finite or beyond {FARTHEST:g} nm, or a bead bond exceeds "
     f"{LONGEST_BOND:g} mean bond lengths"
 )
-
-
-def runs_ahead(device: torch.device) -> bool:
-    """Whether the host waits where it asks a device for a number."""
-    return device.type == "cuda"
 
 
 class Guard:
@@ -46,7 +45,7 @@ class Guard:
         self, systems: Sequence[MappedTrajectory], *, length_scale: float, device: torch.device
     ) -> None:
         self.limit = LONGEST_BOND * length_scale
-        self.is_deferred = runs_ahead(device)
+        self.is_deferred = devices.runs_ahead(device)
         bonds, bond_system = all_bonds(systems)
         counts = torch.tensor([system.n_beads for system in systems])
         self.system = torch.repeat_interleave(counts).to(device)
@@ -76,7 +75,16 @@ class Guard:
 
     def is_stopped(self, index: int, step: int) -> None:
         """Note that a system was bad already in the roll-out that is continued."""
+        self._bad_since = self._bad_since.clone()
         self._bad_since[index] = step
+
+    def state(self) -> Tensor:
+        """All that it has noted."""
+        return self._bad_since
+
+    def put_state(self, state: Tensor) -> None:
+        """Forget what was noted since then."""
+        self._bad_since = state
 
     def bad_since(self) -> list[int]:
         """First bad step of every system, counted from 1, 0 of those that are well; waits."""
@@ -84,28 +92,128 @@ class Guard:
         return found
 
 
-class Looks:
-    """When a roll-out looks at what has happened: at every step, on a GPU more rarely.
+class Random(Protocol):
+    """Random numbers that can be drawn again."""
+
+    def get_state(self) -> Tensor:
+        """Where they are."""
+
+    def set_state(self, state: Tensor) -> object:
+        """Go on from there."""
+
+
+class Moving(Protocol):
+    """What moves the systems, step by step: see `cgsim.rollout.batches.Batches`."""
+
+    pos: Tensor
+
+    @property
+    def generator(self) -> Random:
+        """Source of all randomness."""
+
+    def step(self) -> Tensor:
+        """One time step of all systems; the positions [n, k, 3] after it."""
+
+    def put(self, pos: Tensor) -> None:
+        """Go on from other positions."""
+
+    @property
+    def by_slots(self) -> bool:
+        """Whether a step may lack edges, and then gives no numbers."""
+
+    def exactly(self) -> AbstractContextManager[None]:
+        """Inside, no step does."""
+
+    def add_slots(self) -> None:
+        """Have more from the next step on."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """All that is needed to take the steps since a look once more."""
+
+    step: int
+    pos: Tensor
+    random: Tensor
+    bad_since: Tensor
+
+
+class Watch:
+    """Takes steps, and looks at what has happened: at every one, on a GPU more rarely.
 
     Parameters
     ----------
-    is_deferred
-        Whether looking makes the host wait.
+    guard
+        Of all systems.
+    moving
+        What steps.
     first
         Steps done before.
-    n_beads
-        Of the whole roll-out.
+    every
+        Steps between two recorded frames.
+    safe
+        Where systems that are bad are put [n, k, 3].
     """
 
-    def __init__(self, first: int, *, is_deferred: bool, n_beads: int) -> None:
-        self.first, self.is_deferred = first, is_deferred
-        self.most_waiting = max(1, WAITING_BYTES // (24 * n_beads))
+    def __init__(
+        self, guard: Guard, moving: Moving, *, first: int, every: int, safe: Tensor
+    ) -> None:
+        self.guard, self.moving, self.every, self.safe = guard, moving, every, safe
+        self.first = self.step = first
+        self.most_waiting = max(1, WAITING_BYTES // (24 * len(safe)))
+        self._waiting: list[tuple[int, Tensor]] = []  # step and frame that no look has seen
+        self._seen = self._now()
 
-    def is_due(self, step: int, n_waiting: int) -> bool:
-        """Whether it is time after a step, with so many frames not yet on the host."""
+    def advance(self) -> None:
+        """One step; what becomes bad is put back."""
+        self.step += 1
+        pos = self.moving.step()
+        guarded = self.guard.put_back(pos, self.safe, step=self.step)
+        if guarded is not pos:
+            self.moving.put(guarded)
+        if self.step % self.every == 0:
+            self._waiting.append((self.step, guarded[:, -1].contiguous()))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to look."""
         return (
-            not self.is_deferred
-            or step - self.first <= FIRST_STEPS
-            or step % STEPS_UNSEEN == 0
-            or n_waiting >= self.most_waiting
+            not self.guard.is_deferred
+            or self.step - self.first <= FIRST_STEPS
+            or self.step % STEPS_UNSEEN == 0
+            or len(self._waiting) >= self.most_waiting
         )
+
+    def look(self) -> tuple[list[int], list[tuple[int, Tensor]]]:
+        """The first bad step of every system, 0 of those that are well; frames since the last look.
+
+        Where steps may have lacked edges and something is bad that was not, they are taken again.
+        """
+        bad_since = self.guard.bad_since()
+        if self.guard.is_deferred and self.moving.by_slots:
+            if bad_since != self._seen.bad_since.tolist():
+                lost, bad_since = bad_since, self._again()
+                if bad_since != lost:  # for want of slots
+                    self.moving.add_slots()
+            self._seen = self._now()
+        steps = [step for step, _ in self._waiting]
+        frames = torch.stack([frame for _, frame in self._waiting]).cpu() if steps else ()
+        self._waiting.clear()
+        return bad_since, list(zip(steps, frames, strict=True))
+
+    def _now(self) -> _Seen:
+        random = self.moving.generator.get_state() if self.guard.is_deferred else torch.empty(0)
+        return _Seen(self.step, self.moving.pos, random, self.guard.state())
+
+    def _again(self) -> list[int]:
+        """The steps since the last look once more, all edges included; `Guard.bad_since` then."""
+        last = self.step
+        self._waiting.clear()
+        with self.moving.exactly():
+            self.step = self._seen.step
+            self.moving.generator.set_state(self._seen.random)
+            self.moving.put(self._seen.pos)
+            self.guard.put_state(self._seen.bad_since)
+            while self.step < last:
+                self.advance()
+        return self.guard.bad_since()

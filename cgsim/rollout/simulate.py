@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -19,7 +18,7 @@ from cgsim.rollout.batches import Batches
 from cgsim.rollout.compiled import EagerStepper
 from cgsim.rollout.engines import Engine, engine_of
 from cgsim.rollout.estimate import FirstSteps, check_memory, frame_bytes, work_of
-from cgsim.rollout.guard import REASON, Guard, Looks
+from cgsim.rollout.guard import REASON, Guard, Watch
 from cgsim.rollout.propagation import Propagation
 from cgsim.rollout.reporters import FileReporter, MemoryReporter, Reporter, Restart, numbered
 from cgsim.rollout.start_checks import check_starts
@@ -189,7 +188,6 @@ class _Run:
         self.labels = [(system.name, replica) for system, replica in numbered(systems)]
         self.n_beads = sum(system.n_beads for system in systems)
         self.guard = Guard(systems, length_scale=engine.length_scale, device=self.device)
-        self.waiting: list[tuple[int, Tensor]] = []  # step and frame that no look has seen
 
     def to(self, n_steps: int) -> Rollout:
         """Run until ``n_steps`` steps have been done, the ones before a restart included."""
@@ -230,23 +228,19 @@ class _Run:
         if first == 0:
             self._flush(batches, 0, 0.0)
         seconds, started = self.seconds_before, time.perf_counter()
-        looks = Looks(first, is_deferred=self.guard.is_deferred, n_beads=self.n_beads)
+        watch = Watch(self.guard, batches, first=first, every=self.every, safe=safe)
         with tqdm(
             total=n_steps, initial=first, unit="step", desc="roll-out", mininterval=0.5
         ) as bar:
             step = first
             while step < n_steps and any(self.alive):
                 step, most_edges = step + 1, batches.most_edges
-                pos = batches.step()
-                if (guarded := self.guard.put_back(pos, safe, step=step)) is not pos:
-                    batches.put(guarded)
-                if step % self.every == 0:
-                    self.waiting.append((step, guarded[:, -1].contiguous()))
+                watch.advance()
                 flush = (
                     step == n_steps or self._flush_is_due(step) or batches.most_edges != most_edges
                 )
-                if flush or looks.is_due(step, len(self.waiting)):
-                    self._look()
+                if flush or watch.is_due:
+                    self._look(watch)
                 if first_steps is not None:
                     first_steps.step_is_done()
                 bar.update()
@@ -293,16 +287,14 @@ class _Run:
             )
         )
 
-    def _look(self) -> None:
+    def _look(self, watch: Watch) -> None:
         """Note who has become bad, and record the frames of those who had not."""
-        bad_since = self.guard.bad_since()
+        bad_since, frames = watch.look()
         for index, step in enumerate(bad_since):
             if step and self.alive[index]:
                 self._stop(index, step)
-        frames = torch.stack([frame for _, frame in self.waiting]).cpu() if self.waiting else ()
-        for (step, _), frame in zip(self.waiting, frames, strict=True):
+        for step, frame in frames:
             self.reporter.record(frame, [not since or step < since for since in bad_since])
-        self.waiting.clear()
 
     def _stop(self, index: int, step: int) -> None:
         self.alive[index] = False

@@ -50,11 +50,14 @@ class _Operations(TorchDispatchMode):
     ----------
     dtypes
         Types of what was computed, by the name of the operation.
+    devices
+        Where it is.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.dtypes: dict[str, set[torch.dtype]] = {}
+        self.devices: set[str] = set()
 
     def __torch_dispatch__(
         self,
@@ -69,6 +72,7 @@ class _Operations(TorchDispatchMode):
         for own in result if isinstance(result, tuple | list) else (result,):
             if isinstance(own, Tensor):
                 self.dtypes.setdefault(name, set()).add(own.dtype)
+                self.devices.add(own.device.type)
         return result
 
 
@@ -145,7 +149,7 @@ class PretendedCuda(AbstractContextManager[None]):
         return found
 
     def __enter__(self) -> None:
-        self._within.enter_context(_Indexing())
+        self._within.enter_context(_Substitutes())
         self._within.enter_context(self._mode)
 
     def __exit__(self, *error: Any) -> None:
@@ -184,8 +188,8 @@ class PretendedCuda(AbstractContextManager[None]):
         return other
 
 
-class _Indexing(TorchFunctionMode):
-    """Brackets as operations: those of a PyTorch without CUDA ask for a real device."""
+class _Substitutes(TorchFunctionMode):
+    """Methods that ask for a real device in a PyTorch without CUDA, as operations."""
 
     def __torch_function__(
         self,
@@ -196,6 +200,10 @@ class _Indexing(TorchFunctionMode):
     ) -> Any:
         if func is Tensor.__getitem__ and isinstance(args[0], FakeTensor):
             return _indexed(args[0], args[1])
+        if func is Tensor.__invert__ and isinstance(args[0], FakeTensor):
+            return torch.bitwise_not(args[0])
+        if func is Tensor.contiguous and isinstance(args[0], FakeTensor):
+            return args[0].clone(memory_format=torch.contiguous_format)
         return func(*args, **(kwargs or {}))
 
 

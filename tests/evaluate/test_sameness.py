@@ -95,6 +95,8 @@ def test_other_frame_intervals_are_said_and_times_are_in_ps() -> None:
     assert "2 ps apart" in note
     assert "1 ps" in note
     assert not compare([first], [first], scoring=QUICK).notes
+    three = [[replace(own, name=name) for name in "abc"] for own in (first, other)]
+    assert compare(*three, scoring=QUICK).notes == (note,)  # said once
 
 
 def test_the_reference_given_as_a_second_run_is_said() -> None:

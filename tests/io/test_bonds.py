@@ -1,5 +1,6 @@
 """Bonds that files leave out, against force fields and against what was laid out."""
 
+import warnings
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -12,7 +13,15 @@ from cgsim.io import load_molecule, molecule_from_topology
 from cgsim.io.bonds import StandardBonds
 from cgsim.io.elements import assign_elements
 from cgsim.io.stated import StatedTopology
-from tests.io.laid_out import NamedAtom, cysteines, laid_out, pdb_lines, write_gro, write_pqr
+from tests.io.laid_out import (
+    BACKBONE,
+    NamedAtom,
+    cysteines,
+    laid_out,
+    pdb_lines,
+    write_gro,
+    write_pqr,
+)
 
 FORCE_FIELDS = (
     *("amber14/protein.ff14SB", "amber14/DNA.OL15", "amber14/RNA.OL3", "amber19/protein.ff19SB"),
@@ -190,3 +199,34 @@ def test_link_records_bond_what_is_no_chain(
     molecule = load_molecule(path)
     bonded = {tuple(pair) for pair in molecule.bond_index.T.tolist()}
     assert ((1, 4) in bonded) == is_bonded
+
+
+def test_atoms_as_near_as_bonded_ones_are_warned_of(tmp_path: Path) -> None:
+    """A lactam, a glycan, a covalent ligand: what no table of residues knows."""
+    atoms = [NamedAtom(name, "GLY", number) for number in (1, 9) for name in BACKBONE]
+    own = {(4 * k + i, 4 * k + j) for k in (0, 1) for i, j in ((0, 1), (1, 2), (2, 3))}
+    path = tmp_path / "a.gro"
+    write_gro(path, atoms, laid_out(atoms, own | {(1, 5)}), box="9.0 9.0 9.0")
+    with pytest.warns(
+        UserWarning, match=r"near as bonded.* GLY1-CA and GLY9-CA 0.15\d nm\. .*CONECT"
+    ):
+        molecule = load_molecule(path)
+    assert {tuple(pair) for pair in molecule.bond_index.T.tolist()} == own
+    write_gro(path, atoms, laid_out(atoms, own), box="9.0 9.0 9.0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_molecule(path)
+
+
+@pytest.mark.parametrize(
+    "names", [("OW", "HW1", "HW2"), ("OW", "HW1", "HW2", "MW"), ("O", "H1", "H2", "EP1", "EP2")]
+)
+def test_waters_of_one_number_are_molecules_apart(tmp_path: Path, names: tuple[str, ...]) -> None:
+    n = len(names)
+    atoms = [NamedAtom(name, "SOL", 1) for _ in range(3) for name in names]
+    bonds = {(start, start + k) for start in range(0, 3 * n, n) for k in range(1, n)}
+    xyz = laid_out([NamedAtom("O" if k % n == 0 else "H", "SOL", 1) for k in range(3 * n)], bonds)
+    molecule = load_molecule(write_gro(tmp_path / "a.gro", atoms, xyz, box="9.0 9.0 9.0"))
+    assert {tuple(pair) for pair in molecule.bond_index.T.tolist()} == bonds
+    assert molecule.topology.n_residues == 3
+    np.testing.assert_allclose(molecule.atom_mass.reshape(3, n).sum(axis=1), 18.015, atol=0.01)

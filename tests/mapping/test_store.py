@@ -407,3 +407,10 @@ def test_constant_cells_need_no_drift(tmp_path: Path) -> None:
     folder = tmp_path / "box.cg"
     assert map_to_folder(file, molecule, map_residues(molecule), folder=folder).drift is None
     assert not (folder / "drift.npy").exists()
+
+
+def test_a_structure_file_that_is_not_there_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"a.pdb: no such file$"):
+        load_mapped(tmp_path / "a.pdb")
+    with pytest.raises(FileNotFoundError, match=r"a.cg: no such folder of a mapped trajectory"):
+        load_mapped(tmp_path / "a.cg")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-import cgsim.rollout.guard
+import cgsim.hardware.devices
 import cgsim.rollout.simulate
 from cgsim.config import ModelConfig, SamplerConfig
 from cgsim.data.scales import measure
@@ -35,8 +35,7 @@ PRODUCTS = {"mm", "addmm", "_scaled_mm", "baddbmm", "convolution"}
 @pytest.fixture(autouse=True)
 def _operations(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU: without what was compiled for CPUs."""
-    monkeypatch.setattr("cgsim.nn.native.messages._kernels", None)
-    monkeypatch.setattr("cgsim.nn.native.pairs._kernels", None)
+    monkeypatch.setattr("cgsim.nn.native.kernels._kernels", None)
 
 
 def state_of(simulator: Simulator, chain: MappedTrajectory) -> State:
@@ -85,6 +84,7 @@ def test_a_step_of_small_systems_makes_no_host_wait(name: str) -> None:
     with gpu, no_waits() as operations:
         found = there.history_after(state_there.pos, noise_there, state=state_there)
     assert (found.device.type, found.shape) == ("cuda", expected.shape)
+    assert operations.devices == {"cuda"}  # one CUDA graph can hold it
     for product in PRODUCTS & operations.dtypes.keys():
         assert torch.float64 not in operations.dtypes[product], product
     assert "mm" in operations.dtypes or "addmm" in operations.dtypes
@@ -96,7 +96,7 @@ def test_a_step_of_small_systems_makes_no_host_wait(name: str) -> None:
 @pytest.fixture
 def runs_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU: the loop looks at what has happened only now and then."""
-    monkeypatch.setattr(cgsim.rollout.guard, "runs_ahead", lambda device: True)
+    monkeypatch.setattr(cgsim.hardware.devices, "runs_ahead", lambda device: True)
 
 
 @pytest.fixture
@@ -108,9 +108,9 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(Guard, "put_back", _watched(put_back, []))
     looks: list[int] = []
 
-    def counted(self: Any) -> None:
+    def counted(self: Any, watch: Any) -> None:
         looks.append(len(steps))
-        look(self)
+        look(self, watch)
 
     monkeypatch.setattr(cgsim.rollout.simulate._Run, "_look", counted)
     return looks
@@ -150,7 +150,7 @@ def test_running_ahead_changes_no_frame(
     simulator: Simulator, every: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = frames(simulate(simulator, CHAIN, N_STEPS, n_replicas=2, every=every))
-    monkeypatch.setattr(cgsim.rollout.guard, "runs_ahead", lambda device: True)
+    monkeypatch.setattr(cgsim.hardware.devices, "runs_ahead", lambda device: True)
     found = frames(simulate(simulator, CHAIN, N_STEPS, n_replicas=2, every=every))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -182,7 +182,7 @@ def test_what_is_lost_between_looks_is_noted_where_it_was_lost(
     for ahead in (False, True):
         with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            patch.setattr(cgsim.rollout.guard, "runs_ahead", lambda device, ahead=ahead: ahead)
+            patch.setattr(cgsim.hardware.devices, "runs_ahead", lambda _, ahead=ahead: ahead)
             damaged(patch, losses)
             found.append(simulate(simulator, CHAIN, N_STEPS, n_replicas=3))
     by_step, ahead_of = found

@@ -106,7 +106,7 @@ def _check_row(
         notes.append(interval_note(label, ensemble, expected))
         if label != LEARNED:
             notes.append(same_run_note(label, ensemble, expected))
-    return [note for note in notes if note]
+    return [note for note in dict.fromkeys(notes) if note]  # one that is of all is said once
 
 
 # A box has no profile: nothing is measured on all of its beads together.

@@ -90,7 +90,7 @@ def _shapes(comparison: Comparison) -> str:
         return "shapes within error"
     _, error = _log_size(comparison)
     if floor_of(comparison) is None and 0 < error <= _WIDEST_SIZE:
-        return "sizes within error"
+        return "sizes within error (without a second MD run nothing else is judged)"
     if any(math.isfinite(own.value) for own in _known(comparison)):
         return "shapes cannot be told from those of MD with so few data"
     return "shapes could not be compared"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ class BeadGraph(Incidence):
         Distance of the two if all atom bonds were ideal springs, in bond lengths; 0 if unknown.
     chirality : [n] or None
         Handedness of each bead, for networks of chiral molecules.
-    width
+    width, slots
         See `Incidence`.
     """
 
@@ -70,6 +70,7 @@ class BeadGraph(Incidence):
     reach: Tensor
     chirality: Tensor | None = None
     width: int = 0
+    slots: int = 0
 
     def displacement(self, pos: Tensor) -> Tensor:
         """Vectors from destination to source [n_edges, 3], nm."""
@@ -96,17 +97,6 @@ class BeadGraph(Incidence):
         return Pairing.of(self.edge_index, self.once)
 
     @cached_property
-    def one_way(self) -> "BeadGraph":
-        """Every pair once."""
-        return replace(
-            self,
-            edge_index=self.pairs,
-            hop=self.hop[self.once],
-            shift=self.shift[self.once],
-            reach=self.reach[self.once],
-        )
-
-    @cached_property
     def layout(self) -> Layout:
         """Where the beads are in an array padded to the largest system."""
         return Layout.of(self.batch, self.n_graphs)
@@ -116,7 +106,7 @@ class BeadGraph(Incidence):
         """Of the bonds of every system."""
         return BondModes.of(self.edge_index[:, self.hop == 1], self.layout)
 
-    def twice(self) -> "BeadGraph":
+    def twice(self) -> Self:
         """The batch, and the same systems once more behind it."""
         return replace(
             self,
