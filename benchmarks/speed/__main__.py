@@ -28,6 +28,7 @@ from benchmarks.speed.precision import precision
 from benchmarks.speed.rates import state_of, steppers, steps_per_second, untrained
 from benchmarks.speed.small import small
 from benchmarks.speed.training import training_rows
+from benchmarks.speed.windows import training_windows
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.simulator import Simulator
 from cgsim.testing.systems import random_chain
@@ -94,6 +95,7 @@ def training(options: argparse.Namespace) -> dict[str, Any]:
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "rollout": rollouts,
     "training": training,
+    "windows": training_windows,
     "floor": floors,
     "memory": memory,
     "precision": precision,
@@ -109,7 +111,12 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=list(PARTS),
+        default=list(PARTS),
+    )
     parser.add_argument("--beads", nargs="+", type=int, default=[9, 40, 100])
     parser.add_argument("--replicas", nargs="+", type=int, default=[1, 8, 40, 256])
     parser.add_argument("--seconds", type=float, default=3.0, help="per rate")
@@ -123,7 +130,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--md-replicas", type=int, default=40, help="learned molecules")
     parser.add_argument("--md-steps", type=int, default=6000)
     parser.add_argument("--large-beads", nargs="+", type=int, default=[100, 1000, 10_000, 100_000])
-    parser.add_argument("--before", type=Path, help="an older tree to measure beside (small)")
+    parser.add_argument("--before", type=Path, help="an older tree, built, to measure beside")
+    parser.add_argument("--window-beads", nargs="+", type=int, default=[40, 100, 214, 300])
+    parser.add_argument("--window-rounds", type=int, default=3, help="of which the median counts")
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", choices=["cpu", "cuda"], default=default)
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the JSON file")
@@ -134,7 +143,7 @@ def command(part: str, options: argparse.Namespace) -> str:
     """The command line that makes a part again."""
     words = ["python -m benchmarks.speed --only", part]
     for name, value in vars(options).items():
-        if name not in ("only", "output") and value != make_parser().get_default(name):
+        if name not in ("only", "output", "before") and value != make_parser().get_default(name):
             values = value if isinstance(value, list) else [value]
             words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return " ".join(words)

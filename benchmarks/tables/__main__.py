@@ -57,6 +57,7 @@ from benchmarks.tables.speed import (
     small_table,
     speed_table,
     training_speed_table,
+    windows_table,
     worker_table,
 )
 
@@ -97,6 +98,7 @@ TABLES: dict[str, tuple[str, Callable[[Numbers], str]]] = {
     "speed_rollout": ("speed_cpu/rollout", speed_table),
     "speed_small": ("speed_cpu/small", small_table),
     "speed_busy": ("speed_cpu/busy", busy_table),
+    "speed_windows": ("speed_cpu/windows", windows_table),
     "speed_training": ("speed_cpu/training", training_speed_table),
     "speed_ceilings": ("speed_cpu/floor", ceiling_table),
     "speed_floor": ("speed_cpu/floor", floor_table),

@@ -66,6 +66,21 @@ def small_table(metrics: Numbers) -> str:
     return markdown_table(names, lines)
 
 
+def windows_table(metrics: Numbers) -> str:
+    """Windows per second and memory of training, beside those of an older tree."""
+    keys = ("n_beads", "edges_per_bead", "batch_size", "windows_per_s", "before")
+    lines = [
+        [
+            *(number(row.get(name)) for name in keys),
+            number(row["windows_per_s"] / row["before"] if row.get("before") else None),
+            *(number(row.get(name)) for name in ("mb_per_window", "mb_before")),
+        ]
+        for row in metrics["rows"]
+    ]
+    names = ["beads", "edges per bead", "batch", "windows/CPU s", "before", "times faster"]
+    return markdown_table([*names, "MB per window", "before (MB)"], lines)
+
+
 def busy_table(metrics: Numbers) -> str:
     """Steps per second as chosen, on one thread and on all, one line per condition and stepper."""
     lines = [

@@ -113,7 +113,7 @@ class PlainDynamics(DynamicsNetwork):
         if self.chiral and graph.chirality is not None:
             known = torch.cat([known, graph.chirality[:, None].to(known)], dim=1)
         latent = self.encode_bead(known)
-        edge_latent = self.encode_edge(torch.cat([vector, edges.attr], dim=1))
+        edge_latent = self.encode_edge(torch.cat([vector, edges.unpaired().attr], dim=1))
         for layer in self.layers:
             latent, edge_latent = layer(
                 latent, edge_latent, edge_index=edges.edge_index, envelope=edges.envelope

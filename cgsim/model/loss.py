@@ -18,6 +18,18 @@ def draw(
     augmentation: Augmentation,
 ) -> tuple[Windows, Tensor, BeadGraph]:
     """What the `losses` of a batch are a function of; all that is random is drawn here."""
+    drawn = draw_windows(networks, batch, generator=generator, augmentation=augmentation)
+    return on_graph(networks, *drawn)
+
+
+def draw_windows(
+    networks: NetworkStack,
+    batch: CGData,
+    *,
+    generator: torch.Generator | None,
+    augmentation: Augmentation,
+) -> tuple[CGData, Windows, Tensor]:
+    """The batch, its windows with all that is random, and the embedding of its beads."""
     if networks.training and not networks.dynamics.equivariant:
         batch = randomly_turned(batch, generator)
     windows = noisy_windows(
@@ -28,7 +40,13 @@ def draw(
         augmentation=augmentation,
         score=networks.config.score,
     )
-    embedding = networks.embed(batch, generator, dropout=augmentation.embedding)
+    return batch, windows, networks.embed(batch, generator, dropout=augmentation.embedding)
+
+
+def on_graph(
+    networks: NetworkStack, batch: CGData, windows: Windows, embedding: Tensor
+) -> tuple[Windows, Tensor, BeadGraph]:
+    """What the `losses` of drawn windows, all or some of a batch, are a function of."""
     graph = networks.graph_at(windows.pos[:, -1], batch)
     # Targets are mapped back at the noisy current frame: that is where the networks are asked.
     steps = networks.steps.at(windows.pos[:, -1], graph)

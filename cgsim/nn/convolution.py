@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from e3nn import o3
 from torch import Tensor, nn
 
@@ -12,6 +13,7 @@ from cgsim.nn.handedness import ChiralSum
 from cgsim.nn.linear import EquivariantLinear
 from cgsim.nn.mlp import mlp
 from cgsim.nn.native.convolution import applies, convolved
+from cgsim.nn.native.learning import learns, learnt
 from cgsim.nn.product import hidden_irreps, neighbour_sum
 
 
@@ -47,8 +49,11 @@ class EquivariantConvolution(nn.Module):
     def forward(self, parts: Sequence[Tensor], edges: EdgeFeatures) -> list[Tensor]:
         """Update the features of every bead, by the fastest way there is for it."""
         if applies(self, parts, edges):
-            return convolved(self, parts, edges)
+            return convolved(self, parts, edges.unpaired())
         parts = [part.contiguous() for part in parts]
+        if not torch.compiler.is_compiling() and learns(self, parts, edges):
+            return learnt(self, parts, edges)
+        edges = edges.unpaired()
         ends = self.ends(parts[0][:, 0])
         own = self.from_self(parts)
         received = self.from_messages(self.received(parts, ends, edges))

@@ -1,14 +1,14 @@
 """What an edge of the bead graph says: invariants, direction and how much it counts."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from e3nn import o3
 from torch import Tensor, nn
 
 from cgsim.config import GraphConfig
-from cgsim.nn.graph.incidence import Incidence
+from cgsim.nn.graph.incidence import Incidence, Pairing
 from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.native.edges import applies, described
 from cgsim.nn.radial import GaussianBasis, polynomial_envelope
@@ -24,7 +24,7 @@ class EdgeFeatures(Incidence):
     ----------
     attr : [n_edges, n_edge]
         Invariants: distance, its radial basis, separation along the bonds (one-hot), products of
-        the two ends.
+        the two ends. With ``pairing`` [n_pairs, n_edge]: they are the same there and back.
     harmonics : [n_edges, (lmax + 1)^2]
         Spherical harmonics of the direction.
     envelope : [n_edges]
@@ -33,6 +33,8 @@ class EdgeFeatures(Incidence):
         Handedness of every bead, for networks of chiral molecules.
     edge_index, width, slots
         See `Incidence`.
+    pairing
+        Where the invariants are those of pairs.
     """
 
     attr: Tensor
@@ -42,6 +44,21 @@ class EdgeFeatures(Incidence):
     chirality: Tensor | None = None
     width: int = 0
     slots: int = 0
+    pairing: Pairing | None = None
+
+    def rows(self, values: Tensor) -> Tensor:
+        """Values of the edges [n_edges, ...], alike there and back, for the rows of ``attr``."""
+        return values if self.pairing is None else values.index_select(0, self.pairing.once)
+
+    def of_pairs(self, once: Tensor) -> Tensor:
+        """``attr`` of the pairs of which these are an edge each [n_pairs, n_edge]."""
+        return self.attr.index_select(0, once) if self.pairing is None else self.attr
+
+    def unpaired(self) -> "EdgeFeatures":
+        """The same with ``attr`` of every edge."""
+        if self.pairing is None:
+            return self
+        return replace(self, attr=self.attr.index_select(0, self.pairing.row), pairing=None)
 
 
 class EdgeGeometry(nn.Module):
@@ -108,13 +125,22 @@ class EdgeGeometry(nn.Module):
             1 for beads whose earlier frame may be known, else 0; None is all.
         """
         kind = None if self.kind is None else self.kind(scalars)
+        pairing = None
         if applies(self, vector):
-            described_by = described(
+            attr, harmonics, envelope = described(
                 self, vector, graph, kind=kind, before=before, seen=seen, stretch=STRETCH
             )
         else:
-            described_by = self._described(vector, graph, kind, before, seen)
-        attr, harmonics, envelope = described_by
+            pairing, harmonics = _pairing(vector, graph), self.harmonics(vector)
+            near = polynomial_envelope(vector.norm(dim=1), self.cutoff)
+            envelope = torch.where(graph.hop > 0, torch.ones_like(near), near)
+            if pairing is None:
+                attr = self._invariants(vector, graph, kind, before, seen)
+            else:
+                once = pairing.once
+                earlier = None if before is None else before.index_select(0, once)
+                one_way = vector.index_select(0, once)
+                attr = self._invariants(one_way, _one_way(graph), kind, earlier, seen)
         return EdgeFeatures(
             attr,
             harmonics,
@@ -123,17 +149,18 @@ class EdgeGeometry(nn.Module):
             chirality=graph.chirality,
             width=graph.width,
             slots=graph.slots,
+            pairing=pairing,
         )
 
-    def _described(
+    def _invariants(
         self,
         vector: Tensor,
         graph: BeadGraph,
         kind: Tensor | None,
         before: Tensor | None,
         seen: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Invariants, harmonics and envelope, operation by operation."""
+    ) -> Tensor:
+        """What does not turn with the edges [n_edges, n_edge], operation by operation."""
         distance = vector.norm(dim=1)
         hop = (graph.hop[:, None] == self.hops).to(distance)
         attr = [distance[:, None], self.basis(distance), hop]
@@ -147,9 +174,7 @@ class EdgeGeometry(nn.Module):
         if before is not None:
             change = self._change(vector, before)
             attr.append(change if seen is None else change * _both_ends(seen[:, None], graph))
-        near = polynomial_envelope(distance, self.cutoff)
-        envelope = torch.where(graph.hop > 0, torch.ones_like(near), near)
-        return torch.cat(attr, dim=1), self.harmonics(vector), envelope
+        return torch.cat(attr, dim=1)
 
     def _change(self, vector: Tensor, current: Tensor) -> Tensor:
         """The distance in the earlier frame, and how it and the direction changed since."""
@@ -157,6 +182,27 @@ class EdgeGeometry(nn.Module):
         turned = (nn.functional.normalize(vector) * nn.functional.normalize(current)).sum(dim=1)
         change = torch.stack([before, torch.asinh(STRETCH * (distance - before)), turned], dim=1)
         return torch.cat([change, self.basis(before)], dim=1)
+
+
+def _pairing(vector: Tensor, graph: BeadGraph) -> Pairing | None:
+    """Invariants are the same there and back: half the work, where kernels learn from them."""
+    is_plain = vector.device.type != "cpu" or vector.dtype != torch.float32
+    has_ends = graph.edge_index.dim() == 2  # a graph may be of separations alone
+    is_grid = graph.width or graph.slots
+    if is_plain or is_grid or not has_ends or not torch.is_grad_enabled():
+        return None
+    return graph.pairing
+
+
+def _one_way(graph: BeadGraph) -> BeadGraph:
+    """Every pair once."""
+    return replace(
+        graph,
+        edge_index=graph.pairs,
+        hop=graph.hop[graph.once],
+        shift=graph.shift[graph.once],
+        reach=graph.reach[graph.once],
+    )
 
 
 def _both_ends(values: Tensor, graph: BeadGraph) -> Tensor:

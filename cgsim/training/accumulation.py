@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,9 +12,8 @@ from cgsim.data.graphs import CGData
 from cgsim.hardware.memory import release_memory, until_it_fits
 from cgsim.model.simulator import Simulator
 from cgsim.training.compiled import Loss, Losses
-
-_OF_EDGES = ("edge_index", "edge_hop", "edge_reach")
-_OF_ATOMS = ("atom_type", "atom_edge_index", "atom_kind", "bead_index")  # all windows share them
+from cgsim.training.parts import windows_in_parts
+from cgsim.training.pieces import Piece, PiecewiseLoss
 
 
 class AccumulatedLoss:
@@ -62,6 +61,8 @@ class AccumulatedLoss:
             return loss(own, generator=generator, augmentation=augmentation)
 
         def in_parts() -> tuple[Tensor, Losses]:
+            if isinstance(loss, PiecewiseLoss):
+                return self._in_pieces(loss, batch, generator=generator, augmentation=augmentation)
             if self.n_parts == 1:
                 return self._accumulated([batch], lambda own: of_part(own, loss))
             parts = windows_in_parts(batch, self.n_parts)
@@ -72,22 +73,55 @@ class AccumulatedLoss:
     def _accumulated(
         self, parts: Sequence[CGData], loss: Callable[[CGData], Losses]
     ) -> tuple[Tensor, Losses]:
-        weights = [weight for weight in self.simulator.parameters() if weight.requires_grad]
-        slopes: list[Tensor | None] = [None] * len(weights)
-        totals: list[Tensor] = []
-        sums: Losses = {}
-        shares = [_n_learned(part) for part in parts]
-        for part, own in zip(parts, shares, strict=True):
-            share = own / sum(shares)
-            losses = loss(part)
-            total = share * self.total(losses)
-            with torch.autocast(total.device.type, enabled=False):  # as it was computed
-                found = torch.autograd.grad(total, weights, allow_unused=True)
-            slopes = [_added(sum_, slope) for sum_, slope in zip(slopes, found, strict=True)]
-            totals.append(total.detach())
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0) + share * value.detach()
-        return _with_gradient(torch.stack(totals).sum(), weights, slopes), sums
+        weights = self._weights()
+        n_learned = sum(map(_n_learned, parts))
+        learnt = [
+            self._learnt(loss(part), weights, share=_n_learned(part) / n_learned) for part in parts
+        ]
+        return _sum(learnt, weights)
+
+    def _in_pieces(
+        self,
+        loss: PiecewiseLoss,
+        batch: CGData,
+        *,
+        generator: torch.Generator,
+        augmentation: Augmentation,
+    ) -> tuple[Tensor, Losses]:
+        self.n_parts = max(self.n_parts, min(loss.n_pieces(batch), count_graphs(batch)))
+        pieces, embedding = loss.pieces(
+            batch, self.n_parts, generator=generator, augmentation=augmentation
+        )
+        weights, n_learned = self._weights(), _n_learned(batch)
+
+        def learn(piece: Piece) -> _Learnt:
+            inputs = [*weights, piece.embedding] if piece.embedding.requires_grad else weights
+            share = _n_learned(piece.batch) / n_learned
+            return self._learnt(piece.losses(), inputs, share=share)
+
+        learnt = loss.map(learn, pieces)
+        if not embedding.requires_grad:
+            return _sum(learnt, weights)
+        at_embedding = torch.cat(
+            [
+                _or_zeros(own.slopes.pop(), piece.embedding)
+                for own, piece in zip(learnt, pieces, strict=True)
+            ]
+        )
+        with torch.autocast(embedding.device.type, enabled=False):
+            found = torch.autograd.grad(embedding, weights, at_embedding, allow_unused=True)
+        return _sum([*learnt, _Learnt(torch.zeros_like(learnt[0].total), {}, list(found))], weights)
+
+    def _weights(self) -> list[Tensor]:
+        return [weight for weight in self.simulator.parameters() if weight.requires_grad]
+
+    def _learnt(self, losses: Losses, inputs: Sequence[Tensor], *, share: float) -> "_Learnt":
+        """What a part has to say, and lets go of all else."""
+        total = share * self.total(losses)
+        with torch.autocast(total.device.type, enabled=False):  # as it was computed
+            slopes = torch.autograd.grad(total, inputs, allow_unused=True)
+        own = {name: share * value.detach() for name, value in losses.items()}
+        return _Learnt(total.detach(), own, list(slopes))
 
     def _halve(self, batch: CGData, said: str) -> None:
         """Twice as many parts.
@@ -114,39 +148,34 @@ class AccumulatedLoss:
         )
 
 
-def windows_in_parts(batch: CGData, n_parts: int) -> list[CGData]:
-    """Cut a batch of windows into so many parts, of sizes as equal as can be.
-
-    They share the atom graphs of the batch. Of fewer windows than parts, each is one.
-    """
-    n_windows = count_graphs(batch)
-    bounds = torch.linspace(0, n_windows, min(n_parts, n_windows) + 1).round().long().tolist()
-    return [_windows(batch, first, last) for first, last in pairwise(bounds)]
-
-
-def _windows(batch: CGData, first: int, last: int) -> CGData:
-    """Some windows of a batch, from the first to the one before the last."""
-    bounds = torch.tensor([first, last], device=batch.pos.device)
-    start, stop = torch.searchsorted(batch.batch, bounds).tolist()
-    destination = batch.edge_index[1]
-    edges = ((destination >= start) & (destination < stop)).nonzero()[:, 0]
-    part = CGData(num_nodes=stop - start)
-    for name, value in batch.to_dict().items():
-        if name in _OF_ATOMS:
-            part[name] = value
-        elif name in _OF_EDGES:
-            part[name] = value[:, edges] if name == "edge_index" else value[edges]
-        elif name == "cell":
-            part[name] = value[first:last]
-        elif isinstance(value, Tensor):
-            part[name] = value[start:stop]
-    part.edge_index, part.batch = part.edge_index - start, part.batch - first
-    return part
-
-
 def _n_learned(batch: CGData) -> int:
     """Beads that a batch is averaged over."""
     return int(batch.core.sum()) if "core" in batch else len(batch.pos)
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """The share of some windows in loss, losses and gradient."""
+
+    total: Tensor
+    losses: Losses
+    slopes: list[Tensor | None]
+
+
+def _sum(parts: Sequence[_Learnt], weights: Sequence[Tensor]) -> tuple[Tensor, Losses]:
+    """Of all parts, in their order."""
+    slopes: list[Tensor | None] = [None] * len(weights)
+    sums: Losses = {}
+    for part in parts:
+        slopes = [_added(sum_, slope) for sum_, slope in zip(slopes, part.slopes, strict=True)]
+        for name, value in part.losses.items():
+            sums[name] = sums.get(name, 0) + value
+    total = torch.stack([part.total for part in parts]).sum()
+    return _with_gradient(total, weights, slopes), sums
+
+
+def _or_zeros(slope: Tensor | None, like: Tensor) -> Tensor:
+    return torch.zeros_like(like) if slope is None else slope
 
 
 def _added(total: Tensor | None, value: Tensor | None) -> Tensor | None:

@@ -22,6 +22,8 @@ from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.loss import draw, losses
 from cgsim.model.simulator import Simulator
 from cgsim.nn.graph.neighbours import COMPLETE_LIMIT, BeadGraph
+from cgsim.training.parts import Losses
+from cgsim.training.pieces import PiecewiseLoss
 
 COMPILE_SECONDS = 40.0  # of the loss and its gradient, on one core
 SAVED_PER_STEP = 15e-3  # s that a compiled loss and its gradient save, however small the batch
@@ -30,7 +32,6 @@ WORTH = 1.5  # times that what is saved must pay for the compilation
 AGREEMENT = 1e-3  # largest relative difference between the gradients, compiled and not
 MIXED_AGREEMENT = 0.1  # the same in mixed precision, where fewer numbers are rounded if compiled
 
-Losses = dict[str, Tensor]
 Function = Callable[[Windows, Tensor, BeadGraph], Losses]
 
 
@@ -46,11 +47,13 @@ class Loss(Protocol):
 def choose_loss(
     simulator: Simulator, windows: TrainingWindows, training: TrainingConfig
 ) -> tuple[Loss, TrainingWindows]:
-    """The faster of both for a training, `Simulator.loss` or the same compiled, and its windows.
+    """The fastest loss for a training, in pieces, compiled or as it is, and its windows.
 
     Only batches of equal small systems can be compiled (see `cgsim.nn.graph.incidence`): where all
     are small and there are several sizes, the windows are drawn in batches of one.
     """
+    if max(trajectory.n_beads for trajectory in windows.trajectories) > COMPLETE_LIMIT:
+        return PiecewiseLoss(simulator, n_threads=torch.get_num_threads()), windows
     sizes = sizes_to_compile(simulator, windows.trajectories, training)
     if not sizes:
         return simulator.loss, windows
@@ -88,6 +91,8 @@ def training_threads(
 ) -> AbstractContextManager[None]:
     """As many CPU threads as are fastest for batches of windows of the trajectories."""
     n_beads = max(trajectory.n_beads for trajectory in trajectories)
+    if isinstance(loss, PiecewiseLoss):
+        return at_most_threads(1)  # of every piece
     if isinstance(loss, CompiledLoss):
         return at_most_threads(compiled_threads(training.batch_size * n_beads**2))
     return cpu_threads(training.batch_size * n_beads)

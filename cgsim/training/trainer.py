@@ -35,6 +35,7 @@ from cgsim.training.estimate import announce_training
 from cgsim.training.loggers import loggers_of
 from cgsim.training.module import Patience, TrainingModule, epochs, moving_average
 from cgsim.training.options import Options, TrainerOptions, several
+from cgsim.training.pace import Pace
 from cgsim.training.progress import StepsBar
 
 N_VALIDATION_BATCHES = 10
@@ -117,7 +118,7 @@ def optimise(
     with _quiet_lightning():
         loop = _Loop(module, directory, hardware, options)
         n_done = steps_done(last, module)
-        trainer = loop.trainer(ours, n_done=n_done)
+        trainer = loop.trainer([*ours, _pace(module)], n_done=n_done)
     module.loss, train = choose_loss(module.simulator, train, module.config)
     sampler = WindowSampler(
         train,
@@ -146,6 +147,12 @@ def optimise(
     kept = torch.load(file, map_location="cpu", weights_only=True)
     module.load_state_dict(kept["state_dict"])
     return int(kept["global_step"])
+
+
+def _pace(module: TrainingModule) -> Pace:
+    n_epochs, n_steps = epochs(module.config)
+    n_all = n_epochs * n_steps * module.config.n_cycles
+    return Pace(n_all, n_validation=N_VALIDATION_BATCHES / n_steps)
 
 
 def _announce(

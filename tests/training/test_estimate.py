@@ -74,13 +74,30 @@ def test_a_training_says_what_it_will_take_and_is_the_same(
 def test_a_training_that_cannot_fit_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain = random_chain(30, n_frames=60, seed=2)
+    chain = random_chain(14, n_frames=60, seed=2)
     monkeypatch.setattr(estimate, "free_memory", lambda _: 2e7)
     with pytest.raises(MemoryError, match=r"batches of 64 windows needs.*training\.batch_size"):
         cgsim.fit([chain], tmp_path / "a", training={"n_steps": 4})
     monkeypatch.setattr(estimate, "free_memory", lambda _: 1e6)
     with pytest.raises(MemoryError, match=r"on one window needs.*training\.n_window_beads"):
         cgsim.fit([chain], tmp_path / "b", training={"n_steps": 4})
+
+
+def test_where_memory_is_short_a_larger_system_is_learnt_in_smaller_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what is learnt is the same."""
+    chain = random_chain(40, n_frames=60, seed=2)
+    training = {"n_steps": 2, "batch_size": 64}
+    found, memory = [], []
+    for free in (1e12, 2e7):
+        monkeypatch.setattr(estimate, "free_memory", lambda _, free=free: free)
+        simulator = cgsim.fit([chain], tmp_path / f"{free}", training=training)
+        found.append(next(simulator.parameters()).detach())
+        (line,) = [row for row in capsys.readouterr().err.splitlines() if "edges per bead" in row]
+        memory.append(float(line.rpartition("about ")[2].split(" GB")[0]))
+    assert memory[1] <= 0.011 < 0.03 < memory[0]
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
 
 
 def test_a_sampler_is_not_moved_by_the_estimate() -> None:

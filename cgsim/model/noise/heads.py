@@ -7,6 +7,7 @@ from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.mlp import mlp, zero_init
 from cgsim.nn.native.couplings import applies, of_pairs
+from cgsim.nn.native.linear import in_turn
 
 LOG_BOUND = 7.0  # reduced precisions stay within exp(+-7)
 WEIGHT_START = -3.0  # log coupling of an untrained network
@@ -25,9 +26,9 @@ def in_full_precision(network: nn.Module, values: Tensor) -> Tensor:
     """
     kind = values.device.type
     if not torch.is_autocast_enabled(kind):
-        return torch.as_tensor(network(values))
+        return in_turn(network, values)
     with torch.autocast(kind, enabled=False):
-        return torch.as_tensor(network(values.to(next(network.parameters()).dtype)))
+        return in_turn(network, values.to(next(network.parameters()).dtype))
 
 
 class BeadPrecision(nn.Module):
@@ -76,8 +77,7 @@ class PairPrecision(nn.Module):
     def _logs(self, scalars: Tensor, edges: EdgeFeatures, graph: BeadGraph) -> Tensor:
         """``MLP(s_i + s_j, s_i * s_j, e_ij)`` of all pairs [n_pairs, n_values]."""
         if applies(scalars, edges):
-            return of_pairs(self.network, scalars, edges, graph.once)
+            return of_pairs(self.network, scalars, edges.unpaired(), graph.once)
         at_first, at_second = (scalars.index_select(0, ends) for ends in graph.pairs)
-        attr = edges.attr.index_select(0, graph.once)
-        both = [at_first + at_second, at_first * at_second, attr]
+        both = [at_first + at_second, at_first * at_second, edges.of_pairs(graph.once)]
         return in_full_precision(self.network, torch.cat(both, dim=1))

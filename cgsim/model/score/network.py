@@ -161,7 +161,7 @@ class Score(ScoreNetwork):
         )
         if self.along_edges:
             direction = nn.functional.normalize(vector)[:, :, None]
-            along = (graph.difference(residual) * direction).sum(dim=1)
+            along = edges.rows((graph.difference(residual) * direction).sum(dim=1))
             edges = replace(edges, attr=torch.cat([edges.attr, along], dim=1))
         parts = self._inputs(latent, residual, angle)
         if self.kind is not None:

@@ -1,6 +1,43 @@
 """Values carried from beads to edges and back: by index, or as a grid of equally many per bead."""
 
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Which two edges are one pair of beads there and back.
+
+    Attributes
+    ----------
+    once : [n_pairs]
+        The first edge of every pair.
+    row : [n_edges]
+        Pair of every edge.
+    """
+
+    once: Tensor
+    row: Tensor
+
+    @classmethod
+    def of(cls, edge_index: Tensor, once: Tensor) -> "Pairing | None":
+        """Of edges [2, n_edges] sorted by destination, then source; None where it is no pairing.
+
+        Parameters
+        ----------
+        once : [n_pairs]
+            The edges whose source comes before their destination.
+        """
+        low, high = edge_index.amin(dim=0), edge_index.amax(dim=0)
+        if 2 * len(once) != len(low) or not len(once):
+            return None
+        key = high * (high.max() + 1) + low
+        known = key.index_select(0, once)
+        row = torch.searchsorted(known, key).clamp(max=len(once) - 1)
+        is_single = bool((known[1:] > known[:-1]).all())  # not several images of one pair
+        return cls(once, row) if is_single and torch.equal(known[row], key) else None
 
 
 class Incidence:

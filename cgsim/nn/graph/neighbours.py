@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cgsim.nn.graph.bond_tree import BondModes
 from cgsim.nn.graph.cell_list import in_image_order, near_pairs
-from cgsim.nn.graph.incidence import Incidence
+from cgsim.nn.graph.incidence import Incidence, Pairing
 from cgsim.nn.graph.layout import Layout
 from cgsim.nn.native.pairs import can_join, joined_pairs
 
@@ -92,6 +92,11 @@ class BeadGraph(Incidence):
     def pairs(self) -> Tensor:
         """The two beads of every pair [2, n_pairs], each pair once."""
         return self.edge_index[:, self.once]
+
+    @cached_property
+    def pairing(self) -> Pairing | None:
+        """The pairs that two edges each are; None where some edges are no such pairs."""
+        return Pairing.of(self.edge_index, self.once)
 
     @cached_property
     def layout(self) -> Layout:

@@ -1,8 +1,9 @@
 """A grid of all pairs says what a list of edges says."""
 
+import pytest
 import torch
 
-from cgsim.nn.graph.incidence import Incidence
+from cgsim.nn.graph.incidence import Incidence, Pairing
 from cgsim.nn.graph.layout import Layout
 
 
@@ -49,3 +50,29 @@ def test_layout_of_equal_systems_is_a_view() -> None:
     assert layout.is_full
     assert layout.padded(values).data_ptr() == values.data_ptr()
     assert torch.equal(layout.slot, torch.arange(4))
+
+
+def test_a_pairing_is_the_two_edges_of_every_pair() -> None:
+    edge_index = torch.tensor([[1, 3, 0, 2, 1, 0], [0, 0, 1, 1, 2, 3]])  # 0-1, 1-2, 0-3
+    once = (edge_index[0] < edge_index[1]).nonzero()[:, 0]
+    pairing = Pairing.of(edge_index, once)
+    assert pairing is not None
+    ends = edge_index[:, pairing.once]
+    assert torch.equal(ends[:, pairing.row].sort(dim=0).values, edge_index.sort(dim=0).values)
+    assert pairing.row.bincount().tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [
+        [[1, 0, 2], [0, 1, 1]],  # one way only
+        [[1, 1, 0, 0], [0, 0, 1, 1]],  # two images of one pair
+        [[0, 1, 0], [0, 0, 1]],  # a bead and its own image
+        [[1, 2, 0, 1], [0, 0, 1, 2]],  # two beads, and one way each of two pairs
+        [[], []],
+    ],
+)
+def test_other_edges_are_no_pairing(edges: list[list[int]]) -> None:
+    edge_index = torch.tensor(edges, dtype=torch.long)
+    once = (edge_index[0] < edge_index[1]).nonzero()[:, 0]
+    assert Pairing.of(edge_index, once) is None
