@@ -62,11 +62,17 @@ class Verdict:
 
 
 def judge(comparison: Comparison) -> list[Verdict]:
-    """Judge every metric that the learned row has."""
+    """Judge every metric that the learned row has; of one molecule none over molecules."""
+    score = comparison.learned
     return [
         _judge_metric(metric, comparison)
         for metric in metrics()
-        if metric.name in comparison.learned.summary
+        if metric.name in score.summary
+        and not (
+            metric.kind == "correlation"
+            and len(score.molecules) == 1
+            and math.isnan(score.summary[metric.name].value)
+        )
     ]
 
 

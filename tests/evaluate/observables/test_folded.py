@@ -6,6 +6,7 @@ import pytest
 from cgsim.evaluate import Ensemble, Scoring, compare
 from cgsim.evaluate.observables.folded import native_structure
 from cgsim.evaluate.observables.profile import Profile
+from cgsim.evaluate.scores.verdict import judge
 
 N_FRAMES, N_BEADS = 300, 24
 SCORING = Scoring(n_bootstrap=50)
@@ -66,6 +67,12 @@ def test_a_molecule_without_a_fold_has_no_such_scores() -> None:
     score = compare([helix(unfolds=True)], [helix()], scoring=SCORING).learned
     assert not {"q", "rmsd", "r_rmsf"} & set(score.molecules[0].scores)
     assert not {"mae_q", "r_rmsf"} & set(score.summary)
+
+
+def test_a_table_of_one_protein_has_no_correlation_over_molecules() -> None:
+    shown = {own.metric.name for own in judge(compare([helix()], [helix(seed=1)], scoring=SCORING))}
+    assert {"mae_q", "r_rmsf", "mae_rg"} <= shown
+    assert not {"r2_rg", "r2_relaxation"} & shown
 
 
 def test_a_structure_of_other_beads_is_refused() -> None:
