@@ -120,7 +120,7 @@ def write_result(
     result = {
         "name": name,
         "command": command,
-        "metrics": _finite(metrics),
+        "metrics": finite(metrics),
         "environment": environment(seed, device=device) | {"wall_clock_seconds": wall_clock},
     }
     directory.mkdir(parents=True, exist_ok=True)
@@ -144,14 +144,14 @@ def _warn(path: Path) -> None:
     )
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Replace NaN and infinity, which JSON has no word for, by None; unpack numpy numbers."""
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in value.items()}
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -104,12 +104,27 @@ def on_first_use(
         Its ``__name__``.
     home
         Module inside it, by name.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Naming the package, where a name needs one that is not installed.
     """
 
     def get(name: str) -> object:
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(f"{package}.{home[name]}"), name)
+        try:
+            return getattr(import_module(f"{package}.{home[name]}"), name)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("cgsim"):
+                raise
+            missing = error.name.partition(".")[0]
+            raise ModuleNotFoundError(
+                f"{package}.{name} needs the package {missing}, which is not installed here; "
+                "`pip install cgsim` brings all that it needs",
+                name=missing,
+            ) from error
 
     def names() -> list[str]:
         return list(sys.modules[package].__all__)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("lightning", "openmm", "matplotlib", "deeptime", "tensorboard", "distributed", "torch")
-LAZY = ("cgsim", "cgsim.cluster", "cgsim.md")
+LAZY = ("cgsim", "cgsim.cluster", "cgsim.io", "cgsim.mapping", "cgsim.md")
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,8 @@ from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.checkpoint import load_simulator
 from cgsim.model.networks import Network
 from cgsim.model.simulator import Simulator
-from cgsim.rollout.simulate import LONGEST_BOND, roll_out_beside, simulate
+from cgsim.rollout.guard import LONGEST_BOND
+from cgsim.rollout.simulate import roll_out_beside, simulate
 
 VAR_HISTORY = 5  # frames that the vector autoregression sees
 N_STATES = 20  # bins of Rg that the language model sees

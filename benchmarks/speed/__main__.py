@@ -10,89 +10,29 @@ and leaves the others as they are. Weights do not matter for speed: the simulato
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.record import RESULTS, made, write_result
-from benchmarks.speed.floor import ceilings, floor_seconds, operations, shares, wait
+from benchmarks.speed.busy import busy
+from benchmarks.speed.floor import ceilings, floor_seconds, operations, shares
 from benchmarks.speed.large import large
 from benchmarks.speed.md import paper_against_md, peptides_against_md, polymers_against_md
 from benchmarks.speed.memory import memory
 from benchmarks.speed.precision import precision
+from benchmarks.speed.rates import state_of, steppers, steps_per_second, untrained
+from benchmarks.speed.small import small
 from benchmarks.speed.training import training_rows
-from cgsim.config import ModelConfig
-from cgsim.data.scales import measure
-from cgsim.hardware.compile import has_compiler
-from cgsim.hardware.threads import at_most_threads, compiled_threads
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.simulator import Simulator
-from cgsim.model.state import State
-from cgsim.rollout.compiled import CompiledStepper, EagerStepper, Stepper, compiled_step
-from cgsim.rollout.starts import choose_starts, start_batch
-from cgsim.testing.systems import ATOM_TYPES, random_chain
+from cgsim.testing.systems import random_chain
 
-N_ROUNDS = 3  # in turn, of which the median counts
-FEWEST_STEPS = 1  # of a round
 FLOOR_REPLICAS = 40
-
-
-def untrained(n_beads: int, *, score: bool, device: str) -> tuple[Simulator, list[Any]]:
-    """A simulator of the default size and a trajectory of a linear chain."""
-    chain = random_chain(n_beads, n_frames=400, seed=n_beads)
-    config = ModelConfig() if score else replace(ModelConfig(), score=None)
-    torch.manual_seed(0)
-    simulator = Simulator(config, atom_types=ATOM_TYPES, scales=measure([chain], stride=1))
-    return simulator.to(device).eval(), [chain]
-
-
-def state_of(simulator: Simulator, starts: Sequence[Any], n_replicas: int) -> State:
-    """A batch to step."""
-    device = next(simulator.parameters()).device
-    systems = choose_starts(simulator, starts, n_replicas=n_replicas, seed=0)
-    generator = torch.Generator(device).manual_seed(0)
-    return simulator.start(start_batch(simulator, systems).to(device), generator)
-
-
-def steppers(simulator: Simulator, state: State) -> tuple[dict[str, Stepper], float]:
-    """Eager and, where it can be, compiled, and how long that took, s."""
-    found: dict[str, Stepper] = {"eager": EagerStepper(simulator, len(state.pos))}
-    graph = state.fixed_graph
-    if graph is None or not graph.width or not has_compiler():
-        return found, 0.0
-    n_edges, start = graph.edge_index.shape[1], time.perf_counter()
-    with at_most_threads(compiled_threads(n_edges)):
-        function = compiled_step(simulator, state)
-    found["compiled"] = CompiledStepper(function, simulator.dtype, n_edges, simulator.n_draws)
-    return found, time.perf_counter() - start
-
-
-def steps_per_second(
-    own: dict[str, Stepper], state: State, *, seconds: float, device: str
-) -> dict[str, float]:
-    """Median rate of every stepper, measured in turn."""
-    rates: dict[str, list[float]] = {name: [] for name in own}
-    for _ in range(N_ROUNDS):
-        for name, stepper in own.items():
-            with at_most_threads(stepper.most_threads):
-                rates[name].append(_rate(stepper, state, seconds / N_ROUNDS, device))
-    return {name: statistics.median(values) for name, values in rates.items()}
-
-
-def _rate(stepper: Stepper, state: State, seconds: float, device: str) -> float:
-    wait(device)
-    start, n_steps = time.perf_counter(), 0
-    while n_steps < FEWEST_STEPS or time.perf_counter() - start < seconds:
-        state = stepper(state)
-        n_steps += 1
-    wait(device)
-    return n_steps / (time.perf_counter() - start)
 
 
 def rollouts(options: argparse.Namespace) -> dict[str, Any]:
@@ -161,6 +101,8 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "md-peptides": peptides_against_md,
     "md-paper": paper_against_md,
     "large": large,
+    "small": small,
+    "busy": busy,
 }
 
 
@@ -181,6 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--md-replicas", type=int, default=40, help="learned molecules")
     parser.add_argument("--md-steps", type=int, default=6000)
     parser.add_argument("--large-beads", nargs="+", type=int, default=[100, 1000, 10_000, 100_000])
+    parser.add_argument("--before", type=Path, help="an older tree to measure beside (small)")
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", choices=["cpu", "cuda"], default=default)
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the JSON file")

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 import cgsim
-from benchmarks.speed.__main__ import untrained
+from benchmarks.speed.rates import untrained
 from cgsim.config import TrainingConfig
 from cgsim.data.augmentation import Augmentation
 from cgsim.model.simulator import Simulator

@@ -47,7 +47,7 @@ def training_rows(make: Make, options: argparse.Namespace) -> list[dict[str, Any
                 )
             )
             losses = learners(simulator, trajectories, options.device)
-            rates = _rates(simulator, windows, batches, losses)
+            rates = windows_per_second(simulator, windows, batches, losses)
             rows.append(
                 {
                     "n_beads": n_beads,
@@ -86,13 +86,13 @@ def _loader_rate(windows: WindowDataset, batches: Sequence[list[int]]) -> float:
     return SETTINGS.batch_size / statistics.median(loading)
 
 
-def _rates(
+def windows_per_second(
     simulator: Simulator,
     windows: WindowDataset,
     batches: Sequence[list[int]],
     losses: dict[str, Learner],
 ) -> dict[str, float]:
-    """Windows per second, loader included, all measured in turn; each has a batch to warm up."""
+    """Loader included, all losses measured in turn; each has a batch to warm up."""
     optimiser = torch.optim.AdamW(simulator.parameters(), lr=1e-4, fused=True)
     augmentation = Augmentation(SETTINGS.history_noise)
     device = next(simulator.parameters()).device
@@ -102,7 +102,9 @@ def _rates(
         batch = windows[rows].to(str(device))
         with context:
             found = own(batch, generator=generator, augmentation=augmentation)
-        total: Tensor = found["nll"] + SETTINGS.score_weight * found["score"]
+        total: Tensor = found["nll"]
+        if "score" in found:
+            total = total + SETTINGS.score_weight * found["score"]
         total.backward()
         optimiser.step()
         optimiser.zero_grad()
@@ -114,4 +116,5 @@ def _rates(
             with threads, timed(device.type) as seconds:
                 learn(own, context, rows)
             times[name].append(seconds[0])
-    return {name: SETTINGS.batch_size / statistics.median(own[1:]) for name, own in times.items()}
+    size = len(batches[0])
+    return {name: size / statistics.median(own[1:]) for name, own in times.items()}

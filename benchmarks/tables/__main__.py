@@ -46,6 +46,7 @@ from benchmarks.tables.peptides import (
     verdict_table,
 )
 from benchmarks.tables.speed import (
+    busy_table,
     ceiling_table,
     floor_table,
     job_table,
@@ -53,6 +54,7 @@ from benchmarks.tables.speed import (
     md_speed_table,
     memory_table,
     precision_table,
+    small_table,
     speed_table,
     training_speed_table,
     worker_table,
@@ -93,6 +95,8 @@ TABLES: dict[str, tuple[str, Callable[[Numbers], str]]] = {
     "baseline_dihedral": ("baselines/language_model", dihedral_table),
     "baseline_rollout": ("baselines/rollout", rollout_table),
     "speed_rollout": ("speed_cpu/rollout", speed_table),
+    "speed_small": ("speed_cpu/small", small_table),
+    "speed_busy": ("speed_cpu/busy", busy_table),
     "speed_training": ("speed_cpu/training", training_speed_table),
     "speed_ceilings": ("speed_cpu/floor", ceiling_table),
     "speed_floor": ("speed_cpu/floor", floor_table),

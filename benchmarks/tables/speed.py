@@ -48,6 +48,40 @@ def speed_table(metrics: Numbers) -> str:
     return markdown_table(["beads", "replicas", *heads], lines)
 
 
+def small_table(metrics: Numbers) -> str:
+    """CPU time of a step, its floor and that of an older tree, one line per size and shape."""
+    keys = ("edges_per_bead", "floor_ms", "step_cpu_ms", "over_floor")
+    older = ("before_cpu_ms", "times_faster")
+    lines = [
+        [
+            *(str(row[name]) for name in ("n_beads", "n_replicas", "shape")),
+            "on" if row["refined"] else "off",
+            *(number(row[name]) for name in keys),
+            *(number(row.get(name)) for name in older),
+        ]
+        for row in metrics["rows"]
+    ]
+    heads = ["edges per bead", "floor (ms)", "step (CPU ms)", "over floor", "before (CPU ms)"]
+    names = ["beads", "replicas", "shape", "score", *heads, "times faster"]
+    return markdown_table(names, lines)
+
+
+def busy_table(metrics: Numbers) -> str:
+    """Steps per second as chosen, on one thread and on all, one line per condition and stepper."""
+    lines = [
+        [
+            row["condition"],
+            str(row["n_beads"]),
+            "on" if row["refined"] else "off",
+            row["stepper"],
+            *(number(row[name]) for name in ("steps_per_s", "one_thread", "all_threads")),
+        ]
+        for row in metrics["rows"]
+    ]
+    heads = ["as chosen", "one thread", "all threads"]
+    return markdown_table(["machine", "beads", "score", "step", *heads], lines)
+
+
 def training_speed_table(metrics: Numbers) -> str:
     """Windows per second of training, one line per size and number of trajectories."""
     kinds = list(dict.fromkeys(k for row in metrics["rows"] for k in row["windows_per_second"]))

@@ -5,9 +5,12 @@ runs: so help is there at once.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from cgsim.version import __version__
@@ -41,6 +44,8 @@ GROUPS = {"md": "Make reference MD with OpenMM."}
 
 Function = Callable[..., None]
 
+_PACKAGE = Path(__file__).resolve().parents[1]
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -50,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: done; 1: bad input, said in one line; 2: wrong usage (from the parser); 130: interrupted.
     """
     try:
-        run(sys.argv[1:] if arguments is None else list(arguments))
+        with plain_warnings():
+            run(sys.argv[1:] if arguments is None else list(arguments))
     except (ValueError, OSError, ArithmeticError, MemoryError) as error:
         print(f"cgsim: error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -58,6 +64,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("cgsim: interrupted; the same command goes on from here", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Say what cgsim warns of as errors are said; warnings of others keep their place in the code.
+
+    Only their text is changed, so that filters and those who record warnings see them all.
+    """
+    usual = warnings.formatwarning
+
+    def text(
+        message: Warning | str, category: type[Warning], filename: str, *place: Any, **more: Any
+    ) -> str:
+        if category is UserWarning and Path(filename).is_relative_to(_PACKAGE):
+            return f"cgsim: warning: {message}\n"
+        return usual(message, category, filename, *place, **more)
+
+    warnings.formatwarning = text
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def run(words: list[str]) -> None:

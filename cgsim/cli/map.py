@@ -1,15 +1,19 @@
 """The command `cgsim map`."""
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from docstring_parser import parse
 
 from cgsim.cli.reading import Reading
 from cgsim.config import POLYMERS
 from cgsim.mapping.recipe import MAPPERS, add_mapper, parameters_of
+
+if TYPE_CHECKING:
+    from cgsim.io import Molecule
 
 DEFAULT = POLYMERS.mapping
 USER = "user"  # its bead numbers come from a file, --assignment
@@ -66,6 +70,7 @@ def command(  # noqa: PLR0913 (an argument for each option of the command)
     for folder in folders:
         check_new(folder, overwrite=overwrite)
     molecule = reading.molecule(topology)
+    note_water(molecule)
     given = {name: value for name, value in options.items() if value is not None}
     if mapper is not None:
         method, given = add_mapper(mapper), given | (parameters or {})
@@ -107,6 +112,20 @@ def _refer(folders: list[Path], wanted: list[str] | None, given: dict[str, Any])
     write_reference(folders, chosen)
     by_itself = "; the protein is folded (--reference none for none)" if wanted is None else ""
     print(f"reference: {' '.join(wanted or ['mean'])}, {len(chosen)} in all{by_itself}")
+
+
+def note_water(molecule: "Molecule") -> None:
+    """Say on the standard error if most of what is mapped is water, as few mean it to be."""
+    from cgsim.io.residues import template_of
+
+    templates = [template_of(residue.name) for residue in molecule.topology.residues]
+    n_waters = sum(template is not None and template.kind == "water" for template in templates)
+    if len(templates) / 2 < n_waters < len(templates):
+        print(
+            f"cgsim: note: {n_waters:,} of {len(templates):,} residues are water, and become beads "
+            "as all others; --select 'not water' (or protein) passes them over",
+            file=sys.stderr,
+        )
 
 
 def apart(files: Sequence[Path]) -> list[str]:

@@ -38,12 +38,16 @@ def command(
             --trainer.accumulate_grad_batches 2.
     """
     from cgsim.mapping.store import load_mapped_folders
+
+    # Before the rest is imported, which takes seconds: a wrong folder is said at once.
+    learnt_from = load_mapped_folders(data)
+    held_out = None if validation is None else load_mapped_folders(validation)
+
     from cgsim.model.checkpoint import SIMULATOR_FILE
     from cgsim.training.fit import fit
 
-    held_out = None if validation is None else load_mapped_folders(validation)
     fit(
-        load_mapped_folders(data),
+        learnt_from,
         output,
         model=model,
         training=training,

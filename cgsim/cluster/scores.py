@@ -144,6 +144,6 @@ def _merged(parts: Sequence[Mapping[str, Any]]) -> Comparison:
         first.seed,
         yardsticks=rows,
         red_lines=tuple(own for each in comparisons for own in each.red_lines),
-        notes=tuple(note for each in comparisons for note in each.notes),
+        notes=tuple(dict.fromkeys(note for each in comparisons for note in each.notes)),
     )
     return concluded(merged)

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 CHECKS = {
     "bonds": "bonds longer than a chemical bond can be, or far beyond the others",
-    "spread": "beads whose atoms are far apart, atoms that are at one place",
+    "spread": "beads whose atoms are far apart, atoms at one place or on periodic images of others",
     "jumps": "molecules that change their periodic image, runs that were joined",
     "repeats": "frames that are there twice",
     "interval": "frames too close or too far apart in time for how far atoms move",

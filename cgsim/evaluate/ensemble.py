@@ -61,6 +61,9 @@ class Ensemble:
     drift
         One array [n_frames, n_beads, 3] per replica: how far `xyz` is from an image in the cell of
         its frame, nm; None where the cells are constant.
+    native
+        [n_beads, 3], nm, unwrapped: the structure that native contacts, RMSD and RMSF are measured
+        against; None: the mean of the reference, where it keeps a fold.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class Ensemble:
     origin: Origin = field(default_factory=Origin, kw_only=True)
     cells: tuple[np.ndarray, ...] | None = field(default=None, kw_only=True)
     drift: tuple[np.ndarray, ...] | None = field(default=None, kw_only=True)
+    native: np.ndarray | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "xyz", tuple(np.asarray(x) for x in self.xyz))
@@ -86,6 +90,10 @@ class Ensemble:
             self._check_replica(replica, xyz)
         for name, shape in (("cells", (3, 3)), ("drift", (self.n_beads, 3))):
             self._check_beside(name, shape)
+        if self.native is not None and np.shape(self.native) != (self.n_beads, 3):
+            raise ValueError(
+                f"{self.name}: native must be [{self.n_beads}, 3], got {np.shape(self.native)}"
+            )
 
     def _check_beside(self, name: str, shape: tuple[int, ...]) -> None:
         arrays = getattr(self, name)

@@ -138,5 +138,5 @@ def read_training_curve(run: str | Path) -> Any:
         step=column("step"),
         train=column("train_nll"),
         validation=column("validation_nll"),
-        label="negative log-likelihood (nats per degree of freedom)",
+        label="NLL (nats per degree of freedom)",
     )

@@ -10,6 +10,9 @@ from cgsim.mapping.bead_mapping import recipe_difference
 
 _MASS_TOLERANCE = 1e-3  # relative; structure files round masses
 _TEMPERATURE_TOLERANCE = 1e-2  # relative, as in training
+_FEWEST_FRAMES = 10
+_N_FRAMES, _N_BEADS = 20, 20
+_SHAPE_TOLERANCE = 2e-3  # nm; two runs that were rounded as in XTC files
 _CELL_TOLERANCE = 0.05  # relative; a cell under constant pressure fluctuates
 
 
@@ -53,10 +56,36 @@ def interval_note(label: str, other: Ensemble, reference: Ensemble) -> str:
     if np.isclose(own, expected, rtol=1e-4):
         return ""
     return (
-        f"{label}: frames of {other.name} are {own:g} ps apart, those of the reference "
-        f"{expected:g} ps: times are compared in ps, and those near {max(own, expected):g} ps or "
-        "below are not to be trusted."
+        f"{label}: frames are {own:g} ps apart, those of the reference {expected:g} ps: times are "
+        f"compared in ps, and those near {max(own, expected):g} ps or below are not to be trusted."
     )
+
+
+def same_run_note(label: str, other: Ensemble, reference: Ensemble) -> str:
+    """What must be said of a replica that is the reference, frame for frame; or nothing.
+
+    Given as a second run it would make a perfect floor.
+    """
+    for replica, xyz in enumerate(other.xyz):
+        if any(_are_same(xyz, expected) for expected in reference.xyz):
+            return (
+                f"{label}: {other.name}, replica {replica}, is the reference itself, frame for "
+                "frame: its scores say nothing. Give a run that is independent of it."
+            )
+    return ""
+
+
+def _are_same(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether molecules move, and have the same shape in every frame that is looked at."""
+    if first.shape != second.shape or len(first) < _FEWEST_FRAMES or first.shape[1] == 1:
+        return False
+    frames = np.linspace(0, len(first) - 1, min(len(first), _N_FRAMES)).astype(int)
+    beads = np.linspace(0, first.shape[1] - 1, min(first.shape[1], _N_BEADS)).astype(int)
+    shapes = [
+        np.linalg.norm(np.diff(xyz[frames][:, beads], axis=1), axis=2) for xyz in (first, second)
+    ]
+    moves = np.ptp(shapes[0], axis=0).max() > 3 * _SHAPE_TOLERANCE
+    return bool(moves and np.abs(shapes[0] - shapes[1]).max() < _SHAPE_TOLERANCE)
 
 
 def _beads(other: Ensemble, reference: Ensemble) -> str:

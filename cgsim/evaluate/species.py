@@ -15,6 +15,9 @@ from scipy.sparse.csgraph import connected_components
 
 from cgsim.evaluate.ensemble import Ensemble
 
+BETWEEN = "between molecules"
+"""What the row of a `Box` is called, after the name of its system."""
+
 
 @dataclass(frozen=True, repr=False)
 class Box(Ensemble):
@@ -67,7 +70,7 @@ def split(ensemble: Ensemble) -> list[Ensemble]:
         if len(molecules[0]) > 1
     ]
     fields = {name: getattr(ensemble, name) for name in ensemble.__dataclass_fields__}
-    return [*found, Box(**fields | {"name": f"{ensemble.name}: between molecules"})]
+    return [*found, Box(**fields | {"name": f"{ensemble.name}: {BETWEEN}"})]
 
 
 def _bonds_of(ensemble: Ensemble, beads: np.ndarray) -> np.ndarray:

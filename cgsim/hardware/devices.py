@@ -1,7 +1,13 @@
 """Which devices there are, and which of them to use."""
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+# Positions far from the origin and stiff bonds need numbers that these have not.
+WITHOUT_DOUBLES = ("mps",)
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -30,3 +36,31 @@ def choose_device(name: Device) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return name
+
+
+def check_doubles(device: str) -> None:
+    """Refuse a device that has no double precision.
+
+    Raises
+    ------
+    ValueError
+        Naming devices that have it.
+    """
+    if device in WITHOUT_DOUBLES:
+        raise ValueError(
+            f"{device} has no double precision, in which positions are kept and factorised: move "
+            "the simulator to 'cpu' or 'cuda'"
+        )
+
+
+def accelerator_with_doubles(name: str) -> str:
+    """What Lightning is to train on; ``"auto"`` passes over what has no double precision."""
+    import torch
+
+    passed_over = torch.backends.mps.is_available() and not torch.cuda.is_available()
+    return "cpu" if name == "auto" and passed_over else name
+
+
+def runs_ahead(device: "torch.device") -> bool:
+    """Whether the host fills a queue, and waits where it asks the device for a number."""
+    return device.type == "cuda"

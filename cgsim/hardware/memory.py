@@ -8,7 +8,8 @@ import torch
 
 T = TypeVar("T")
 
-CACHED_EDGES = 8_000  # of a batch on CPUs: larger ones leave the caches and are slower
+CACHED_EDGES = 8_000  # that are convolved at once on CPUs: more leave the caches and are slower
+BATCH_EDGES = 64_000  # of a batch on CPUs: what surrounds the edges is then a small part of a step
 BUSY_EDGES = 1_000_000  # of a batch on GPUs: larger ones are no faster
 BYTES_PER_EDGE = 128  # of every channel, in a step: 100 measured (benchmarks.speed.memory)
 SHARE = 0.5  # of the free memory of a GPU that a batch may be estimated to take
@@ -25,7 +26,7 @@ def fitting_edges(device: torch.device, *, n_channels: int) -> int:
         Width of the widest convolution.
     """
     if device.type != "cuda":
-        return CACHED_EDGES
+        return BATCH_EDGES
     free, _ = torch.cuda.mem_get_info(device)
     return max(1, min(BUSY_EDGES, int(SHARE * free) // (BYTES_PER_EDGE * n_channels)))
 

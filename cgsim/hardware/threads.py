@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from tqdm import tqdm
@@ -23,6 +23,24 @@ SLOWER = 1.4  # times what was measured at which a step counts as slow,
 SLOW_STEPS = 3  # and so many in a row as a change of the machine
 REST = 20.0  # times what the last trial lost is the time to the next,
 REST_RANGE = 1.0, 60.0  # s, within these limits
+
+
+class Threads(NamedTuple):
+    """Threads of a kind.
+
+    Attributes
+    ----------
+    number
+        How many are in use.
+    use
+        Use another number of them.
+    """
+
+    number: Callable[[], int | None]
+    use: Callable[[int | None], None]
+
+
+TORCH = Threads(torch.get_num_threads, torch.set_num_threads)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -66,6 +84,8 @@ class MeasuredThreads:
         Threads that may be used; with 1 nothing is measured.
     label
         What steps, for the line that says how many threads were chosen.
+    kind
+        Whose threads.
     clock
         s.
 
@@ -78,9 +98,14 @@ class MeasuredThreads:
     """
 
     def __init__(
-        self, most: int, *, label: str, clock: Callable[[], float] = time.perf_counter
+        self,
+        most: int,
+        *,
+        label: str,
+        kind: Threads = TORCH,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.most, self.label, self._clock = most, label, clock
+        self.most, self.label, self._kind, self._clock = most, label, kind, clock
         self.chosen = 1
         self.seconds: dict[int, float] = {}
         self._trial = _Trial(most) if most > 1 else None
@@ -90,17 +115,17 @@ class MeasuredThreads:
     @contextmanager
     def kept(self) -> Iterator[None]:
         """Put the number of threads back at the end."""
-        before = torch.get_num_threads()
+        before = self._kind.number()
         try:
             yield
         finally:
-            torch.set_num_threads(before)
+            self._kind.use(before)
 
     def __call__(self, step: Callable[[], T]) -> T:
         """Take a step."""
         n_threads = self.chosen if self._trial is None else self._trial.n_threads
-        if torch.get_num_threads() != n_threads:
-            torch.set_num_threads(n_threads)
+        if self._kind.number() != n_threads:
+            self._kind.use(n_threads)
         start = self._clock()
         result = step()
         if self.most > 1:

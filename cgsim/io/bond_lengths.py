@@ -1,8 +1,10 @@
 """Whether bonds are as long as chemical bonds can be: the first thing that wrong input breaks."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from cgsim.config.checks import way_on
 from cgsim.io.molecule import Molecule
@@ -12,6 +14,9 @@ _RADIUS = {  # nm; Cordero et al., Dalton Trans. 2008, 2832
     **{"H": 0.031, "D": 0.031, "B": 0.084, "C": 0.076, "N": 0.071, "O": 0.066, "F": 0.057},
     **{"Si": 0.111, "P": 0.107, "S": 0.105, "Cl": 0.102, "Se": 0.12, "Br": 0.12, "I": 0.139},
 }
+_HEAVY = {symbol: radius for symbol, radius in _RADIUS.items() if symbol not in ("H", "D")}
+_AS_BONDED = (0.7, 1.15)  # distances of bonded atoms, in sums of radii
+_FARTHEST = 0.25  # nm; the longest of these, of two sulfurs, is 0.24
 _OTHER_RADIUS = 0.15  # metals
 _STRETCH = (
     1.5  # bonds of a simulation stretch by a tenth at most; the nearest neighbours are at 1.7
@@ -106,6 +111,40 @@ class BondLengths:
         return (
             f"{len(too_long)} of {len(length)} bonds are longer than a chemical bond can be, the "
             f"worst: {', '.join(named)} (at most {self.longest[order[0]]:.2f})"
+        )
+
+
+def warn_of_unbonded(molecule: Molecule, xyz: np.ndarray) -> None:
+    """Warn of heavy atoms ``[n_atoms, 3]`` nm that are as near as bonded ones, without a bond.
+
+    So are a lactam, a glycan or a covalent ligand of which the file does not state the bond.
+    """
+    atoms = list(molecule.topology.atoms)
+    radius = np.array(
+        [0.0 if a.element is None else _HEAVY.get(a.element.symbol, 0) for a in atoms]
+    )
+    heavy = np.flatnonzero(radius)
+    if len(heavy) < 2:
+        return
+    first, second = heavy[cKDTree(xyz[heavy]).query_pairs(_FARTHEST, output_type="ndarray")].T
+    distance = np.linalg.norm(xyz[first] - xyz[second], axis=1)
+    usual = radius[first] + radius[second]
+    is_near = (distance < _AS_BONDED[1] * usual) & (distance > _AS_BONDED[0] * usual)
+    bonded = set(map(tuple, np.sort(molecule.bond_index, axis=0).T.tolist()))
+    named = [
+        f"{atoms[i]} and {atoms[j]} {apart:.3f} nm"
+        for i, j, apart in zip(
+            first[is_near].tolist(), second[is_near].tolist(), distance[is_near], strict=True
+        )
+        if (min(i, j), max(i, j)) not in bonded
+    ]
+    if named:
+        more = " ..." if len(named) > _N_NAMED else ""
+        warnings.warn(
+            f"atoms are as near as bonded ones, but no bond between them is known: "
+            f"{', '.join(named[:_N_NAMED])}{more}. If they are bonded, say so in CONECT records of "
+            "the PDB, or give the topology of your engine (PSF, PRMTOP, TPR)",
+            stacklevel=3,
         )
 
 

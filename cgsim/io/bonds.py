@@ -11,7 +11,7 @@ from mdtraj.core.topology import Atom, Residue
 from cgsim.io.bond_lengths import longest_bond
 from cgsim.io.elements import VIRTUAL_SITE
 from cgsim.io.periodic import minimum_image
-from cgsim.io.residues import Template, template_of
+from cgsim.io.residues import Template, plain, template_of
 from cgsim.io.stated import Pairs
 
 Indices = Sequence[int] | np.ndarray
@@ -271,7 +271,7 @@ def _by_names(
     template = template_of(residue_name)
     if template is None or not template.fits(names):
         return (), ()
-    place = {name.replace("*", "'"): index for index, name in enumerate(names)}
+    place = {plain(name): index for index, name in enumerate(names)}
     heavy = [
         tuple(sorted((place[first], place[second])))
         for first, second in template.bonds

@@ -14,6 +14,7 @@ from cgsim.io.stated import Pairs, StatedTopology
 
 _MAX_CALPHA = 0.5  # nm: 0.38 in equilibrium, 0.29 at a cis peptide bond; 0.54 over a residue
 _MAX_CALPHA_NOT_NEXT = 0.43  # nm, where numbers leave a gap that may be none
+_CALPHA, _SLIPPED = 0.38, (6.0, 14.0)  # nm; its multiples where ångström is taken for nm
 _MAX_OF_MEDIAN = 1.6  # other sites: of the median distance
 _MAX_NAMED = 3
 
@@ -62,6 +63,14 @@ def chain_bonds(
             pairs.add((first.index, second.index))
         elif is_next:
             far.append(f"{first} and {second}, {apart:.2f} nm")
+    median = float(np.median(distance)) if len(distance) else 0.0
+    if _SLIPPED[0] < median / _CALPHA < _SLIPPED[1] and all(
+        first.name == second.name == "CA" for first, second in candidates
+    ):
+        raise ValueError(
+            f"neighbouring C-alphas are {median:.2f} nm apart in the median, where {_CALPHA} is "
+            "usual: most likely the file is in ångström where nm are meant"
+        )
     if far:
         warnings.warn(
             f"sites that follow each other are not bonded, because they are too far apart: "

@@ -10,6 +10,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, cast
 
+from cgsim.io.files import plainly_named
+
 _FILES: dict[str, type[gzip.GzipFile] | type[bz2.BZ2File]] = {
     ".gz": gzip.GzipFile,
     ".bz2": bz2.BZ2File,
@@ -32,26 +34,28 @@ def open_text(path: Path) -> IO[str]:
 
 @contextmanager
 def plain(path: Path) -> Iterator[Path]:
-    """Yield the path of a decompressed copy, or `path` itself; errors name `path`.
+    """Yield the path of a decompressed copy, `path` itself or a link to it; errors name `path`.
 
-    Of a file that is cut off the copy holds what could be read.
+    Of a file that is cut off the copy holds what could be read. Names are ASCII with a lower-case
+    extension, as the readers of other libraries need it.
 
     Raises
     ------
     ValueError
         If the file is not compressed as its name says.
     """
-    if not is_compressed(path):
-        yield path
-        return
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / path.stem
-        _decompress(path, copy)
-        try:
-            yield copy
-        except ValueError as error:
-            error.args = (str(error).replace(str(copy), str(path)), *error.args[1:])
-            raise
+        unpacked = path
+        if is_compressed(path):
+            unpacked = Path(folder) / path.stem
+            _decompress(path, unpacked)
+        with plainly_named(unpacked) as named:
+            try:
+                yield named
+            except ValueError as error:
+                for other in (named, unpacked):
+                    error.args = (str(error).replace(str(other), str(path)), *error.args[1:])
+                raise
 
 
 def _decompress(path: Path, copy: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from cgsim.io.frames import NotFiniteError, TruncatedError
 
 _NAMED = re.compile(r"requires the (?:python module )?\"?(\w+)")  # what MDTraj says
+_OF_MDANALYSIS = re.compile(r"Failed to .* with parser <class .*?>\. Error: (.*)")
+_FEW = 5  # letters
 _EXTRA_OF = {
     "tables": "formats",
     **dict.fromkeys(("MDAnalysis", "gsd", "h5py", "pytng"), "mdanalysis"),
@@ -28,9 +30,22 @@ def reader_errors(path: Path, *, what: str = "be read") -> Iterator[None]:
     except ImportError as error:
         raise ValueError(missing_package(path, error)) from error
     except Exception as error:  # the readers raise a dozen kinds, IndexError to RuntimeError
-        said = str(error) if isinstance(error, ValueError) else repr(error)
-        said = said if said.strip() else repr(error)
-        raise ValueError(said if str(path) in said else f"{path}: cannot {what}: {said}") from error
+        said = in_words(error)
+        is_named = said.startswith(f"{path}: ") or (
+            isinstance(error, ValueError) and str(path) in said
+        )
+        raise ValueError(said if is_named else f"{path}: cannot {what}: {said}") from error
+
+
+def in_words(error: Exception) -> str:
+    """What an exception of another library says, in one line; its kind where it says little."""
+    said = " ".join(str(error).split())
+    named = _OF_MDANALYSIS.match(said)
+    if named is not None:
+        said = named.group(1)
+    if isinstance(error, KeyError | IndexError | AttributeError | TypeError) or len(said) < _FEW:
+        return repr(error)
+    return said
 
 
 def missing_package(path: Path, error: ImportError) -> str:

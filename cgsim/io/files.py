@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,19 @@ def file_stem(path: str | Path) -> str:
     """Return the file name without its extension (see `file_extension`)."""
     name = Path(path).name
     return name[: len(name) - len(file_extension(path))]
+
+
+@contextmanager
+def plainly_named(path: Path) -> Iterator[Path]:
+    """Yield `path`, or a link to it: C libraries take ASCII only, MDTraj lower-case extensions."""
+    if str(path).isascii() and path.suffix == path.suffix.lower():
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        stem = path.stem if path.stem.isascii() else "file"
+        link = Path(folder) / f"{stem}{path.suffix.lower()}"
+        link.symlink_to(path.absolute())
+        yield link
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import mdtraj
 import numpy as np
 
 from cgsim.io import mdanalysis, mdtraj_formats
+from cgsim.io.cif import read_cif
 from cgsim.io.compressed import is_compressed, open_text, plain
 from cgsim.io.dcd import read_dcd, scan_dcd
 from cgsim.io.errors import reader_errors
@@ -75,10 +76,13 @@ def format_of(path: Path) -> TrajectoryFormat:
     extension = _plain_extension(path)
     if extension == ".crd" and _begins_with(path, "*"):
         return _MDANALYSIS  # the CARD format of CHARMM; else it is one of AMBER
+    if extension in _OF_AMBER and path.is_file() and _begins_with(path, "CDF"):
+        return FORMATS[".nc"]  # what AMBER writes by default, whatever the name
     if extension in FORMATS:
         return FORMATS[extension]
-    if path.is_file() and _begins_with(path, "ITEM:"):
-        return FORMATS[".lammpstrj"]
+    for start, known_as in (("ITEM:", ".lammpstrj"), ("CDF", ".nc")):
+        if path.is_file() and _begins_with(path, start):
+            return FORMATS[known_as]
     known = " ".join(sorted(FORMATS))
     raise ValueError(f"{path}: unknown trajectory format; known are {known} (also .gz and .bz2)")
 
@@ -143,6 +147,8 @@ def _begins_with(path: Path, start: str) -> bool:
 
 
 _NETCDF_NAMES = (".nc", ".ncdf", ".netcdf")
+_RESTARTS = (".rst7", ".restrt", ".inpcrd", ".ncrst")
+_OF_AMBER = (*_RESTARTS, ".rst", ".mdcrd", ".crd", ".trj")
 _SCANNERS = {
     ".xtc": scan_xtc,
     ".trr": scan_trr,
@@ -159,7 +165,7 @@ def _scanned(path: Path) -> Scan:
 
 @lru_cache(maxsize=64)
 def _scan_once(path: Path, _size: int, _modified: int) -> Scan:
-    found = _SCANNERS[file_extension(path)](path)
+    found = _SCANNERS.get(file_extension(path), scan_netcdf)(path)  # by content
     if found.is_cut and found.n_frames == 0:
         raise TruncatedError(path, 0)
     return found
@@ -249,6 +255,7 @@ _MDCRD = TrajectoryFormat(_read_mdcrd, unpacks=True)
 _DUMP = TrajectoryFormat(_read_dump, _dump_times, counts_steps=True, unpacks=True)
 _PDB = TrajectoryFormat(_with_topology(read_pdb), unpacks=True)
 _AT_ONCE = TrajectoryFormat(_with_topology(mdtraj_formats.read_at_once))
+_CIF = TrajectoryFormat(lambda path, _, chunk: read_cif(path, chunk))
 _STREAMED = TrajectoryFormat(_with_topology(mdtraj_formats.read_streamed))
 _TIMED = TrajectoryFormat(_with_topology(mdtraj_formats.read_streamed), mdtraj_formats.first_times)
 _NETCDF = TrajectoryFormat(_read_netcdf, _netcdf_times)
@@ -274,8 +281,9 @@ FORMATS = {
     **dict.fromkeys(_NETCDF_NAMES, _NETCDF),
     **dict.fromkeys((".h5", ".hdf5", ".dtr", ".stk"), _TIMED),
     ".lh5": _STREAMED,
-    **dict.fromkeys((".rst7", ".restrt", ".inpcrd", ".ncrst", ".arc"), _AT_ONCE),
-    **dict.fromkeys((".cif", ".mmcif", ".pdbx", ".xml", ".hoomdxml"), _AT_ONCE),
+    **dict.fromkeys((*_RESTARTS, ".arc"), _AT_ONCE),
+    **dict.fromkeys((".cif", ".mmcif", ".pdbx"), _CIF),
+    **dict.fromkeys((".xml", ".hoomdxml"), _AT_ONCE),
     ".gsd": TrajectoryFormat(lambda path, _, chunk: read_gsd(path, chunk), counts_steps=True),
     ".tng": TrajectoryFormat(_read_tng, _tng_times),
     ".h5md": _MDANALYSIS_TIMED,

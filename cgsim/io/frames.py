@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mdtraj
 import numpy as np
+
+if TYPE_CHECKING:
+    import mdtraj
 
 _STANDARD = 1e-6  # relative; a cell turned by less counts as not turned
 
@@ -71,7 +74,7 @@ class Frames:
     xyz: np.ndarray
     time: np.ndarray | None = None
     cells: Cells | None = None
-    topology: mdtraj.Topology | None = None
+    topology: "mdtraj.Topology | None" = None
 
     def __len__(self) -> int:
         """Return the number of frames."""

@@ -21,7 +21,9 @@ def read_file_header(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint")
+        within = sorted(path.glob("*.safetensors"))  # of a folder
+        hint = f", but a folder; take {within[0]}" if within else ""
+        raise FileNotFoundError(f"{path}: no such checkpoint{hint}")
     try:
         with safe_open(str(path), framework="np") as file:
             metadata = file.metadata() or {}

@@ -64,7 +64,7 @@ def on_disk(source: Any) -> Iterator[list[Path]]:
     ----------
     source
         One path or several; `mdtraj.Trajectory`, `MDAnalysis.Universe` or `AtomGroup`; an array
-        ``[n_frames, n_atoms, 3]`` nm.
+        ``[n_frames, n_atoms, 3]`` nm, or what NumPy makes one of (a tensor of PyTorch on the CPU).
 
     Raises
     ------
@@ -80,7 +80,11 @@ def on_disk(source: Any) -> Iterator[list[Path]]:
         with TRRTrajectoryFile(str(path), "w") as file:
             for xyz, time, cell in _chunks(source):
                 file.write(np.ascontiguousarray(xyz, dtype=np.float32), time=time, box=cell)
-        yield [path]
+        try:
+            yield [path]
+        except ValueError as error:  # that file is nothing to a user
+            text = str(error).replace(str(path), f"{type(source).__name__} in memory")
+            raise ValueError(text) from error
 
 
 def _is_paths(source: Any) -> bool:
@@ -96,7 +100,8 @@ def _chunks(source: Any) -> Iterator[Chunk]:
     """Positions, times (zeros where there are none) and cell vectors."""
     if isinstance(source, mdtraj.Trajectory):
         yield source.xyz, source.time, source.unitcell_vectors
-    elif isinstance(source, np.ndarray):
+    elif hasattr(source, "__array__"):
+        source = np.asarray(source)
         if source.ndim != 3 or source.shape[2] != 3 or not len(source):
             raise ValueError(
                 f"positions must be [n_frames, n_atoms, 3] in nm, got {list(source.shape)}"

@@ -6,6 +6,7 @@ Layout: LAMMPS manual, "read_data command".
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import mdtraj
 import numpy as np
@@ -52,6 +53,7 @@ def load_lammps_data(path: Path) -> LoadedTopology:
     """
     with reader_errors(path, what="be read as a LAMMPS data file"):
         title, sections = _read_sections(path)
+        in_dalton = _add_masses(sections, read_sidecar(path).get("masses"))
         labels = _labels(sections)
         masses = _masses(sections, labels)
         atoms = sorted(_atoms(sections, labels), key=lambda atom: atom.number)
@@ -59,7 +61,7 @@ def load_lammps_data(path: Path) -> LoadedTopology:
         style = read_sidecar(path).get("lammps_units")
         found = _UNITS.search(title)
         style = found.group(1) if found else style
-        unit = units_of(style or "real").mass
+        unit = 1.0 if in_dalton else units_of(style or "real").mass
         by_kind = {kind: mass * unit for kind, mass in masses.items()}
         _check_masses(by_kind)
         kinds = {} if style == "lj" else _elements(by_kind, labels)
@@ -81,10 +83,23 @@ def _read_sections(path: Path) -> tuple[str, Sections]:
                 sections[text.strip()] = (comment.strip(), lines)
             elif text.strip():
                 lines.append(line.strip())
-    for name in ("Masses", "Atoms"):
-        if name not in sections:
-            raise ValueError(f"there is no section {name}")
+    if "Atoms" not in sections:
+        raise ValueError("there is no section Atoms")
     return title, sections
+
+
+def _add_masses(sections: Sections, given: Any) -> bool:
+    """Take the masses of the JSON file where an input script gave them; whether that was needed."""
+    if "Masses" in sections:
+        return False
+    if not isinstance(given, dict):
+        raise ValueError(
+            "there is no section Masses: let LAMMPS write the file (write_data), or put the masses "
+            'of the types in Da into a JSON file of the same stem, "masses": {"T1": 1.0}'
+        )
+    kinds = {name: re.sub(r"^T(?=\d+$)", "", name) for name in given}
+    sections["Masses"] = ("", [f"{kinds[name]} {mass}" for name, mass in given.items()])
+    return True
 
 
 def _labels(sections: Sections) -> dict[str, str]:
@@ -125,7 +140,7 @@ def _atoms(sections: Sections, labels: dict[str, str]) -> list[_Atom]:
     atoms = [_Atom(int(row[0]), int(row[1]) if at == 2 else 0, row[at]) for row in rows]
     unknown = {atom.kind for atom in atoms} - labels.keys()
     if unknown:
-        raise ValueError(f"atoms of type {min(unknown)} have no mass in the section Masses")
+        raise ValueError(f"atoms of type {min(unknown)} have no mass")
     return atoms
 
 

@@ -21,12 +21,15 @@ class LoadedTopology:
         ``[n_atoms]`` Da, None where the file has none.
     lammps_units
         Those that a LAMMPS data file or the JSON beside it says.
+    frame
+        One, with its cell, of formats that have positions beside names.
     """
 
     topology: mdtraj.Topology
     symbols: list[str | None]
     masses: np.ndarray | None
     lammps_units: str | None = None
+    frame: mdtraj.Trajectory | None = None
 
 
 def with_elements(topology: mdtraj.Topology, masses: np.ndarray | None) -> LoadedTopology:

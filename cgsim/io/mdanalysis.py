@@ -65,7 +65,22 @@ def load_mdanalysis(path: Path) -> LoadedTopology:
         kind = "ITP" if path.suffix.lower() in _GROMACS else None
         universe = MDAnalysis.Universe(str(path), topology_format=kind, to_guess=())
         loaded = topology_of(universe.atoms)
-        return replace(loaded, symbols=[None] * len(universe.atoms)) if kind else loaded
+        if kind:
+            return replace(loaded, symbols=[None] * len(universe.atoms))
+        return replace(loaded, frame=_first_frame(universe, loaded.topology))
+
+
+def _first_frame(universe: Any, topology: mdtraj.Topology) -> mdtraj.Trajectory | None:
+    """The first frame of a file that has positions beside names."""
+    try:
+        now = universe.trajectory.ts
+    except AttributeError:  # no positions
+        return None
+    frame = mdtraj.Trajectory(np.asarray(now.positions) * NM_PER_ANGSTROM, topology)
+    if now.dimensions is not None:
+        frame.unitcell_lengths = now.dimensions[None, :3] * NM_PER_ANGSTROM
+        frame.unitcell_angles = now.dimensions[None, 3:]
+    return frame
 
 
 def topology_of(atoms: Any) -> LoadedTopology:

@@ -2,13 +2,16 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import mdtraj
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from cgsim.io.display import Facts, comma_list, shown
+
+if TYPE_CHECKING:
+    import mdtraj
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,14 @@ class Molecule:
     atom_type: tuple[str, ...]
     atom_mass: np.ndarray
     bond_index: np.ndarray
-    topology: mdtraj.Topology
+    topology: "mdtraj.Topology"
     cell_angles: tuple[float, float, float] | None = None
     lammps_units: str | None = None
     file_atoms: np.ndarray | None = None
-    file_topology: mdtraj.Topology | None = None
+    file_topology: "mdtraj.Topology | None" = None
 
     @property
-    def whole_topology(self) -> mdtraj.Topology:
+    def whole_topology(self) -> "mdtraj.Topology":
         """All atoms of its files."""
         return self.topology if self.file_topology is None else self.file_topology
 

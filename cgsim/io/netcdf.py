@@ -1,4 +1,4 @@
-"""The trajectories of AMBER: classic NetCDF files of the AMBER convention, whole or cut off.
+"""The trajectories and restarts of AMBER: classic NetCDF files of its conventions, or cut off ones.
 
 The C library fills in what a cut file lacks, and SciPy refuses it. Here the header is read, and the
 frames are mapped into memory. Layout: NetCDF user's guide, "The NetCDF classic format
@@ -20,6 +20,20 @@ from cgsim.units import NM_PER_ANGSTROM
 
 _TYPES = {1: ">i1", 2: "S1", 3: ">i2", 4: ">i4", 5: ">f4", 6: ">f8"}
 _MEANING = "a, b, c in Å and alpha, beta, gamma in degrees"
+_LENGTHS = {"angstrom": 1.0, "a": 1.0, "nanometer": 10.0, "nm": 10.0}
+_UNITS = {
+    "coordinates": _LENGTHS,
+    "cell_lengths": _LENGTHS,
+    "cell_angles": {"degree": 1.0, "radian": 180 / math.pi},
+    "time": {
+        "picosecond": 1.0,
+        "p": 1.0,
+        "femtosecond": 1e-3,
+        "f": 1e-3,
+        "nanosecond": 1e3,
+        "n": 1e3,
+    },
+}
 _MAX_COUNT = 1 << 20  # of names, dimensions and variables
 
 
@@ -120,6 +134,9 @@ def _map(path: Path) -> tuple[_Header, np.ndarray]:
     """Return the header and the whole frames, as structures in memory."""
     with open(path, "rb") as file:
         header = _HeaderFile(file).read()
+    coordinates = header.variables.get("coordinates")
+    if coordinates is not None and not coordinates.is_record:
+        return header, _restart(path, header)
     layout = header.record_layout()
     if layout.itemsize == 0:
         raise ValueError("there are no frames in this file")
@@ -134,8 +151,33 @@ def _map(path: Path) -> tuple[_Header, np.ndarray]:
     return header, np.frombuffer(data, layout, count=n_frames)
 
 
+def _restart(path: Path, header: _Header) -> np.ndarray:
+    """Return the one frame of a restart, which has no dimension of frames."""
+    header.n_frames = 1
+    known = {name: v for name, v in header.variables.items() if name in _UNITS}
+    frame = np.zeros(1, [(name, v.kind, v.shape) for name, v in known.items()])
+    data = np.memmap(path, dtype=np.uint8, mode="r")
+    for name, variable in known.items():
+        n = math.prod(variable.shape)
+        content = data[variable.begin :][: n * variable.kind.itemsize].tobytes()
+        frame[name][0] = np.frombuffer(content, variable.kind, count=n).reshape(variable.shape)
+    return frame
+
+
 def _used(layout: np.dtype) -> int:
     return max(field[1] + field[0].itemsize for field in (layout.fields or {}).values())
+
+
+def _scale(name: str, attributes: dict[str, float | str]) -> float:
+    """What the numbers of a variable are to be multiplied by: Å, degrees and ps by convention."""
+    scale = attributes.get("scale_factor", 1.0)
+    if name not in _UNITS:
+        return float(scale)
+    unit = str(attributes.get("units", "")).strip(" \0").lower().removesuffix("s")
+    if unit and unit not in _UNITS[name]:
+        known = ", ".join(_UNITS[name])
+        raise ValueError(f"{name} is in {unit!r}, which is none of {known}")
+    return float(scale) * (_UNITS[name][unit] if unit else 1.0)
 
 
 class _HeaderFile:
@@ -162,7 +204,7 @@ class _HeaderFile:
         self._attributes()
         for _ in self._list():
             name = self._name()
-            header.variables[name] = self._variable(header.lengths)
+            header.variables[name] = self._variable(name, header.lengths)
         if is_streaming:
             header.n_frames = self._by_size(header)
         return header
@@ -171,7 +213,7 @@ class _HeaderFile:
         size = self.file.seek(0, 2)
         return (size - header.start()) // max(1, header.record_layout().itemsize)
 
-    def _variable(self, lengths: list[int]) -> _Variable:
+    def _variable(self, name: str, lengths: list[int]) -> _Variable:
         n_dimensions = self._counted()
         dimensions = [lengths[self._integer(self.n_count)] for _ in range(n_dimensions)]
         attributes = self._attributes()
@@ -180,18 +222,20 @@ class _HeaderFile:
         begin = self._integer(self.n_offset)
         is_record = bool(dimensions) and dimensions[0] == 0
         shape = tuple(dimensions[1:] if is_record else dimensions)
-        return _Variable(shape, kind, begin, is_record, attributes.get("scale_factor", 1.0))
+        return _Variable(shape, kind, begin, is_record, _scale(name, attributes))
 
-    def _attributes(self) -> dict[str, float]:
-        """Those that are one number."""
-        numbers = {}
+    def _attributes(self) -> dict[str, float | str]:
+        """Those that are words or one number."""
+        found: dict[str, float | str] = {}
         for _ in self._list():
             name, kind = self._name(), np.dtype(_TYPES[self._integer(4)])
             n = self._counted()
             content = self._bytes(-(-n * kind.itemsize // 4) * 4)
-            if n == 1 and kind.kind in "if":
-                numbers[name] = float(np.frombuffer(content, kind, count=1)[0])
-        return numbers
+            if kind.kind == "S":
+                found[name] = content[:n].decode("latin-1")
+            elif n == 1:
+                found[name] = float(np.frombuffer(content, kind, count=1)[0])
+        return found
 
     def _list(self) -> range:
         self._integer(4)  # what kind of list; zero if it is absent

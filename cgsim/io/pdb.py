@@ -18,6 +18,7 @@ from cgsim.io.frames import Cells, Frames, TruncatedError
 from cgsim.units import NM_PER_ANGSTROM
 
 _COLUMNS = [(6, 15), (15, 24), (24, 33), (33, 40), (40, 47), (47, 54)]
+_NAME, _ALTERNATE = slice(12, 16), slice(16, 17)
 _MEANING = "CRYST1: a, b, c in Å and alpha, beta, gamma in degrees"
 
 
@@ -28,14 +29,30 @@ class _Models:
     n_atoms: list[int] = field(default_factory=list)  # lines of atoms of each
     cells: list[np.ndarray | None] = field(default_factory=list)
     start: list[int] = field(default_factory=list)  # first line of each
+    names: list[str] = field(default_factory=list)  # of the atoms of the first
+    n_compared: int = 0  # of the model that is read
     is_closed: bool = True
     is_readable: bool = True  # to its end; a compressed file may not be
+
+    def compare(self, line: str, number: int) -> None:
+        """Check that an atom has the name that it has in the first model."""
+        if not self.n_atoms:
+            self.names.append(line[_NAME])
+        elif self.n_compared < len(self.names) and self.names[self.n_compared] != line[_NAME]:
+            raise ValueError(
+                f"line {number + 1}, model {len(self.n_atoms)}: the atom is called "
+                f"{line[_NAME].strip()}, but in model 0 {self.names[self.n_compared].strip()}: all "
+                "models must have the same atoms in the same order"
+            )
+        else:
+            self.n_compared += 1
 
     def add(self, n_atoms: int, cell: np.ndarray | None, start: int) -> None:
         """Note one more model."""
         self.n_atoms.append(n_atoms)
         self.cells.append(cell)
         self.start.append(start)
+        self.n_compared = 0
 
     @property
     def n_whole(self) -> int:
@@ -89,6 +106,8 @@ def _scan(path: Path) -> _Models:
     for number, line in enumerate(_lines(path, models)):
         if line.startswith(("ATOM  ", "HETATM")):
             n_atoms += 1
+            if line[_ALTERNATE].isspace():  # of others one location is read
+                models.compare(line, number)
         elif line.startswith("CRYST1"):
             cell = _cell(line)
         elif line.startswith("MODEL ") and n_atoms == 0:

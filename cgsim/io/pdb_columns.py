@@ -1,4 +1,4 @@
-"""Columns of PDB files that MDTraj does not tell apart from its guesses: elements and CONECT."""
+"""Columns of PDB files that MDTraj does not tell apart from its guesses: elements, CONECT, LINK."""
 
 from pathlib import Path
 
@@ -12,6 +12,11 @@ Pairs = set[tuple[int, int]]
 
 _ELEMENT = slice(76, 78)
 _SERIAL = slice(6, 11)
+_PARTNERS = [((s, s + 4), (s + 5, s + 8), (s + 9, s + 10), (s + 10, s + 14)) for s in (12, 42)]
+_COPIES = (slice(59, 65), slice(66, 72))  # symmetry operators
+_NONMETALS = frozenset(
+    ("H", "D", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Se", "Br", "I", None)
+)
 _CONECT = [slice(start, start + 5) for start in range(6, 31, 5)]
 
 
@@ -49,7 +54,9 @@ def read_pdb_columns(path: Path, topology: mdtraj.Topology) -> tuple[list[str | 
         for other in record[1:]
         if record[0] in index and other in index and record[0] != other
     }
-    return [_symbol(symbol) for symbol in symbols], {(min(p), max(p)) for p in pairs}
+    found = [_symbol(symbol) for symbol in symbols]
+    pairs |= _links(path, topology, found)
+    return found, {(min(p), max(p)) for p in pairs}
 
 
 def _by_serial(path: Path) -> tuple[dict[int, str], list[list[int]]]:
@@ -76,6 +83,32 @@ def _in_order(path: Path) -> tuple[list[str], list[list[int]]]:
     atoms = [atom for residue in structure.iter_residues() for atom in residue.atoms]
     records = [record for record in structure.models[-1].connects if record]
     return [atom.element_symbol for atom in atoms], records
+
+
+def _links(path: Path, topology: mdtraj.Topology, symbols: list[str | None]) -> Pairs:
+    """Bonds of LINK records, which join what is no chain (glycans); those of metals are none."""
+    with open_text(path) as file:
+        records = [line for line in file if line.startswith("LINK  ")]
+    if not records:
+        return set()
+    place: dict[tuple[str, str, str, str], int | None] = {}
+    for atom in topology.atoms:
+        residue = atom.residue
+        key = (atom.name, residue.name, residue.chain.chain_id.strip(), str(residue.resSeq))
+        place[key] = None if key in place else atom.index  # of an insertion it is not told which
+    pairs = set()
+    for line in records:
+        ends = [
+            place.get(tuple(line[a:b].strip() for a, b in partner))  # type: ignore[arg-type]
+            for partner in _PARTNERS
+        ]
+        one, other = ends
+        if one is None or other is None or line[_COPIES[0]].strip() != line[_COPIES[1]].strip():
+            continue
+        if not {symbols[one], symbols[other]} <= _NONMETALS:
+            continue
+        pairs.add((one, other))
+    return pairs
 
 
 def _symbol(column: str) -> str | None:

@@ -5,14 +5,17 @@ Cells are ``[..., 3, 3]`` matrices whose rows are the cell vectors, orthorhombic
 
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
-import mdtraj
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from cgsim.io.frames import standard_vectors
 from cgsim.io.molecule import Molecule
+
+if TYPE_CHECKING:
+    import mdtraj
 
 MAX_CELLS = 1e8
 """Cell lengths beyond which double precision no longer tells images apart well."""
@@ -103,7 +106,7 @@ def _nearest_multiple(vector: np.ndarray, of: np.ndarray) -> np.ndarray:
     return ratio[:, None] * of
 
 
-def cell_vectors(trajectory: mdtraj.Trajectory) -> np.ndarray:
+def cell_vectors(trajectory: "mdtraj.Trajectory") -> np.ndarray:
     """Return the cell vectors ``[n_frames, 3, 3]`` nm of a periodic trajectory in float64.
 
     (Those of MDTraj are float32.)
@@ -111,7 +114,7 @@ def cell_vectors(trajectory: mdtraj.Trajectory) -> np.ndarray:
     return standard_vectors(trajectory.unitcell_lengths, trajectory.unitcell_angles)
 
 
-def unwrap(trajectory: mdtraj.Trajectory, molecule: Molecule) -> np.ndarray:
+def unwrap(trajectory: "mdtraj.Trajectory", molecule: Molecule) -> np.ndarray:
     """Return whole and continuous positions ``[n_frames, n_atoms, 3]`` nm of one trajectory.
 
     See `Unwrapper`, which does the same chunk by chunk.
@@ -171,14 +174,14 @@ class Unwrapper:
         self.parent = _parents(molecule.bond_index, self.component)
         self._last: _Followed | None = None
 
-    def __call__(self, trajectory: mdtraj.Trajectory) -> np.ndarray:
+    def __call__(self, trajectory: "mdtraj.Trajectory") -> np.ndarray:
         """Return the images of the next chunk ``[n_frames, n_atoms, 3]`` nm, float64.
 
         Without a cell they are the positions of the file. Errors as in `follow`.
         """
         return self.follow(trajectory).images
 
-    def follow(self, trajectory: mdtraj.Trajectory) -> Unwrapped:
+    def follow(self, trajectory: "mdtraj.Trajectory") -> Unwrapped:
         """Return images and path of the next chunk.
 
         Raises

@@ -11,6 +11,8 @@ from cgsim.io.files import write_atomic_text
 VIRTUAL_TYPE = "VS"
 """The atom type given to beads, so that they are not taken for the element of nearest mass."""
 
+# Number, segment, residue, its name, name, type, charge, mass, whether it moves; CHEQ has two more.
+_WITHOUT_SEGMENT = (8, 10)
 _MAX_NARROW_ATOMS = 9999  # residue numbers have four columns in the narrow layout
 
 
@@ -32,8 +34,9 @@ def read_psf_atoms(path: Path) -> tuple[np.ndarray, list[str]]:
                 n_words = n_words or len(words)
                 if len(words) != n_words:  # a word more would make a charge the mass
                     raise ValueError(f"{len(words)} words in the line of an atom, not {n_words}")
-                types.append(words[5])
-                masses.append(float(words[7]))
+                at = _after_segment(words)
+                types.append(words[at + 3])
+                masses.append(float(words[at + 5]))
     except (StopIteration, ValueError, IndexError) as error:
         raise ValueError(
             f"{path}: no complete !NATOM section in this PSF file (at atom {len(masses)}: {error})"
@@ -41,6 +44,31 @@ def read_psf_atoms(path: Path) -> tuple[np.ndarray, list[str]]:
     if len(masses) != n_atoms:
         raise ValueError(f"{path}: !NATOM says {n_atoms} atoms, but {len(masses)} follow")
     return np.array(masses), types
+
+
+def check_psf_residues(path: Path, names: Sequence[str]) -> None:
+    """Compare residue names that were read by columns with the words of a PSF file.
+
+    Raises
+    ------
+    ValueError
+        Naming the first atom of which they differ: a line is damaged.
+    """
+    with open(path, encoding="latin-1") as file:
+        next(line for line in file if "!NATOM" in line)
+        for atom, (line, name) in enumerate(zip(file, names, strict=False)):
+            words = line.split()
+            at = _after_segment(words)
+            if words[at + 1 : at + 2] != [name]:
+                raise ValueError(
+                    f"the line of atom {atom} is damaged: residue {name!r} by its columns, "
+                    f"{' '.join(words[at + 1 : at + 2])!r} by its words"
+                )
+
+
+def _after_segment(words: Sequence[str]) -> int:
+    """Place of the residue's number in the line of an atom: a segment may have no name."""
+    return 1 if len(words) in _WITHOUT_SEGMENT else 2
 
 
 def write_psf(

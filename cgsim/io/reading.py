@@ -132,8 +132,8 @@ def common_frame_interval(files: Files, *, frame_interval: float | None = None) 
         if interval is None:
             raise ValueError(
                 f"{path}: the time between frames is unknown (the format stores none, or there is "
-                "one frame only): give frame_interval=<ps> or, in a JSON file of the same stem, "
-                '"frame_interval": <ps>'
+                "one frame only): give frame_interval=<ps> (--frame_interval <ps>) or, in a JSON "
+                'file of the same stem, "frame_interval": <ps>'
             )
         if intervals and abs(interval - intervals[0]) > SAME_INTERVAL * intervals[0]:
             raise ValueError(
@@ -168,9 +168,15 @@ def _as_in(paths: list[Path], molecule: Molecule) -> Molecule:
     for path, n_atoms in counts.items():
         if n_atoms not in (None, molecule.n_file_atoms):
             part = "" if molecule.file_atoms is None else f", {molecule.n_atoms} of them selected"
+            way_on = (
+                ": take the topology of the whole system, and select='protein' (--select protein) "
+                "for the atoms you want"
+                if n_atoms > molecule.n_file_atoms
+                else ""
+            )
             raise ValueError(
                 f"{path} has {n_atoms} atoms, but the topology of {molecule.name!r} has "
-                f"{molecule.n_file_atoms}{part}"
+                f"{molecule.n_file_atoms}{part}{way_on}"
             )
     return molecule
 

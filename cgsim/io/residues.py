@@ -131,10 +131,10 @@ def is_hydrogen_name(name: str) -> bool:
 
 
 def plain(name: str) -> str:
-    """The name as the table has it: primes for asterisks, ``HB1`` for ``1HB``."""
-    name = name.replace("*", "'")
+    """The name as the table has it: primes for asterisks, ``C210`` for ``0C21``, HB1 for 1HB."""
+    name = name.replace("*", "'").replace('"', "''")
     digits = len(name) - len(name.lstrip("0123456789"))
-    return name[digits:] + name[:digits] if is_hydrogen_name(name) else name
+    return name[digits:] + name[:digits]
 
 
 def _ion(name: str) -> str | None:

@@ -2,20 +2,80 @@
 
 import warnings
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
+import mdtraj
 import numpy as np
+from mdtraj.core.selection import parse_selection
 
 from cgsim.io.display import comma_list
+from cgsim.io.residues import template_of
 from cgsim.io.stated import StatedTopology
 
 _MAX_NAMED = 12
 
 
+@dataclass(frozen=True)
+class _KnownResidue:
+    """A residue as MDTraj has it; its kind is that of its template, where it has one."""
+
+    of: mdtraj.core.topology.Residue
+    kind: str | None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.of, name)
+
+    @property
+    def is_protein(self) -> bool:
+        return self.kind in ("amino", "cap") or self.of.is_protein
+
+    @property
+    def is_nucleic(self) -> bool:
+        return self.kind == "nucleic" or self.of.is_nucleic
+
+    @property
+    def is_water(self) -> bool:
+        return self.kind == "water" or self.of.is_water
+
+
+@dataclass(frozen=True)
+class _KnownAtom:
+    """An atom as MDTraj has it, in such a residue."""
+
+    of: mdtraj.core.topology.Atom
+    residue: _KnownResidue
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.of, name)
+
+    @property
+    def is_backbone(self) -> bool:
+        return self.of.name in ("N", "CA", "C", "O") and self.residue.is_protein
+
+    @property
+    def is_sidechain(self) -> bool:
+        # MDTraj's rule, hydrogens of the backbone included
+        backbone = ("N", "CA", "C", "O", "HA", "H")
+        return self.of.name not in backbone and self.residue.is_protein
+
+
+def _known_atoms(topology: mdtraj.Topology) -> Iterator[_KnownAtom]:
+    for residue in topology.residues:
+        template = template_of(residue.name)
+        fits = template is not None and template.fits([atom.name for atom in residue.atoms])
+        known = _KnownResidue(residue, template.kind if template is not None and fits else None)
+        for atom in residue.atoms:
+            yield _KnownAtom(atom, known)
+
+
 def select_atoms(stated: StatedTopology, expression: str) -> tuple[StatedTopology, np.ndarray]:
     """Return what a file states of the atoms that an expression of MDTraj selects, and these.
 
-    Warns where the selection cuts bonds.
+    ``protein``, ``backbone``, ``sidechain``, ``nucleic`` and ``water`` hold the residues that cgsim
+    knows, too: MDTraj's lists have no LYSH, HIE, CYX, HSP or NHE. Warns where the selection cuts
+    bonds.
 
     Raises
     ------
@@ -24,7 +84,10 @@ def select_atoms(stated: StatedTopology, expression: str) -> tuple[StatedTopolog
     """
     topology = stated.topology
     try:
-        atoms = np.unique(np.asarray(topology.select(expression), dtype=np.int64))
+        selected = parse_selection(expression).expr
+        atoms = np.array(
+            [atom.index for atom in _known_atoms(topology) if selected(atom)], dtype=np.int64
+        )
     except Exception as error:  # of MDTraj's parser, which raises several kinds
         reason = " ".join(str(error).split())
         raise ValueError(

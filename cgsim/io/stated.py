@@ -9,16 +9,18 @@ from pathlib import Path
 import mdtraj
 import numpy as np
 from mdtraj.formats import GroTrajectoryFile
-from mdtraj.formats.pdbx.PdbxReader import PdbxReader
 
-from cgsim.io.compressed import open_text, plain
-from cgsim.io.errors import missing_package
+from cgsim.io.cif import read_cif_atoms
+from cgsim.io.compressed import plain
+from cgsim.io.errors import in_words, missing_package
 from cgsim.io.files import existing_file, file_extension
+from cgsim.io.gro import read_gro_frame
 from cgsim.io.mdanalysis import load_mdanalysis
 from cgsim.io.other_topologies import is_prmtop, loader_of
 from cgsim.io.pdb_columns import Pairs, read_pdb_columns
 from cgsim.io.prmtop import read_prmtop_angles, read_prmtop_atoms
-from cgsim.io.psf import VIRTUAL_TYPE, read_psf_atoms
+from cgsim.io.psf import VIRTUAL_TYPE, check_psf_residues, read_psf_atoms
+from cgsim.io.text import TextFile
 from cgsim.io.trial import check_by_trial
 
 _CIF = tuple(kind + zipped for kind in (".cif", ".mmcif", ".pdbx") for zipped in ("", ".gz"))
@@ -69,7 +71,8 @@ def read_stated_topology(path: Path) -> StatedTopology:
     FileNotFoundError, ValueError
         If the file is missing, cannot be read, or has no atoms.
     """
-    existing_file(path)
+    if existing_file(path).is_dir():
+        raise ValueError(f"{path}: this is a folder, where a topology file is needed")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -80,7 +83,7 @@ def read_stated_topology(path: Path) -> StatedTopology:
     except Exception as error:  # the readers raise a dozen kinds, IndexError to XML errors
         if str(error).startswith(f"{path}: "):
             raise
-        raise ValueError(f"{path}: cannot be read as a topology: {error!r}") from error
+        raise ValueError(f"{path}: cannot be read as a topology: {in_words(error)}") from error
     if stated is None or stated.topology.n_atoms == 0:
         raise ValueError(f"{path}: there are no atoms in this file")
     return stated
@@ -107,8 +110,12 @@ def _read(path: Path) -> StatedTopology | None:
         return _read_names(path)
     if (load := loader_of(path)) is not None:
         loaded = load(path)
+        stated = stated_by(loaded.topology)
+        if loaded.frame is not None:
+            placed = with_coordinates(loaded.frame, stated.symbols, stated.bonds)
+            stated = replace(placed, has_all_bonds=stated.has_all_bonds)
         return replace(
-            stated_by(loaded.topology),
+            stated,
             symbols=loaded.symbols,
             masses=loaded.masses,
             lammps_units=loaded.lammps_units,
@@ -136,7 +143,9 @@ def _load_topology(path: Path) -> mdtraj.Topology | None:
     except Exception:  # the readers raise a dozen kinds
         if file_extension(path) != ".psf" or find_spec("MDAnalysis") is None:
             raise
-        return load_mdanalysis(path).topology
+        topology = load_mdanalysis(path).topology
+        check_psf_residues(path, [atom.residue.name for atom in topology.atoms])
+        return topology
 
 
 def _read_pdb(path: Path) -> StatedTopology:
@@ -146,15 +155,13 @@ def _read_pdb(path: Path) -> StatedTopology:
 
 
 def _read_cif(path: Path) -> StatedTopology:
-    frame = mdtraj.load_frame(str(path), 0)
-    blocks: list[object] = []
-    with open_text(path) as file:
-        PdbxReader(file).read(blocks)
+    atoms = read_cif_atoms(path)
+    frame = atoms.first_frame()
     topology = frame.topology
     for residue in topology.residues:
         residue.segment_id = ""  # MDTraj puts insertion codes there
     symbols = [None if a.element is None else str(a.element.symbol) for a in topology.atoms]
-    return with_coordinates(frame, symbols, _cif_bonds(blocks[0], topology))
+    return with_coordinates(frame, symbols, _cif_bonds(atoms.block, topology))
 
 
 def _cif_bonds(block: object, topology: mdtraj.Topology) -> Pairs:
@@ -204,13 +211,17 @@ def _rows(block: object, category: str) -> Iterator[dict[str, str]]:
             yield dict(zip(names, row, strict=True))
 
 
-def _read_names(path: Path) -> StatedTopology:
+def _read_names(path: Path) -> StatedTopology | None:
     """GRO files have names only; MDTraj guesses elements of ARC files, whose bonds are stated."""
     if file_extension(path) == ".gro":
         with GroTrajectoryFile(str(path)) as file:
-            xyz, _, cell = file.read(n_frames=1)
-            frame = mdtraj.Trajectory(xyz, file.topology)
-            frame.unitcell_vectors = cell if np.asarray(cell).any() else None
+            topology = file.topology
+        with TextFile(path) as text:  # MDTraj stumbles over large boxes and over words in titles
+            first = read_gro_frame(text, topology.n_atoms)
+        if first is None or first.vectors is None:
+            return None
+        frame = mdtraj.Trajectory(first.xyz, topology)
+        frame.unitcell_vectors = first.vectors[None] if first.vectors.any() else None
         return with_coordinates(frame, [None] * frame.n_atoms, set())
     frame = mdtraj.load(str(path))
     stated = stated_by(frame.topology)

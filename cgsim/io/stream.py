@@ -18,6 +18,9 @@ _SAME_STEPS = 1e-6  # relative; they are counted, not measured
 _DUMMY_LENGTH = 0.1  # nm; programs write 1 Å x 1 Å x 1 Å where there is no cell
 _DUMMY_OF_NM = 1.0  # nm; and 1 nm x 1 nm x 1 nm, of which no engine makes a simulation
 _MOST_OF_DUMMY = 1.25  # nm; but a cell that all atoms are in may be one
+_LONGEST_CELL = 1e5  # nm; a tenth of a millimetre
+_FLATTEST = 0.01  # volume of a cell, of that of a right-angled one; all that is simulated has 0.3
+_LARGEST_CHANGE = 2.0  # of a volume between frames; a barostat that equilibrates makes 1.3
 _MAX_DENSITY = 1000.0  # atoms per nm³; condensed matter has up to 200
 
 
@@ -33,7 +36,8 @@ class FrameStream:
         self.n_frames_of_file = 0
         self._dummy = _DUMMY_LENGTH
         self._last_xyz: np.ndarray | None = None
-        self._is_warned = False
+        self._last_volume = np.empty(0)
+        self._is_warned = self._is_warned_of_cells = False
 
     def checked(
         self, path: Path, frames: Frames, *, counts_steps: bool = False
@@ -100,7 +104,24 @@ class FrameStream:
             )
             raise ValueError(f"{path}: frame {bad} {state}; all frames must have one, or none")
         if self.has_cell and frames.cells is not None:
-            _check_cells(path, frames, frames.cells, first)
+            self._compare_volumes(path, _checked_volumes(path, frames, frames.cells, first), first)
+
+    def _compare_volumes(self, path: Path, volume: np.ndarray, first: int) -> None:
+        """Warn, once, of a cell that is far larger or smaller than the one before."""
+        joined = np.concatenate([self._last_volume, volume])
+        self._last_volume = volume[-1:].copy()
+        ratio = joined[1:] / joined[:-1]
+        far = (ratio > _LARGEST_CHANGE) | (ratio < 1 / _LARGEST_CHANGE)
+        if not far.any() or self._is_warned_of_cells:
+            return
+        self._is_warned_of_cells = True
+        at = int(np.argmax(far))
+        warnings.warn(
+            f"{path}: the periodic cell of frame {first + at + len(volume) - len(ratio)} has a "
+            f"volume of {joined[at + 1]:.6g} nm³, that before it of {joined[at]:.6g}: the file is "
+            "damaged, or runs were put together",
+            stacklevel=5,
+        )
 
     def _dummy_length(self, path: Path, frames: Frames) -> float:
         """Length of the cells that are none; those of 1 nm where the first frame is larger."""
@@ -134,8 +155,8 @@ class FrameStream:
             return
         time = np.asarray(frames.time, dtype=np.float64)
         rounding = 2 * np.finfo(np.float32).eps * np.abs(time).max()
-        apart = np.abs(np.diff(time) - interval) > SAME_INTERVAL * interval + rounding
-        if apart.any() and np.ptp(time) > 0:  # times all the same are times that were not written
+        apart = ~(np.abs(np.diff(time) - interval) <= SAME_INTERVAL * interval + rounding)
+        if apart.any() and np.ptp(time) != 0:  # times all the same are times that were not written
             at = int(np.argmax(apart))
             self._is_warned = True
             warnings.warn(
@@ -154,7 +175,7 @@ class FrameStream:
         if first == 0 and self.last_times.size and time[0] == self.last_times[-1]:
             frames, time, first = frames[slice(1, None)], time[1:], 1
         joined = np.concatenate([self.last_times, time])
-        if len(joined) > 1:
+        if len(joined):
             check_even(path, joined, first - len(self.last_times), counts_steps=counts_steps)
         self.last_times = joined[-2:]
         return frames
@@ -170,11 +191,14 @@ def _has_cell(frames: Frames, dummy: float) -> np.ndarray:
     return ~(is_dummy | (lengths == 0).all(axis=1))
 
 
-def _check_cells(path: Path, frames: Frames, cells: Cells, first: int) -> None:
+def _checked_volumes(path: Path, frames: Frames, cells: Cells, first: int) -> np.ndarray:
+    """Return the volumes ``[n_frames]`` nm³ of cells that can be; refuse others."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         vectors = standard_vectors(cells.lengths, cells.angles)
         volume = np.linalg.det(vectors)
-        sound = np.isfinite(vectors).all(axis=(1, 2)) & (volume > 0)
+        sound = np.isfinite(vectors).all(axis=(1, 2))
+        sound &= volume > _FLATTEST * np.prod(cells.lengths, axis=1)
+        sound &= (cells.lengths < _LONGEST_CELL).all(axis=1)
     sound &= ((cells.lengths > 0) & (cells.angles > 0) & (cells.angles < 180)).all(axis=1)
     vectors[~sound] = np.eye(3)
     cells_per_nm = np.abs(np.linalg.inv(vectors)).max(axis=(1, 2))
@@ -187,11 +211,21 @@ def _check_cells(path: Path, frames: Frames, cells: Cells, first: int) -> None:
             "If the molecules are whole already, take the cells out of the file, for example in "
             "MDTraj by trajectory.unitcell_vectors = None; else write it again with right ones"
         )
+    return np.asarray(volume)
 
 
 def check_even(path: Path, time: np.ndarray, first: int, *, counts_steps: bool = False) -> None:
     """Check that `time`, of the frames from `first` on, has equal and positive steps."""
+    finite = np.isfinite(time)
+    if not finite.all():
+        bad = int(np.argmin(finite))
+        raise ValueError(
+            f"{path}: the time of frame {first + bad} is {time[bad]}: the file is damaged; if only "
+            "its times are, give frame_interval=<ps>"
+        )
     step = np.diff(time)
+    if not len(step):
+        return
     if counts_steps:
         allowed = _SAME_STEPS * step[0]
     else:
@@ -224,9 +258,11 @@ def check_same_atoms(path: Path, frames: Frames, molecule: Molecule) -> None:
     if molecule.file_atoms is not None:
         known = [known[atom] for atom in molecule.file_atoms]
     for ours, theirs in zip(molecule.topology.atoms, known, strict=True):
+        if (ours.name, ours.residue.name) == (theirs.name, theirs.residue.name):
+            continue  # an element that MDTraj took from the name (CA for calcium) is no proof
         elements = [atom.element for atom in (ours, theirs)]
         if all(e is not None and e.number > 0 for e in elements) and elements[0] != elements[1]:
             raise ValueError(
-                f"{path}: atom {ours.index} is {theirs}, but in the topology of "
-                f"{molecule.name!r} it is {ours}"
+                f"{path}: atom {ours.index} is {theirs} ({elements[1].symbol}), but in the "
+                f"topology of {molecule.name!r} it is {ours} ({elements[0].symbol})"
             )

@@ -103,6 +103,8 @@ class TextFrame:
     vectors: np.ndarray | None = None
     lengths_and_angles: np.ndarray | None = None
     time: float | None = None
+    order: int | None = None
+    """A hash of the names of the atoms, where the file has some: the same in all frames."""
     raw: tuple[float, ...] | None = None
     """Numbers of the cell as they stand in the file, if they are not those above."""
 
@@ -123,6 +125,7 @@ def read_text(path: Path, read_frame: ReadFrame, n_atoms: int, chunk: int) -> It
     """
     frames: list[TextFrame] = []
     n_read = 0
+    order: int | None = None
     with TextFile(path) as file:
         while True:
             try:
@@ -138,6 +141,13 @@ def read_text(path: Path, read_frame: ReadFrame, n_atoms: int, chunk: int) -> It
                 raise ValueError(f"{path}: frame {n_read} cannot be read: {said}") from error
             if frame is None:
                 break
+            if n_read and frame.order != order:
+                yield from _joined(frames)
+                raise ValueError(
+                    f"{path}: the atoms of frame {n_read} have other names than those of frame 0, "
+                    "or are in another order: all frames must have the same"
+                )
+            order = frame.order
             n_read += 1
             file.is_first = False
             if frames and not _are_alike(frames[-1], frame):

@@ -10,7 +10,7 @@ import numpy as np
 from mdtraj.core.element import get_by_symbol, virtual
 
 from cgsim.config.checks import Allowed, allowed
-from cgsim.io.bond_lengths import BondLengths
+from cgsim.io.bond_lengths import BondLengths, warn_of_unbonded
 from cgsim.io.bonds import StandardBonds, site_bonds, template_kind
 from cgsim.io.chain_sites import chain_bonds, chain_sites, site_mass
 from cgsim.io.elements import BEAD, VIRTUAL_SITE, assign_elements
@@ -103,6 +103,7 @@ def load_molecule(
         if stated.xyz is not None and not stated.has_all_bonds and "bonds" not in left_out:
             cell = None if stated.cell is None else stated.cell[None]
             BondLengths(molecule).check(stated.xyz[None], cell=cell)
+            warn_of_unbonded(molecule, stated.xyz)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return replace(
@@ -157,13 +158,16 @@ def _molecule(
 ) -> Molecule:
     if bonds not in ("standard", "chain"):
         raise ValueError(f"bonds must be 'standard' or 'chain', not {bonds!r}")
+    topology = _parted(stated.topology)
+    stated = replace(stated, topology=topology)
     sites = chain_sites(stated) if bonds == "chain" else set()
     symbols = assign_elements(
         _with_beads(stated, sites),
         named=elements,
         bead_names=masses if isinstance(masses, Mapping) else (),
     )
-    topology = _copy(stated.topology, symbols)
+    for atom, symbol in zip(topology.atoms, symbols, strict=True):
+        atom.element = virtual if symbol in (BEAD, VIRTUAL_SITE) else get_by_symbol(symbol)
     pairs = _pairs(stated, topology, symbols)
     if sites:
         pairs |= chain_bonds(topology, sites, xyz=stated.xyz, cell=stated.cell)
@@ -182,8 +186,8 @@ def _with_beads(stated: StatedTopology, sites: Container[int]) -> StatedTopology
     return replace(stated, symbols=symbols)
 
 
-def _copy(topology: mdtraj.Topology, symbols: Sequence[str]) -> mdtraj.Topology:
-    """Copy a topology without its bonds, with these elements.
+def _parted(topology: mdtraj.Topology) -> mdtraj.Topology:
+    """Copy a topology without its bonds.
 
     A standard residue that begins again with its first atom is two of one number: it is parted.
     """
@@ -199,24 +203,23 @@ def _copy(topology: mdtraj.Topology, symbols: Sequence[str]) -> mdtraj.Topology:
                     new_residue = copy.add_residue(
                         residue.name, new_chain, residue.resSeq, residue.segment_id
                     )
-                symbol = symbols[atom.index]
-                is_real = symbol not in (BEAD, VIRTUAL_SITE)
-                element = get_by_symbol(symbol) if is_real else virtual
-                copy.add_atom(atom.name, element, new_residue, serial=atom.serial)
+                copy.add_atom(atom.name, atom.element, new_residue, serial=atom.serial)
     return copy
 
 
 def _pairs(stated: StatedTopology, topology: mdtraj.Topology, symbols: Sequence[str]) -> Pairs:
     """The bonds that are stated, those of standard residues where not all are, and of sites."""
     standard = StandardBonds(topology, symbols, xyz=stated.xyz, cell=stated.cell)
-    if stated.has_all_bonds:  # engines hold water rigid without bonds
+    if stated.has_all_bonds:  # engines hold water rigid without bonds; MMTF leaves out hydrogens
         bonded = {atom for pair in stated.bonds for atom in pair}
-        pairs = stated.bonds | standard.within(
-            residue
-            for residue in topology.residues
-            if template_kind(residue) == "water"
-            and not any(atom.index in bonded for atom in residue.atoms)
-        )
+        loose = []
+        for residue in topology.residues:
+            has_bond = [atom.index in bonded for atom in residue.atoms]
+            if not all(has_bond) and (any(has_bond) or template_kind(residue) == "water"):
+                loose.append(residue)
+        pairs = stated.bonds | {
+            pair for pair in standard.within(loose) if not bonded.issuperset(pair)
+        }
     else:
         pairs = stated.bonds | standard.find()
     return pairs | site_bonds(topology, symbols, pairs)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import mdtraj
 import numpy as np
-from mdtraj.core.topology import Atom
+from mdtraj.core.topology import Atom, Residue
 
 from cgsim.io.residues import POLYMERS, ion_symbol, template_of
 
@@ -30,8 +30,10 @@ def check_bonded(topology: mdtraj.Topology, bond_index: np.ndarray) -> None:
     bonded[bond_index] = True
     if topology.n_atoms > 1 and bond_index.size == 0:
         all_alone = all(len(atoms) <= 1 for atoms in residues)
+        kinds = list(dict.fromkeys(residue.name for residue in topology.residues))
+        names = ", ".join(kinds[:_MAX_NAMED]) + (" ..." if len(kinds) > _MAX_NAMED else "")
         raise ValueError(
-            "no bonds: none are in the topology and none are known for its residues; "
+            f"no bonds: none are in the topology and none are known for its residues ({names}); "
             "add CONECT records to the PDB or use a topology with bonds (PSF, PRMTOP, ...)"
             + (f"; {_CHAIN}" if all_alone else "")
         )
@@ -74,6 +76,12 @@ def _loose(atoms: Sequence[Atom]) -> str:
         if others
         else f"atom {first.index} ({first}) has no bond to the rest of its residue"
     )
+    if (twin := _other_part(first)) is not None:
+        return text + (
+            f". The atoms of {first.residue} stand in two places, from atom "
+            f"{twin.atom(0).index} and from atom {first.residue.atom(0).index} on: put them "
+            "together, in topology and trajectory alike"
+        )
     if unknown:
         text += (
             f". Bonds of the residue {_listed(unknown)} are not known: {_WAYS}. A free particle, "
@@ -89,6 +97,20 @@ def _loose(atoms: Sequence[Atom]) -> str:
     if names.count(first.name) > 1:
         text += f". {first.residue} holds {first.name} more than once: keep one"
     return text
+
+
+def _other_part(atom: Atom) -> Residue | None:
+    """A residue before that of an atom, of the same name and number but other atoms."""
+    own = atom.residue
+    names = {other.name for other in own.atoms}
+    for residue in own.chain.residues:
+        if residue is own:
+            return None
+        is_same = (residue.name, residue.resSeq) == (own.name, own.resSeq)
+        is_same &= residue.segment_id == own.segment_id
+        if is_same and names.isdisjoint(other.name for other in residue.atoms):
+            return residue
+    return None
 
 
 def _fits(atom: Atom) -> bool:

@@ -12,11 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from mdtraj.formats import DCDTrajectoryFile, XTCTrajectoryFile
-from mdtraj.utils import box_vectors_to_lengths_and_angles
 
 from cgsim.io.dcd import read_dcd_layout, update_dcd_header, write_dcd_title
-from cgsim.io.files import file_extension, flush_to_disk
+from cgsim.io.files import file_extension, flush_to_disk, plainly_named
 from cgsim.io.xtc import index_xtc
 from cgsim.units import NM_PER_ANGSTROM
 
@@ -142,17 +140,30 @@ def _checked(
 def _write_xtc(
     path: Path, xyz: np.ndarray, time: np.ndarray | None, cell: np.ndarray | None
 ) -> None:
+    from mdtraj.formats import XTCTrajectoryFile  # here: see `cgsim.io` on imports
+
     step = None if time is None else np.clip(np.rint(time), -(2**31), 2**31 - 1)
-    with _complete(path, len(xyz)), XTCTrajectoryFile(str(path), "w") as file:
+    with (
+        _complete(path, len(xyz)),
+        plainly_named(path) as named,
+        XTCTrajectoryFile(str(named), "w") as file,
+    ):
         file.write(xyz, time=time, step=step, box=cell)
 
 
 def _write_dcd(path: Path, xyz: np.ndarray, cell: np.ndarray | None) -> None:
+    from mdtraj.formats import DCDTrajectoryFile  # here: see `cgsim.io` on imports
+    from mdtraj.utils import box_vectors_to_lengths_and_angles
+
     lengths = angles = None
     if cell is not None:
         a, b, c, *degrees = box_vectors_to_lengths_and_angles(*np.moveaxis(cell, 1, 0))
         lengths, angles = np.stack([a, b, c], axis=1) / NM_PER_ANGSTROM, np.stack(degrees, axis=1)
-    with _complete(path, len(xyz)), DCDTrajectoryFile(str(path), "w") as file:
+    with (
+        _complete(path, len(xyz)),
+        plainly_named(path) as named,
+        DCDTrajectoryFile(str(named), "w") as file,
+    ):
         file.write(xyz / NM_PER_ANGSTROM, cell_lengths=lengths, cell_angles=angles)
     write_dcd_title(path, _DCD_TITLE)
 

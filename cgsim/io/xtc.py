@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mdtraj.formats import XTCTrajectoryFile
 
 from cgsim.io.errors import reader_errors
 from cgsim.io.frames import Frames, TruncatedError, frames_of_vectors
@@ -78,6 +77,8 @@ def read_xtc(path: Path, scan: Scan, chunk: int) -> Iterator[Frames]:
 
 
 def _read_whole(path: Path, n_frames: int, chunk: int) -> Iterator[Frames]:
+    from mdtraj.formats import XTCTrajectoryFile  # here: see `cgsim.io` on imports
+
     with reader_errors(path):
         file = XTCTrajectoryFile(str(path))
     with file:

@@ -1,6 +1,7 @@
 """The XYZ format, plain and extended (``Lattice``, ``Properties``, ``pbc`` in the comment line)."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,22 +19,33 @@ def read_xyz_frame(file: TextFile, n_atoms: int) -> TextFrame | None:
     if n != n_atoms:
         raise ValueError(f"there are {n} atoms, but the topology has {n_atoms}")
     comment = file.line()
-    first = _first_column(comment)
-    xyz = read_columns(file.lines(n), range(first, first + 3)) * NM_PER_ANGSTROM
-    return TextFrame(xyz, vectors=_lattice(comment, xyz))
+    first, species = _columns(comment)
+    lines = file.lines(n)
+    xyz = read_columns(lines, range(first, first + 3)) * NM_PER_ANGSTROM
+    return TextFrame(xyz, vectors=_lattice(comment, xyz), order=_order(lines, species))
 
 
-def _first_column(comment: str) -> int:
-    """Return the column of x; without ``Properties`` the second."""
+def _columns(comment: str) -> tuple[int, int | None]:
+    """Return the columns of x and of the species; without ``Properties`` the second and first."""
     properties = _entry("Properties", comment)
     if properties is None:
-        return 1
+        return 1, 0
     fields, column = properties.split(":"), 0
+    found: dict[str, int] = {}
     for name, _, width in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
-        if name.lower() in ("pos", "positions"):
-            return column
+        found.setdefault(name.lower(), column)
         column += int(width)
-    raise ValueError(f"no positions (pos) in Properties={properties}")
+    first = found.get("pos", found.get("positions"))
+    if first is None:
+        raise ValueError(f"no positions (pos) in Properties={properties}")
+    return first, found.get("species")
+
+
+def _order(lines: Sequence[str], species: int | None) -> int | None:
+    """A hash of the species."""
+    if species is None:
+        return None
+    return hash(" ".join(line.split(None, species + 1)[species] for line in lines))
 
 
 def _lattice(comment: str, xyz: np.ndarray) -> np.ndarray | None:

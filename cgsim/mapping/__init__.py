@@ -10,8 +10,9 @@ from its mirror image, `ideal_distances` how far apart its beads would be by the
 All names are imported on first use: the help of ``cgsim map`` reads `MAPPERS` and needs no MDTraj.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from cgsim import on_first_use
 
 if TYPE_CHECKING:
     from cgsim.mapping.assignment import map_user
@@ -66,12 +67,4 @@ __all__ = [
     "write_bead_structure",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'cgsim.mapping' has no attribute {name!r}")
-    return getattr(import_module(f"cgsim.mapping.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = on_first_use(__name__, _HOME)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cgsim.io import read_json
+from cgsim.io.files import read_json
 from cgsim.mapping.consistency import check_consistent
 from cgsim.mapping.reference import as_list, checked_reference
 from cgsim.mapping.trajectory import MappedTrajectory

@@ -70,6 +70,12 @@ def _residues(molecule: "Molecule") -> Iterator["Residue"]:
     return (residue for residue in molecule.topology.residues if residue.n_atoms)
 
 
+_WAYS_ON = (
+    "complete it (for example with PDBFixer), remove it, if it is no amino acid, by "
+    "select='protein' (--select protein), or choose another mapping (residues, metis)"
+)
+
+
 def _site(residue: "Residue") -> int:
     """The atom where the bead of a residue is."""
     wanted = _CAP_SITES.get(residue.name, ("CA",))
@@ -86,9 +92,7 @@ def _site(residue: "Residue") -> int:
             "one place: keep one (of alternate locations, for example)"
         )
     raise ValueError(
-        f"{_label(residue)} has no atom {' or '.join(wanted)} where its bead could be: complete it "
-        "(for example with PDBFixer), remove it, if it is no amino acid, from topology and "
-        "trajectory, or choose another mapping (residues, metis)"
+        f"{_label(residue)} has no atom {' or '.join(wanted)} where its bead could be: {_WAYS_ON}"
     )
 
 
@@ -104,9 +108,7 @@ def _check_backbone(residue: "Residue") -> None:
     missing = [name for name in ("N", "CA", "C") if name not in names]
     if missing:
         raise ValueError(
-            f"{_label(residue)} has no atom {', '.join(missing)}, so no backbone: complete it (for "
-            "example with PDBFixer), remove it, if it is no amino acid, from topology and "
-            "trajectory, or choose another mapping (residues, metis)"
+            f"{_label(residue)} has no atom {', '.join(missing)}, so no backbone: {_WAYS_ON}"
         )
 
 

@@ -7,27 +7,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cgsim.config.checks import Allowed
-from cgsim.io import (
-    Molecule,
-    common_frame_interval,
-    read_sidecar,
-    trajectory_files,
-    write_atomic_json,
-)
-from cgsim.io.files import check_new
-from cgsim.io.in_memory import on_disk
-from cgsim.mapping import Mapping, bead_names, write_bead_structure
-from cgsim.mapping.chunks import joined, mapped_chunks
+from cgsim.io.files import check_new, read_sidecar, write_atomic_json
+from cgsim.mapping.bead_mapping import Mapping
 from cgsim.mapping.consistency import check_finite
-from cgsim.mapping.estimate import check_room
 from cgsim.mapping.header import header_of, read_header
-from cgsim.mapping.sanity import SaneFrames
 from cgsim.mapping.trajectory import MappedTrajectory
+
+if TYPE_CHECKING:  # what reads atoms is imported where it works: beads alone need no MDTraj
+    from cgsim.io import Molecule
 
 Files = str | Path | Sequence[str | Path]
 _STREAMS = ("pos", "cell", "drift")
@@ -35,7 +27,7 @@ _STREAMS = ("pos", "cell", "drift")
 
 def map_trajectory(
     files: Any,
-    molecule: Molecule,
+    molecule: "Molecule",
     mapping: Mapping,
     *,
     frame_interval: float | None = None,
@@ -67,6 +59,12 @@ def map_trajectory(
     MemoryError
         If there is no room for the frames of beads.
     """
+    from cgsim.io import common_frame_interval
+    from cgsim.io.in_memory import on_disk
+    from cgsim.mapping.chunks import joined, mapped_chunks
+    from cgsim.mapping.estimate import check_room
+    from cgsim.mapping.sanity import SaneFrames
+
     with on_disk(files) as paths:
         interval = common_frame_interval(paths, frame_interval=frame_interval)
         sane = SaneFrames(paths, molecule, mapping, frame_interval=interval, allow=allow)
@@ -82,7 +80,7 @@ def map_trajectory(
 
 def map_to_folder(
     files: Files,
-    molecule: Molecule,
+    molecule: "Molecule",
     mapping: Mapping,
     *,
     folder: str | Path,
@@ -100,6 +98,12 @@ def map_to_folder(
     ValueError
         If the folder is there already, and is not to be replaced by `overwrite`.
     """
+    from cgsim.io import common_frame_interval
+    from cgsim.mapping.chunks import mapped_chunks
+    from cgsim.mapping.estimate import check_room
+    from cgsim.mapping.sanity import SaneFrames
+    from cgsim.mapping.structure import bead_names, write_bead_structure
+
     folder = Path(folder)
     check_new(folder, overwrite=overwrite)
     interval = common_frame_interval(files, frame_interval=frame_interval)
@@ -163,6 +167,8 @@ def load_mapped(folder: str | Path) -> MappedTrajectory:
         If the folder is not a mapped trajectory, or its files disagree.
     """
     folder = Path(folder)
+    if folder.suffix not in ("", ".cg") and not folder.exists():
+        raise FileNotFoundError(f"{folder}: no such file")
     if not folder.is_dir():
         raise FileNotFoundError(
             f"{folder}: no such folder of a mapped trajectory (make it with `cgsim map`)"
@@ -256,12 +262,15 @@ def _open(path: Path) -> np.ndarray:
 
 def _system(
     files: Files,
-    molecule: Molecule,
+    molecule: "Molecule",
     mapping: Mapping,
     interval: float,
     name: str | None,
 ) -> Callable[[np.ndarray, np.ndarray | None, np.ndarray | None], MappedTrajectory]:
     """A constructor that needs only frames and what they tell of the handedness."""
+    from cgsim.io import trajectory_files
+    from cgsim.mapping.structure import bead_names
+
     temperature = read_sidecar(trajectory_files(files)[0]).get("temperature")
 
     def build(

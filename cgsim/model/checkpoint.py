@@ -179,10 +179,24 @@ def pretrained_file(name: str) -> Path:
 
 
 def find_checkpoint(path: str | Path) -> Path:
-    """A file as it is, or, where there is none, that of the packaged simulator of this name."""
-    if not Path(path).exists() and str(path) in pretrained_names():
+    """A file as it is, or, where there is none, that of the packaged simulator of this name.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a name without suffix is neither; lists the packaged simulators.
+    """
+    file = Path(path)
+    if file.exists():
+        return file
+    if str(path) in pretrained_names():
         return pretrained_file(str(path))
-    return Path(path)
+    if not file.suffix and len(file.parts) == 1:
+        known = ", ".join(map(repr, pretrained_names()))
+        raise FileNotFoundError(
+            f"{path}: no such checkpoint, and no packaged simulator; there are {known}"
+        )
+    return file
 
 
 def read_simulator(

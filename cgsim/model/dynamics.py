@@ -180,7 +180,8 @@ class Dynamics(DynamicsNetwork):
         """Embedding, mass, noise level, inner products as scalars; past steps as vectors."""
         steps = bounded(beads.steps, LARGEST_STEP)
         products = torch.einsum("nax,nbx->nab", steps, steps)
-        upper = torch.triu_indices(products.shape[1], products.shape[1])
+        n_steps = products.shape[1]
+        upper = torch.triu_indices(n_steps, n_steps, device=products.device)
         invariants = torch.asinh(products[:, upper[0], upper[1]])
         known = [beads.embedding, invariants, beads.mass.log()[:, None], beads.noise_level[:, None]]
         scalars = self.scalars(torch.cat(known, dim=1))[:, None]

@@ -8,6 +8,7 @@ from torch import Tensor
 from cgsim.nn.graph.layout import Layout
 from cgsim.nn.graph.neighbours import BeadGraph, Topology, bead_graph
 from cgsim.nn.graph.skin import SkinList
+from cgsim.nn.graph.slots import SlotTable
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class State:
         The bead graph, where it is the same at every step: all pairs of small systems.
     skin_list
         Pairs to look for neighbours among, where that is faster than to search.
+    slot_table
+        Where every step is to have equally many edges (see `cgsim.nn.graph.slots`).
     """
 
     pos: Tensor
@@ -49,6 +52,7 @@ class State:
     cell: Tensor | None = None
     fixed_graph: BeadGraph | None = None
     skin_list: SkinList | None = None
+    slot_table: SlotTable | None = None
 
     @property
     def batch(self) -> Tensor:
@@ -59,6 +63,15 @@ class State:
     def n_graphs(self) -> int:
         """Number of systems."""
         return len(self.layout.counts)
+
+    def edges_at(self, pos: Tensor, *, cutoff: float) -> tuple[BeadGraph, Tensor | None]:
+        """The bead graph of a step from centred positions [n, 3].
+
+        By slots, also which systems have too few of them [n_graphs]: their graph lacks edges.
+        """
+        if self.slot_table is not None:
+            return self.slot_table.graph_at(pos)
+        return self.graph_at(pos, cutoff=cutoff), None
 
     def graph_at(self, pos: Tensor, *, cutoff: float) -> BeadGraph:
         """The bead graph at centred positions [n, 3]: a known one, or of the list that holds."""

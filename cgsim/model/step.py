@@ -45,7 +45,7 @@ def start(networks: NetworkStack, batch: CGData, generator: torch.Generator) -> 
 def listed(networks: NetworkStack, state: State) -> State:
     """The state with a list of neighbours that holds, where a skin pays."""
     skin = skin_width(networks.scales.step_scale, cutoff=networks.cutoff)
-    if state.fixed_graph is not None or skin == 0:
+    if state.fixed_graph is not None or state.slot_table is not None or skin == 0:
         return state
     local = centred(state.pos, state.layout).to(networks.dtype)
     if state.skin_list is not None and state.skin_list.holds_at(local[:, -1]):
@@ -67,7 +67,7 @@ def next_pos(networks: NetworkStack, history: Tensor, deviation: Draw, *, state:
         All that does not change from step to step.
     """
     local = centred(history, state.layout).to(networks.dtype)
-    graph = state.graph_at(local[:, -1], cutoff=networks.cutoff)
+    graph, lacks_edges = state.edges_at(local[:, -1], cutoff=networks.cutoff)
     level = local.new_zeros(len(local))  # frames of a roll-out are taken as they are
     prediction = networks.predict_at(
         local, state.embedding, mass=state.mass, noise_level=level, graph=graph
@@ -84,7 +84,11 @@ def next_pos(networks: NetworkStack, history: Tensor, deviation: Draw, *, state:
     target_pos, _ = euler_step(
         history[:, -1], velocity, acceleration=acceleration, timestep=timestep
     )
-    return networks.steps.at(history[:, -1], graph).exp_map(target_pos)
+    pos = networks.steps.at(history[:, -1], graph).exp_map(target_pos)
+    if lacks_edges is None:
+        return pos
+    # No number at all, so that nobody takes it for a step: the roll-out takes it another way.
+    return torch.where(lacks_edges[state.batch][:, None], torch.nan, pos)
 
 
 def advanced(history: Tensor, pos: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def in_blocks(edges: EdgeFeatures, n_beads: int) -> list[EdgeFeatures]:
     With gradients, all that is computed on edges is kept for them anyway.
     """
     most = BUSY_EDGES if edges.envelope.is_cuda else CACHED_EDGES
-    if edges.width or torch.is_grad_enabled() or len(edges.envelope) <= 2 * most:
+    if edges.width or edges.slots or torch.is_grad_enabled() or len(edges.envelope) <= 2 * most:
         return [edges]
     return list(blocks_of(edges, n_beads, most=most))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from e3nn import o3
 from torch import Tensor, nn
 
@@ -12,7 +11,7 @@ from cgsim.nn.gate import Gate
 from cgsim.nn.handedness import ChiralSum
 from cgsim.nn.linear import EquivariantLinear
 from cgsim.nn.mlp import mlp
-from cgsim.nn.native.messages import applies, sum_messages
+from cgsim.nn.native.convolution import applies, convolved
 from cgsim.nn.product import hidden_irreps, neighbour_sum
 
 
@@ -46,7 +45,9 @@ class EquivariantConvolution(nn.Module):
         self.from_messages = EquivariantLinear(self.neighbour_sum.irreps_out, with_gates)
 
     def forward(self, parts: Sequence[Tensor], edges: EdgeFeatures) -> list[Tensor]:
-        """Update the features of every bead."""
+        """Update the features of every bead, by the fastest way there is for it."""
+        if applies(self, parts, edges):
+            return convolved(self, parts, edges)
         parts = [part.contiguous() for part in parts]
         ends = self.ends(parts[0][:, 0])
         own = self.from_self(parts)
@@ -55,9 +56,7 @@ class EquivariantConvolution(nn.Module):
         return [part + change for part, change in zip(parts, gated, strict=True)]
 
     def received(self, parts: Sequence[Tensor], ends: Tensor, edges: EdgeFeatures) -> list[Tensor]:
-        """What arrives at every bead, by the fastest way there is for it."""
-        if not torch.compiler.is_compiling() and applies(self, ends, edges):
-            return sum_messages(self, parts, ends, edges)
+        """What arrives at every bead."""
         blocks = [self.messages(parts, ends, block) for block in in_blocks(edges, len(ends))]
         return blocks[0] if len(blocks) == 1 else rows_joined(blocks)
 

@@ -10,7 +10,10 @@ from torch import Tensor, nn
 from cgsim.config import GraphConfig
 from cgsim.nn.graph.incidence import Incidence
 from cgsim.nn.graph.neighbours import BeadGraph
+from cgsim.nn.native.edges import applies, described
 from cgsim.nn.radial import GaussianBasis, polynomial_envelope
+
+STRETCH = 20.0  # per mean bond length: of a change of distance that a network tells from none
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class EdgeFeatures(Incidence):
         1 for topological pairs, a smooth step to zero at the cutoff for all others.
     chirality : [n] or None
         Handedness of every bead, for networks of chiral molecules.
-    edge_index, width
+    edge_index, width, slots
         See `Incidence`.
     """
 
@@ -38,6 +41,7 @@ class EdgeFeatures(Incidence):
     edge_index: Tensor
     chirality: Tensor | None = None
     width: int = 0
+    slots: int = 0
 
 
 class EdgeGeometry(nn.Module):
@@ -55,30 +59,80 @@ class EdgeGeometry(nn.Module):
     Topological pairs have no cutoff and see the distance itself, so that a bond stretched beyond
     anything in the training data still pulls.
 
+    Where an earlier frame is known, with edge vectors ``r'``: also
+    ``(r', asinh(20 (r - r')), r . r' / |r| |r'|, basis(r'))``.
+
     Shapes
     ------
-    vector [n_edges, 3], graph, scalars [n, n_scalars] -> attr [n_edges, n_edge],
-    harmonics [n_edges, (lmax + 1)^2], envelope [n_edges]
+    vector [n_edges, 3], graph, scalars [n, n_scalars], before [n_edges, 3] -> attr
+    [n_edges, n_edge], harmonics [n_edges, (lmax + 1)^2], envelope [n_edges]
     """
 
     cutoff: Tensor
     hops: Tensor
 
-    def __init__(self, config: GraphConfig, *, lmax: int, n_scalars: int) -> None:
+    def __init__(
+        self, config: GraphConfig, *, lmax: int, n_scalars: int, knows_before: bool = False
+    ) -> None:
         super().__init__()
-        self.n_hops = config.n_hops
+        self.n_hops, self.lmax = config.n_hops, lmax
         self.ideal_distance = config.ideal_distance
         self.n_references = config.n_references
         n_known = 2 * config.n_references + (2 if config.ideal_distance else 0)
-        self.n_edge = 1 + config.n_radial + config.n_hop_classes + n_known + config.n_pair
+        n_before = config.n_radial + 3 if knows_before else 0
+        n_plain = 1 + config.n_radial + config.n_hop_classes + config.n_pair
+        self.n_edge = n_plain + n_known + n_before
         self.register_buffer("hops", torch.arange(config.n_hop_classes), persistent=False)
         self.register_buffer("cutoff", torch.tensor(config.cutoff), persistent=False)
         self.basis = GaussianBasis(config.cutoff, n_radial=config.n_radial)
         self.harmonics = spherical_harmonics(lmax)
         self.kind = nn.Linear(n_scalars, config.n_pair) if config.n_pair else None
 
-    def forward(self, vector: Tensor, graph: BeadGraph, scalars: Tensor) -> EdgeFeatures:
-        """Describe every edge."""
+    def forward(
+        self,
+        vector: Tensor,
+        graph: BeadGraph,
+        scalars: Tensor,
+        *,
+        before: Tensor | None = None,
+        seen: Tensor | None = None,
+    ) -> EdgeFeatures:
+        """Describe every edge.
+
+        Parameters
+        ----------
+        before : [n_edges, 3] or None
+            The edges in an earlier frame, where the network was made to know them.
+        seen : [n] or None
+            1 for beads whose earlier frame may be known, else 0; None is all.
+        """
+        kind = None if self.kind is None else self.kind(scalars)
+        if applies(self, vector):
+            described_by = described(
+                self, vector, graph, kind=kind, before=before, seen=seen, stretch=STRETCH
+            )
+        else:
+            described_by = self._described(vector, graph, kind, before, seen)
+        attr, harmonics, envelope = described_by
+        return EdgeFeatures(
+            attr,
+            harmonics,
+            envelope,
+            edge_index=graph.edge_index,
+            chirality=graph.chirality,
+            width=graph.width,
+            slots=graph.slots,
+        )
+
+    def _described(
+        self,
+        vector: Tensor,
+        graph: BeadGraph,
+        kind: Tensor | None,
+        before: Tensor | None,
+        seen: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Invariants, harmonics and envelope, operation by operation."""
         distance = vector.norm(dim=1)
         hop = (graph.hop[:, None] == self.hops).to(distance)
         attr = [distance[:, None], self.basis(distance), hop]
@@ -87,19 +141,27 @@ class EdgeGeometry(nn.Module):
             attr.append(to_ideal(distance, known[:, 0]))
         if self.n_references:
             attr += [to_ideal(distance, own) for own in known[:, 1:].unbind(1)]
-        if self.kind is not None:
-            kind = self.kind(scalars)
-            attr.append((graph.source(kind) * graph.destination(kind)).reshape(len(vector), -1))
+        if kind is not None:
+            attr.append(_both_ends(kind, graph))
+        if before is not None:
+            change = self._change(vector, before)
+            attr.append(change if seen is None else change * _both_ends(seen[:, None], graph))
         near = polynomial_envelope(distance, self.cutoff)
         envelope = torch.where(graph.hop > 0, torch.ones_like(near), near)
-        return EdgeFeatures(
-            torch.cat(attr, dim=1),
-            self.harmonics(vector),
-            envelope,
-            edge_index=graph.edge_index,
-            chirality=graph.chirality,
-            width=graph.width,
-        )
+        return torch.cat(attr, dim=1), self.harmonics(vector), envelope
+
+    def _change(self, vector: Tensor, current: Tensor) -> Tensor:
+        """The distance in the earlier frame, and how it and the direction changed since."""
+        distance, before = vector.norm(dim=1), current.norm(dim=1)
+        turned = (nn.functional.normalize(vector) * nn.functional.normalize(current)).sum(dim=1)
+        change = torch.stack([before, torch.asinh(STRETCH * (distance - before)), turned], dim=1)
+        return torch.cat([change, self.basis(before)], dim=1)
+
+
+def _both_ends(values: Tensor, graph: BeadGraph) -> Tensor:
+    """The product of values of beads [n, n_values] over both ends of every edge."""
+    product = graph.source(values) * graph.destination(values)
+    return product.reshape(-1, values.shape[1])
 
 
 def to_ideal(distance: Tensor, ideal: Tensor) -> Tensor:

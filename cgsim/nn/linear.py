@@ -75,7 +75,11 @@ class EquivariantLinear(nn.Module):
 
     def order(self, order: int, part: Tensor) -> Tensor:
         """Map one order [n, 2 l + 1, n_in] -> [n, 2 l + 1, n_out]."""
+        return part @ self.matrix(order)
+
+    def matrix(self, order: int) -> Tensor:
+        """``W_l / sqrt(n_l)`` [n_in, n_out]."""
         n_in, n_out = self.shapes[order]
         blocks = [self.weight[block] for block in self.slices[order]]
         weight = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
-        return part @ (weight * n_in**-0.5).view(n_in, n_out)
+        return (weight * n_in**-0.5).view(n_in, n_out)

@@ -33,7 +33,7 @@ class GaussianBasis(nn.Module):
         super().__init__()
         centres = torch.linspace(0.0, upper, n_radial)
         self.register_buffer("centres", centres, persistent=False)
-        self.width = upper / n_radial
+        self.upper, self.width = upper, upper / n_radial
 
     def forward(self, distance: Tensor) -> Tensor:
         """Expand distances."""

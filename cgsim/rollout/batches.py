@@ -2,8 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
@@ -13,15 +13,17 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from cgsim.hardware import devices
 from cgsim.hardware.memory import release_memory, until_it_fits
-from cgsim.hardware.threads import MeasuredThreads
+from cgsim.hardware.threads import TORCH, MeasuredThreads, at_most_threads
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
 from cgsim.nn.graph.neighbours import COMPLETE_LIMIT
-from cgsim.nn.native.messages import is_built
+from cgsim.nn.native.kernels import KERNELS, VERSION, is_built
 from cgsim.rollout.compiled import CompiledStepper, EagerStepper, Stepper, choose_stepper
 from cgsim.rollout.estimate import step_bytes
+from cgsim.rollout.slots import Slots, without_unused_slots
 from cgsim.rollout.starts import start_batch
 
 STEPPERS = (EagerStepper.name, CompiledStepper.name)
@@ -76,11 +78,12 @@ class Batches:
         self._states: list[State] = []
         self._steppers: list[Stepper] = []
         self._threads = MeasuredThreads(1, label="roll-out")
+        self._slots = Slots(simulator)
 
     @property
     def path(self) -> dict[str, int | str]:
         """What else the numbers of a step depend on, in their last digits."""
-        messages = "native" if is_built() else "operations"
+        messages = f"kernels {VERSION}" if is_built() else "operations"
         return {"stepper": self.stepper, "most_edges": self.most_edges, "messages": messages}
 
     @property
@@ -104,7 +107,7 @@ class Batches:
             int(edges.max()), len(self.pos), device=self.pos.device, n_channels=max(widths)
         )
 
-    def prepare(self, n_steps: int, *, before: str | None) -> AbstractContextManager[None]:
+    def prepare(self, n_steps: int, *, before: str | None) -> AbstractContextManager[object]:
         """Choose steppers for a roll-out of ``n_steps`` steps; inside what is returned, take them.
 
         Parameters
@@ -119,8 +122,14 @@ class Batches:
         self._n_steps = n_steps
         self._fitting(lambda: self._build(before))
         most = 1 if self.pos.is_cuda else max(each.most_threads for each in self._steppers)
-        self._threads = MeasuredThreads(most, label="roll-out")
-        return self._threads.kept()
+        of_kernels = all(each.threads is KERNELS for each in self._steppers)
+        kind = KERNELS if of_kernels else TORCH
+        self._threads = MeasuredThreads(most, label="roll-out", kind=kind)
+        kept = ExitStack()
+        kept.enter_context(self._threads.kept())
+        if of_kernels:
+            kept.enter_context(at_most_threads(1))  # of PyTorch, which wait in a busy loop
+        return kept
 
     def step(self) -> Tensor:
         """One time step of all systems.
@@ -136,6 +145,28 @@ class Batches:
         """
         self.pos = self._threads(lambda: self._fitting(self._stepped))
         return self.pos
+
+    @property
+    def by_slots(self) -> bool:
+        """Whether a step may lack edges, and then gives no numbers (see `cgsim.nn.graph.slots`)."""
+        return any(state.slot_table is not None for state in self._states)
+
+    @contextmanager
+    def exactly(self) -> Iterator[None]:
+        """Inside, no step does."""
+        kept, most_edges = (self.stepper, self._states, self._steppers), self.most_edges
+        self._states, self._steppers = [], []
+        with self._slots.left_out():
+            yield
+        self.stepper, self._states, self._steppers = kept
+        if self.most_edges != most_edges:  # memory ran out meanwhile
+            self._states, self._steppers = [], []
+        self.put(self.pos)
+
+    def add_slots(self) -> None:
+        """Have more from the next step on."""
+        self._slots.were_too_few()
+        self._states, self._steppers = [], []
 
     def put(self, pos: Tensor) -> None:
         """Go on from other positions [n, k, 3]."""
@@ -164,7 +195,12 @@ class Batches:
                     start_batch(self.simulator, part).to(self.pos.device), self.generator
                 )
             states.append(constant[names])
+        if devices.runs_ahead(self.pos.device):
+            self._states = states
+            self.put(self.pos)
+            states = self._slots.of(self._states)
         self._steppers = choose_steppers(self.simulator, states, self._n_steps, before=before)
+        states = without_unused_slots(states, self._steppers)
         self.stepper = max((stepper.name for stepper in self._steppers), key=STEPPERS.index)
         self._states = states
         self.put(self.pos)

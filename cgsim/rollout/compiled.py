@@ -11,14 +11,25 @@ from tqdm import tqdm
 
 from cgsim.hardware.compile import compiled, has_compiler, in_short
 from cgsim.hardware.memory import is_out_of_memory
-from cgsim.hardware.threads import at_most_threads, compiled_threads, eager_threads
+from cgsim.hardware.threads import (
+    ONE_THREAD_LIMIT,
+    TORCH,
+    Threads,
+    at_most_threads,
+    compiled_threads,
+    eager_threads,
+)
 from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
+from cgsim.nn.convolution import EquivariantConvolution
+from cgsim.nn.native.convolution import has_kernel
+from cgsim.nn.native.kernels import KERNELS, is_built
 from cgsim.nn.random import randn_like
 
 COMPILE_SECONDS = 3.0  # of one convolution, with what surrounds it, on one core
 SAVED_PER_STEP = 0.5e-3  # s that a compiled convolution saves, however small the batch
 SAVED_PER_EDGE = 0.3e-6  # s more for every edge
+SAVED_OF_KERNELS = 0.3e-3, -0.1e-6  # likewise, where kernels of our own take its place
 SAVED_ON_GPU = 1e-3  # s that a convolution saves as a CUDA graph, whatever the batch
 WORTH = 1.5  # times that what is saved must pay for the compilation
 AGREEMENT = 1e-3  # largest difference between compiled and eager step, root-mean-square steps
@@ -41,6 +52,10 @@ class Stepper(Protocol):
     def most_threads(self) -> int:
         """CPU threads beyond which no more is gained."""
 
+    @property
+    def threads(self) -> Threads:
+        """Whose threads these are."""
+
 
 @dataclass(frozen=True)
 class EagerStepper:
@@ -56,8 +71,14 @@ class EagerStepper:
 
     @property
     def most_threads(self) -> int:
-        """See `cgsim.hardware.threads.eager_threads`."""
-        return eager_threads(self.n_beads)
+        """All for kernels, whatever the batch: they take as many as they have work for."""
+        return torch.get_num_threads() if self.threads is KERNELS else eager_threads(self.n_beads)
+
+    @property
+    def threads(self) -> Threads:
+        """Those of kernels, where the operations between them are too small for threads."""
+        is_small = self.n_beads < ONE_THREAD_LIMIT
+        return KERNELS if is_built() and is_small else TORCH
 
 
 @dataclass(frozen=True)
@@ -85,6 +106,11 @@ class CompiledStepper:
         """See `cgsim.hardware.threads.compiled_threads`."""
         return compiled_threads(self.n_edges)
 
+    @property
+    def threads(self) -> Threads:
+        """Those of PyTorch."""
+        return TORCH
+
 
 def drawn_noise(state: State, n_draws: int, dtype: torch.dtype) -> Tensor:
     """All that is random in a step [n_draws, n, 3]."""
@@ -92,7 +118,7 @@ def drawn_noise(state: State, n_draws: int, dtype: torch.dtype) -> Tensor:
     return torch.stack([randn_like(like, state.generator) for _ in range(n_draws)])
 
 
-def compiling_pays(n_steps: int, n_edges: int, *, on_gpu: bool) -> bool:
+def compiling_pays(n_steps: int, n_edges: int, *, on_gpu: bool, has_kernels: bool = False) -> bool:
     """Whether a roll-out from beginning to end is long enough, by a fixed estimate.
 
     Both what a compilation costs and what it saves grow with the number of convolutions, so that
@@ -104,9 +130,19 @@ def compiling_pays(n_steps: int, n_edges: int, *, on_gpu: bool) -> bool:
         Steps in all.
     n_edges
         Edges of the whole batch.
+    has_kernels
+        Whether a step that is not compiled is taken by `cgsim.nn.native`.
     """
-    saved = SAVED_ON_GPU if on_gpu else SAVED_PER_STEP + SAVED_PER_EDGE * n_edges
+    per_step, per_edge = SAVED_OF_KERNELS if has_kernels else (SAVED_PER_STEP, SAVED_PER_EDGE)
+    saved = SAVED_ON_GPU if on_gpu else per_step + per_edge * n_edges
     return n_steps * saved > WORTH * COMPILE_SECONDS
+
+
+def runs_kernels(simulator: Simulator) -> bool:
+    """Whether all convolutions of a simulator are taken by `cgsim.nn.native` on a CPU."""
+    own = [each for each in simulator.modules() if isinstance(each, EquivariantConvolution)]
+    is_single = simulator.dtype == torch.float32
+    return is_built() and is_single and bool(own) and all(has_kernel(each) for each in own)
 
 
 def choose_stepper(
@@ -135,11 +171,13 @@ def choose_stepper(
     The eager one, with a warning, where compilation fails or its result differs.
     """
     eager = EagerStepper(simulator, len(state.pos))
-    graph, on_gpu = state.fixed_graph, state.pos.is_cuda
-    if graph is None or not graph.width or before == eager.name:
+    n_edges, on_gpu = fixed_edges(state), state.pos.is_cuda
+    if not n_edges or before == eager.name:
         return eager
-    n_edges = graph.edge_index.shape[1]
-    if before is None and not compiling_pays(n_steps, n_edges, on_gpu=on_gpu):
+    has_kernels = not on_gpu and runs_kernels(simulator)
+    if before is None and not compiling_pays(
+        n_steps, n_edges, on_gpu=on_gpu, has_kernels=has_kernels
+    ):
         return eager
     if before is None and not on_gpu and not has_compiler():
         return eager
@@ -161,6 +199,14 @@ def choose_stepper(
     return CompiledStepper(function, simulator.dtype, n_edges, simulator.n_draws)
 
 
+def fixed_edges(state: State) -> int:
+    """Edges of a batch of equal systems that has as many at every step; of others 0."""
+    if state.slot_table is not None:
+        return state.slot_table.slots * len(state.pos)
+    graph = state.fixed_graph
+    return 0 if graph is None or not graph.width else graph.edge_index.shape[1]
+
+
 def compiled_step(simulator: Simulator, state: State) -> CompiledStep:
     """Compile `Simulator.history_after` for batches of one shape, and try it on one.
 
@@ -173,8 +219,7 @@ def compiled_step(simulator: Simulator, state: State) -> CompiledStep:
     ArithmeticError
         If the compiled function gives another result.
     """
-    graph = state.fixed_graph
-    if graph is None or not graph.width:
+    if not fixed_edges(state):
         raise ValueError("only a step of small equal systems can be compiled")
 
     def step(history: Tensor, noise: Tensor, state: State) -> Tensor:
@@ -203,6 +248,9 @@ def verify_step(simulator: Simulator, function: CompiledStep, state: State) -> N
     noise = drawn_noise(known, simulator.n_draws, simulator.dtype)
     history = state.pos.contiguous()
     expected = simulator.history_after(history, noise, state=state)
+    if state.slot_table is not None:  # held against the graph that was searched for
+        exact = replace(state, slot_table=None)
+        expected = simulator.history_after(history, noise, state=exact)
     found = function(history, noise, state)
     largest = float((found - expected).abs().max()) / simulator.scales.step_scale
     if not largest < AGREEMENT:

@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 
 from cgsim.hardware.allocator import keep_freed_memory
+from cgsim.hardware.devices import check_doubles
 from cgsim.hardware.memory import fitting_edges
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.propagator import Propagator
@@ -150,10 +151,13 @@ def engine_of(simulator: Simulator | Propagator) -> Engine:
     Raises
     ------
     ValueError
-        If a propagator has no sensible time step, history or scale.
+        If a propagator has no sensible time step, history or scale, or the device of a simulator
+        no double precision.
     """
     if isinstance(simulator, Simulator):
-        return SimulatorEngine(simulator)
+        engine = SimulatorEngine(simulator)
+        check_doubles(engine.device.type)
+        return engine
     for name in ("timestep", "history", "length_scale"):
         if not getattr(simulator, name) > 0:
             raise ValueError(

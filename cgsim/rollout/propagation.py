@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar
 
 import numpy as np
@@ -124,6 +124,18 @@ class Propagation:
                 frame[beads] = moved
         self.pos = torch.as_tensor(np.concatenate([pos[:, 1:], frame[:, None]], axis=1))
         return self.pos
+
+    @property
+    def by_slots(self) -> bool:
+        """See `cgsim.rollout.guard.Moving`: never."""
+        return False
+
+    def exactly(self) -> AbstractContextManager[None]:
+        """See `cgsim.rollout.guard.Moving`: always."""
+        return nullcontext()
+
+    def add_slots(self) -> None:
+        """See `cgsim.rollout.guard.Moving`: there are none."""
 
     def put(self, pos: Tensor) -> None:
         """Go on from other positions [n, k, 3]."""

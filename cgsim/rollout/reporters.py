@@ -1,5 +1,6 @@
 """Where the frames of a roll-out go: memory, or files that survive a kill."""
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -21,7 +22,6 @@ from cgsim.io import (
     write_atomic_json,
 )
 from cgsim.io.files import RESTART
-from cgsim.mapping import write_bead_structure
 from cgsim.mapping.bead_mapping import plain_type
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.units import UNITS
@@ -181,6 +181,11 @@ class FileReporter(Reporter):
                     **{key: header[key] for key in ("step", "failures", "seconds", "settings")},
                 )
             sizes, self.n_written = header["sizes"], header["n_written"]
+            # Roll-outs from before digests were noted have none.
+            if header.pop("digest", None) not in (None, _digest(header, restart)):
+                raise ValueError("it was damaged after it was written: its digest does not fit")
+            if not restart.pos.isfinite().all():
+                raise ValueError("its positions are not finite")
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{self._restart_path}: not a restart file of a roll-out ({error})"
@@ -219,12 +224,15 @@ class FileReporter(Reporter):
             "n_written": self.n_written,
             "sizes": self._sizes,
         }
+        header["digest"] = _digest(header, restart)
         tensors = {"pos": restart.pos.contiguous(), "generator": restart.generator}
         with atomic_path(self._restart_path) as partial:
             partial.write_bytes(save(tensors, metadata={"restart": json.dumps(header)}))
 
     def _describe(self) -> None:
         """Structure files and a JSON beside the trajectories, once per molecule."""
+        from cgsim.mapping import write_bead_structure  # here: frames in memory need no MDTraj
+
         for name, system in {system.name: system for system in self.systems}.items():
             if not (self.directory / f"{name}.json").exists():
                 write_bead_structure(
@@ -248,6 +256,14 @@ class FileReporter(Reporter):
             "recipe": system.recipe,
             "cell": None if system.cell is None else system.cell[-1].tolist(),
         }
+
+
+def _digest(header: dict[str, Any], restart: Restart) -> str:
+    """SHA-256 of all that a restart file says."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for tensor in (restart.pos, restart.generator):
+        digest.update(tensor.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def numbered(systems: Sequence[MappedTrajectory]) -> list[tuple[MappedTrajectory, int]]:

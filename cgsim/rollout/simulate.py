@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -19,14 +18,13 @@ from cgsim.rollout.batches import Batches
 from cgsim.rollout.compiled import EagerStepper
 from cgsim.rollout.engines import Engine, engine_of
 from cgsim.rollout.estimate import FirstSteps, check_memory, frame_bytes, work_of
+from cgsim.rollout.guard import REASON, Guard, Watch
 from cgsim.rollout.propagation import Propagation
 from cgsim.rollout.reporters import FileReporter, MemoryReporter, Reporter, Restart, numbered
 from cgsim.rollout.start_checks import check_starts
-from cgsim.rollout.starts import all_bonds, choose_starts, history_of
+from cgsim.rollout.starts import choose_starts, history_of
 from cgsim.units import PS_PER_NS
 
-LONGEST_BOND = 10.0  # mean bond lengths: a bead bond beyond this is an explosion
-FARTHEST = 1e5  # nm from the origin: an explosion as well, and more than an XTC file should hold
 FLUSH_SECONDS = 60.0  # longest time between two writes
 FLUSH_EVERY = 200  # recorded frames between two writes, or fewer of large batches:
 FLUSH_BYTES = 2**28  # of recorded frames that may wait
@@ -188,9 +186,8 @@ class _Run:
         self.seconds_before = 0.0
         self.last_flush = time.perf_counter()
         self.labels = [(system.name, replica) for system, replica in numbered(systems)]
-        self.bonds, self.bond_system = (part.to(self.device) for part in all_bonds(systems))
-        counts = torch.tensor([system.n_beads for system in systems], device=self.device)
-        self.system = torch.repeat_interleave(counts)
+        self.n_beads = sum(system.n_beads for system in systems)
+        self.guard = Guard(systems, length_scale=engine.length_scale, device=self.device)
 
     def to(self, n_steps: int) -> Rollout:
         """Run until ``n_steps`` steps have been done, the ones before a restart included."""
@@ -210,7 +207,7 @@ class _Run:
 
     def _first_steps(self, batches: Batches | Propagation, n_steps: int) -> FirstSteps:
         """What will say how much the roll-out takes; one that cannot fit is refused."""
-        n_frames, n_beads = n_steps // self.every, len(self.system)
+        n_frames, n_beads = n_steps // self.every, self.n_beads
         kept = isinstance(self.reporter, MemoryReporter)
         waiting = n_frames if kept else min(n_frames, _frames_between_writes(n_beads))
         n_bytes = batches.step_bytes + frame_bytes(n_beads, waiting, kept=kept)
@@ -231,20 +228,23 @@ class _Run:
         if first == 0:
             self._flush(batches, 0, 0.0)
         seconds, started = self.seconds_before, time.perf_counter()
+        watch = Watch(self.guard, batches, first=first, every=self.every, safe=safe)
         with tqdm(
             total=n_steps, initial=first, unit="step", desc="roll-out", mininterval=0.5
         ) as bar:
             step = first
             while step < n_steps and any(self.alive):
                 step, most_edges = step + 1, batches.most_edges
-                self._guard(batches, step, safe)
+                watch.advance()
+                flush = (
+                    step == n_steps or self._flush_is_due(step) or batches.most_edges != most_edges
+                )
+                if flush or watch.is_due:
+                    self._look(watch)
                 if first_steps is not None:
                     first_steps.step_is_done()
-                if step % self.every == 0:
-                    self.reporter.record(batches.pos[:, -1], self.alive)
                 bar.update()
-                is_last = step == n_steps or not any(self.alive)
-                if is_last or self._flush_is_due(step) or batches.most_edges != most_edges:
+                if flush or not any(self.alive):
                     seconds = self.seconds_before + time.perf_counter() - started
                     self._flush(batches, step, seconds)
                     self._show_speed(bar, step, seconds)
@@ -259,14 +259,16 @@ class _Run:
     def _flush_is_due(self, step: int) -> bool:
         """Enough frames, or enough time, since the last write."""
         waited = time.perf_counter() - self.last_flush
-        n_frames = _frames_between_writes(len(self.system))
+        n_frames = _frames_between_writes(self.n_beads)
         return step % (self.every * n_frames) == 0 or waited > FLUSH_SECONDS
 
     def _resume(self, restart: Restart, batches: Batches | Propagation) -> None:
         """Go on from there."""
         self.failures = [Failure(**failure) for failure in restart.failures]
-        stopped = {(failure.name, failure.replica) for failure in self.failures}
-        self.alive = [label not in stopped for label in self.labels]
+        for failure in self.failures:
+            index = self.labels.index((failure.name, failure.replica))
+            self.alive[index] = False
+            self.guard.is_stopped(index, failure.step)
         self.seconds_before = restart.seconds
         batches.generator.set_state(restart.generator)
         batches.put(restart.pos)
@@ -285,36 +287,21 @@ class _Run:
             )
         )
 
-    def _guard(self, batches: Batches | Propagation, step: int, safe: Tensor) -> None:
-        """Take a step; stop exploded or non-finite replicas and put them back, unrecorded."""
-        pos = batches.step()
-        bad = self._bad_systems(pos[:, -1])
-        if not bad.any():
-            return
-        for index in bad.nonzero()[:, 0].tolist():
-            if self.alive[index]:
+    def _look(self, watch: Watch) -> None:
+        """Note who has become bad, and record the frames of those who had not."""
+        bad_since, frames = watch.look()
+        for index, step in enumerate(bad_since):
+            if step and self.alive[index]:
                 self._stop(index, step)
-        batches.put(torch.where(bad[self.system][:, None, None], safe, pos))
-
-    def _bad_systems(self, pos: Tensor) -> Tensor:
-        bad = torch.zeros(len(self.systems), dtype=torch.bool, device=pos.device)
-        bad[self.system[~(pos.abs() < FARTHEST).all(dim=1)]] = True
-        first, second = self.bonds
-        limit = LONGEST_BOND * self.engine.length_scale
-        long = ~((pos[first] - pos[second]).norm(dim=1) < limit)
-        bad[self.bond_system[long]] = True
-        return bad
+        for step, frame in frames:
+            self.reporter.record(frame, [not since or step < since for since in bad_since])
 
     def _stop(self, index: int, step: int) -> None:
         self.alive[index] = False
         name, replica = self.labels[index]
-        reason = (
-            f"a position is not finite or beyond {FARTHEST:g} nm, or a bead bond exceeds "
-            f"{LONGEST_BOND:g} mean bond lengths"
-        )
-        self.failures.append(Failure(name, replica, step, reason))
+        self.failures.append(Failure(name, replica, step, REASON))
         warnings.warn(
-            f"{name}, replica {replica}: stopped at step {step}: {reason}; its frames up to then "
+            f"{name}, replica {replica}: stopped at step {step}: {REASON}; its frames up to then "
             "are kept",
             stacklevel=2,
         )

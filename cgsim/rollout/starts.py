@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,9 +12,7 @@ from torch import Tensor
 
 from cgsim.config.checks import IN_TIME
 from cgsim.data.graphs import CGData, SystemGraph, join
-from cgsim.io import Molecule, load_molecule
 from cgsim.io.files import file_stem
-from cgsim.mapping import build_mapping
 from cgsim.mapping.reference import with_reference
 from cgsim.mapping.store import (
     find_mapped_folders,
@@ -25,9 +24,12 @@ from cgsim.mapping.trajectory import MappedTrajectory, is_same_molecule
 from cgsim.model.propagator import Propagator
 from cgsim.model.simulator import Simulator
 
+if TYPE_CHECKING:  # what reads atoms is imported where it works: beads alone need no MDTraj
+    from cgsim.io import Molecule
+
 
 def map_structure(
-    structure_file: str | Path, simulator: Simulator, *, molecule: Molecule | None = None
+    structure_file: str | Path, simulator: Simulator, *, molecule: "Molecule | None" = None
 ) -> MappedTrajectory:
     """Map one structure onto the beads of a simulator, to start a roll-out from it at rest.
 
@@ -52,6 +54,9 @@ def map_structure(
         If the file cannot be read, has no bonds or masses, or the simulator does not know its
         mapping.
     """
+    from cgsim.io import load_molecule
+    from cgsim.mapping import build_mapping
+
     if simulator.recipe is None:
         raise ValueError(
             "this simulator does not know how its atoms became beads (it was not loaded from a "
@@ -176,14 +181,14 @@ def read_starts(
     paths: Sequence[Path],
     simulator: Simulator | Propagator,
     *,
-    load: Callable[[Path], Molecule] = load_molecule,
+    load: "Callable[[Path], Molecule] | None" = None,
 ) -> list[MappedTrajectory]:
     """Mapped trajectories and, mapped now as the data of a simulator were, structure files.
 
     Parameters
     ----------
     load
-        Reads the molecule of a structure file.
+        Reads the molecule of a structure file; `cgsim.load_molecule` by default.
 
     Raises
     ------
@@ -193,7 +198,10 @@ def read_starts(
     files = [path for path in paths if path.is_file()]
     mapped = load_mapped_folders([path for path in paths if not path.is_file()])
     if not isinstance(simulator, Propagator):
-        return [*mapped, *(map_structure(path, simulator, molecule=load(path)) for path in files)]
+        return [
+            *mapped,
+            *(map_structure(path, simulator, molecule=load and load(path)) for path in files),
+        ]
     if files:
         raise ValueError(
             f"{files[0]}: a propagator starts from frames of beads, folders NAME.cg of `cgsim map`"

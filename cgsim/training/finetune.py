@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from cgsim.config import FinetuningConfig, Hardware, TrainingConfig
 from cgsim.data.sampling import ReplayDataset
 from cgsim.data.scales import shared_frame_interval
@@ -177,6 +174,9 @@ def finetune(
 
 def print_report(report: FinetuningReport) -> None:
     """What was learnt and forgotten as a table in the terminal."""
+    from rich.console import Console  # here: fine-tuning itself does without
+    from rich.table import Table
+
     table = Table("held-out data", *("before", "after", "change"), title="NLL, nats per d.o.f.")
     for name, change in (("new", report.new), ("old", report.old)):
         if change is not None:

@@ -18,6 +18,7 @@ from cgsim.model.networks import read_model_config
 from cgsim.model.upgrade import upgraded_model
 
 RUN_FILE = "run.json"
+_LONGEST = 80  # characters of a difference that is told with its values
 
 
 def check_alike(trajectories: Sequence[MappedTrajectory]) -> None:
@@ -77,7 +78,7 @@ def check_held_out(validation: Sequence[MappedTrajectory], *, n_needed: int) -> 
             raise ValueError(
                 f"{held_out.name}: its last {held_out.n_frames} frames are held out for "
                 f"validation, but one window needs {n_needed} frames: give longer trajectories, "
-                "a larger validation_fraction, or validation data"
+                "a larger training.validation_fraction, or validation data"
             )
 
 
@@ -122,9 +123,23 @@ def check_claim(directory: Path, settings: dict[str, Any]) -> None:
             raise ValueError(f"{directory} holds a run of {n_begun} cycles, not of {n_wanted}")
     if begun != wanted:
         raise ValueError(
-            f"{directory} holds a run with other settings or data (see {file.name}): "
-            "choose another directory"
+            f"{directory} holds a run with other settings or data ({_difference(begun, wanted)}; "
+            f"see {file.name}): choose another directory"
         )
+
+
+def _difference(begun: dict[str, Any], wanted: dict[str, Any], *, within: str = "") -> str:
+    """The first entry that is not the same, by its place, with both values where they are short."""
+    for key in begun | wanted:
+        then, now = begun.get(key), wanted.get(key)
+        if then == now:
+            continue
+        place = f"{within}{key}"
+        if isinstance(then, dict) and isinstance(now, dict):
+            return _difference(then, now, within=f"{place}.")
+        said = f"{place} was {json.dumps(then)}, now {json.dumps(now)}"
+        return said if len(said) <= _LONGEST else place
+    return ""
 
 
 def has_ended(final: Path, training: TrainingConfig) -> bool:

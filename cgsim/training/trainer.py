@@ -18,7 +18,6 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
     ProgressBar,
     StochasticWeightAveraging,
-    TQDMProgressBar,
     WeightAveraging,
 )
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -27,6 +26,7 @@ from torch.utils.data import DataLoader
 from cgsim.config import Hardware, TrainingConfig
 from cgsim.data.sampling import TrainingWindows, TrajectoryWindows, WindowSampler
 from cgsim.hardware.allocator import keep_freed_memory
+from cgsim.hardware.devices import accelerator_with_doubles
 from cgsim.hardware.threads import cpu_threads
 from cgsim.io.records import to_dict
 from cgsim.model.simulator import Simulator
@@ -35,6 +35,7 @@ from cgsim.training.estimate import announce_training
 from cgsim.training.loggers import loggers_of
 from cgsim.training.module import Patience, TrainingModule, epochs, moving_average
 from cgsim.training.options import Options, TrainerOptions, several
+from cgsim.training.progress import StepsBar
 
 N_VALIDATION_BATCHES = 10
 
@@ -281,7 +282,7 @@ class _Loop:
     def _fixed(self) -> dict[str, Any]:
         """What follows from the configuration; see `cgsim.training.options.RESERVED`."""
         return {
-            "accelerator": self.hardware.accelerator,
+            "accelerator": accelerator_with_doubles(self.hardware.accelerator),
             "devices": self.hardware.n_devices,
             "num_nodes": self.hardware.n_nodes,
             "precision": self.hardware.precision,
@@ -303,7 +304,7 @@ class _Loop:
             # goes on learning long after: `TrainingConfig.keep` chooses the last epoch instead.
             _checkpoint(self.directory, "best", monitor="validation_nll"),
             _checkpoint(self.directory, "last", monitor=None),
-            *([] if has_bar else [TQDMProgressBar(refresh_rate=20)]),
+            *([] if has_bar else [StepsBar()]),
         ]
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,6 +11,7 @@ from pathlib import Path
 import mdtraj
 import numpy as np
 import pytest
+from mdtraj.core.element import get_by_symbol
 
 from cgsim.cli import command_line as cli
 from cgsim.cli.backmap import read_mapping
@@ -126,6 +128,36 @@ def test_files_that_cannot_be_told_apart_are_refused(
         assert cli.main(["map", "a.pdb", *files, "--output", "out"]) == 1
         assert re.search("given twice|another file", capsys.readouterr().err)
     assert not (folder / "out").exists()
+
+
+def test_warnings_are_said_as_errors_are(folder: Path) -> None:
+    # In a process of its own: pytest keeps warnings from being printed.
+    call = "import sys; from cgsim.cli import main; sys.exit(main())"
+    words = [sys.executable, "-c", call, "map", "a.pdb", "a.xtc", "--output", "out"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    (said,) = [line for line in done.stderr.splitlines() if "same" in line]
+    assert said.startswith("cgsim: warning: all 2 frames")
+    assert "UserWarning" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("select", "is_said"), [("all", True), ("protein", False), ("water", False)]
+)
+def test_much_water_is_said(
+    folder: Path, select: str, is_said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peptide = build_peptide("AA").to_mdtraj()
+    topology, n_waters = peptide.topology, 9
+    for _ in range(n_waters):
+        residue = topology.add_residue("HOH", topology.add_chain())
+        for name in ("O", "H1", "H2"):
+            topology.add_atom(name, get_by_symbol(name[0]), residue)
+    water = np.array([[0.0, 0, 0], [0.1, 0, 0], [0, 0.1, 0]])
+    xyz = np.concatenate([peptide.xyz[0], *(water + 3 + number for number in range(n_waters))])
+    mdtraj.Trajectory(xyz, topology).save(str(folder / "a.pdb"))
+    save(folder / "a.xtc", topology, np.stack([xyz, xyz + 0.01]))
+    assert run("--select", select, "--method", "residues") == 0
+    assert ("9 of 13 residues are water" in capsys.readouterr().err) is is_said
 
 
 # ------------------------------------------------------------------ references and own types

@@ -95,3 +95,23 @@ def test_other_frame_intervals_are_said_and_times_are_in_ps() -> None:
     assert "2 ps apart" in note
     assert "1 ps" in note
     assert not compare([first], [first], scoring=QUICK).notes
+    three = [[replace(own, name=name) for name in "abc"] for own in (first, other)]
+    assert compare(*three, scoring=QUICK).notes == (note,)  # said once
+
+
+def test_the_reference_given_as_a_second_run_is_said() -> None:
+    (own,) = ensembles_of([random_chain(5, n_frames=30, seed=0, name="poly")])
+    noise = np.random.default_rng(1).normal(size=own.xyz[0].shape)
+    other = replace(own, xyz=(own.xyz[0] + 0.02 * noise,))
+    rounded = replace(own, xyz=(own.xyz[0].round(3) + 1.0,))
+    both = replace(own, xyz=(other.xyz[0], own.xyz[0]))
+    for again, replica in ((own, 0), (rounded, 0), (both, 1)):
+        (note,) = compare([own], [other], yardsticks={"floor": [again]}, scoring=QUICK).notes
+        assert note.startswith(f"floor: poly, replica {replica}, is the reference itself")
+    assert not compare([own], [own], yardsticks={"floor": [other]}, scoring=QUICK).notes
+
+
+def test_what_stands_still_is_no_copy_of_what_stands_still() -> None:
+    (own,) = ensembles_of([random_chain(5, n_frames=30, seed=0, name="poly")])
+    still = replace(own, xyz=tuple(np.repeat(xyz[:1], len(xyz), axis=0) for xyz in own.xyz))
+    assert not compare([still], [own], yardsticks={"floor": [still]}, scoring=QUICK).notes

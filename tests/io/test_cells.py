@@ -1,6 +1,7 @@
 """Cells in every format: what they are, and what is said of those that cannot be."""
 
 import struct
+import warnings
 from pathlib import Path
 
 import mdtraj
@@ -249,3 +250,41 @@ def test_a_dcd_file_of_more_titles_than_its_record_says(tmp_path: Path, molecule
     (frames,) = iter_frames(path, molecule)
     np.testing.assert_allclose(frames.xyz, walk, atol=1e-6)
     np.testing.assert_allclose(frames.unitcell_vectors[0], vectors, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("number", "at"),
+    [(1e300, 1), (1e7, 1), (20_000.0, 1)],  # finite in double precision, or of no simulation
+)
+def test_a_length_after_a_flipped_bit(
+    tmp_path: Path, molecule: Molecule, number: float, at: int
+) -> None:
+    cells = np.tile([35.0, 0.0, 35.0, 0.0, 0.0, 35.0], (4, 1))
+    cells[at, 2] = number
+    path = _write_dcd(tmp_path / "run.dcd", random_walk(4, N_ATOMS), cells, version=24)
+    if number > 1e6:
+        with pytest.raises(ValueError, match=r"run.dcd: frame 1 has an impossible periodic cell"):
+            list(iter_frames(path, molecule))
+    else:
+        with pytest.warns(UserWarning, match="run.dcd: the periodic cell of frame 1 has a volume"):
+            list(iter_frames(path, molecule, chunk=1))
+
+
+def test_a_cell_as_flat_as_a_sheet(tmp_path: Path, molecule: Molecule) -> None:
+    box = np.array([[5.0, 0, 0], [0, 5.0, 0], [5000.0, 0, 5.0]])
+    path = tmp_path / "run.xtc"
+    with XTCTrajectoryFile(str(path), "w") as file:
+        xyz = random_walk(2, N_ATOMS).astype(np.float32)
+        file.write(xyz, time=np.arange(2.0), step=np.arange(2), box=np.tile(box, (2, 1, 1)))
+    with pytest.raises(ValueError, match=r"run.xtc: frame 0 has an impossible.* 5000"):
+        list(iter_frames(path, molecule))
+
+
+def test_a_cell_that_a_barostat_shrinks_is_not_warned_of(
+    tmp_path: Path, molecule: Molecule
+) -> None:
+    cells = np.array([[35 * f, 0.0, 35 * f, 0.0, 0.0, 35 * f] for f in (1.0, 0.92, 0.85, 0.85)])
+    path = _write_dcd(tmp_path / "run.dcd", random_walk(4, N_ATOMS), cells, version=24)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert sum(frames.n_frames for frames in iter_frames(path, molecule, chunk=2)) == 4

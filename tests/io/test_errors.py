@@ -1,5 +1,6 @@
 """Which package is missing, and where it is."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -24,3 +25,24 @@ def test_the_advice_names_what_holds_the_package(
     said = rf"{name}.*needs the package {package}.*pip install 'cgsim\[{extra}\]'"
     with pytest.raises(ValueError, match=said):
         load_molecule(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.top", '#include "no.itp"\n[ moleculetype ]\nA 3\n', "no.itp"),
+        ("a.mol2", "@<TRIPOS>MOLECULE\nA\n1 0 0\nSMALL\nbcc\n", "a.mol2: cannot be read"),
+    ],
+)
+def test_no_exceptions_within_exceptions_are_shown(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    pytest.importorskip("MDAnalysis")
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(ValueError, match=re.escape(said)) as caught:
+        load_molecule(path)
+    text = str(caught.value)
+    assert text.count(str(path)) == 1
+    assert text.count("Error(") <= 1
+    assert "\\n" not in text

@@ -1,13 +1,24 @@
 """Files whole or not at all, and sidecars."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cgsim.io import atomic_path, read_json, read_sidecar, write_atomic_json, write_atomic_text
+from cgsim.io import (
+    append_frames,
+    atomic_path,
+    iter_frames,
+    load_molecule,
+    read_json,
+    read_sidecar,
+    write_atomic_json,
+    write_atomic_text,
+)
 from cgsim.units import UNITS
+from tests.io.systems import chain_bonds, molecule_of, random_walk, save
 
 
 def test_atomic_write_keeps_the_old_file_when_the_writer_fails(tmp_path: Path) -> None:
@@ -80,3 +91,36 @@ def test_bad_sidecars_are_named(tmp_path: Path, content: str, fault: str) -> Non
     (tmp_path / "chain.json").write_text(content)
     with pytest.raises(ValueError, match=f"chain.json.*{fault}"):
         read_sidecar(tmp_path / "chain.xtc")
+
+
+@pytest.mark.parametrize("extension", ["xtc", "dcd"])
+def test_trajectories_in_folders_of_any_name(tmp_path: Path, extension: str) -> None:
+    """MDTraj takes names of ASCII letters only."""
+    folder = tmp_path / "größe 日本"
+    folder.mkdir()
+    path = folder / f"Läufe.{extension}"
+    molecule, walk = molecule_of(chain_bonds(12), 12), random_walk(6, 12)
+    for part in (walk[:3], walk[3:]):
+        first = 0 if part is walk[:3] else 3
+        append_frames(path, part, time=first + np.arange(3.0))
+    (frames,) = iter_frames(path, molecule, frame_interval=1.0)
+    np.testing.assert_allclose(frames.xyz, walk, atol=2e-3)
+    assert [own.name for own in folder.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("extension", ["XTC", "PDB", "GRO", "Xyz", "NC", "pdb.GZ"])
+def test_extensions_in_capitals(tmp_path: Path, extension: str) -> None:
+    molecule, walk = molecule_of(chain_bonds(12), 12), random_walk(3, 12)
+    lower = save(tmp_path / f"walk.{extension.lower()}", molecule.topology, walk)
+    upper = lower.rename(tmp_path / f"Walk.{extension}")
+    (frames,) = iter_frames(upper, molecule, frame_interval=1.0)
+    np.testing.assert_allclose(frames.xyz, walk, atol=2e-3)
+    if extension in ("PDB", "GRO", "pdb.GZ"):
+        assert load_molecule(upper, masses={"POL": 1.0}, bonds="chain").n_atoms == 12
+
+
+def test_errors_name_the_file_and_no_copy_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "Läufe.XTC"
+    path.write_bytes(b"no trajectory")
+    with pytest.raises(ValueError, match=re.escape(str(path))):
+        list(iter_frames(path, molecule_of(chain_bonds(12), 12), frame_interval=1.0))

@@ -6,6 +6,7 @@ from typing import Any
 import mdtraj
 import numpy as np
 import pytest
+import torch
 
 from cgsim.io import Molecule, load_molecule
 from cgsim.io.in_memory import on_disk
@@ -55,6 +56,20 @@ def test_arrays_need_a_frame_interval(molecule: Molecule) -> None:
     assert (found.n_frames, found.frame_interval, found.cell) == (len(xyz), 2.0, None)
     with pytest.raises(ValueError, match="frame_interval"):
         mapped(xyz, molecule)
+
+
+def test_what_is_wrong_with_them_is_said_of_them_and_of_no_file(molecule: Molecule) -> None:
+    xyz = solution().xyz
+    for wrong, said in ((10 * xyz, "ångström"), (xyz[:, :5], "has 5 atoms")):
+        with pytest.raises(ValueError, match=said) as error:
+            mapped(wrong, molecule, frame_interval=2.0)
+        assert str(error.value).startswith("ndarray in memory")
+
+
+def test_tensors_are_arrays(molecule: Molecule) -> None:
+    xyz = solution().xyz
+    found = mapped(torch.as_tensor(xyz), molecule, frame_interval=2.0)
+    np.testing.assert_array_equal(found.pos, mapped(xyz, molecule, frame_interval=2.0).pos)
 
 
 def test_universes_and_groups_of_atoms(folder: Path, molecule: Molecule) -> None:

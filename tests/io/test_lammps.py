@@ -329,6 +329,24 @@ def test_data_files_that_cannot_be_read(tmp_path: Path) -> None:
             load_molecule(path)
 
 
+def test_masses_of_an_input_script_are_told_by_the_json(tmp_path: Path) -> None:
+    whole = _data(tmp_path / "a.data").read_text()
+    path = tmp_path / "b.data"
+    path.write_text(whole.replace("Masses\n\n1 12.011\n2 1.008\n\n", ""))
+    with pytest.raises(ValueError, match=r'b.data.*no section Masses.*"masses": {"T1"'):
+        load_molecule(path)
+    for style in ("lj", "real", "nano"):  # Da in all of them
+        about = {"masses": {"T1": 12.5, "T2": 7.5}, "lammps_units": style}
+        write_atomic_json(tmp_path / "b.json", about)
+        molecule = load_molecule(path)
+        types = {1: ("T1", 12.5), 2: ("T2", 7.5)}
+        expected = [types[kind] for _, _, kind in sorted(ATOMS)]
+        assert list(zip(molecule.atom_type, molecule.atom_mass, strict=True)) == expected
+    write_atomic_json(tmp_path / "b.json", {"masses": {"T1": 12.5}})
+    with pytest.raises(ValueError, match="type 2 have no mass"):
+        load_molecule(path)
+
+
 def test_a_dump_of_the_atoms_of_a_data_file(tmp_path: Path) -> None:
     """Ids are sparse and in any order in both."""
     molecule = load_molecule(_data(tmp_path / "a.data"))

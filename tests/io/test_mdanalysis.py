@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cgsim.io import Molecule, iter_frames, load_molecule, read_frame_interval
+from cgsim.io import (
+    Molecule,
+    iter_frames,
+    load_molecule,
+    read_frame_interval,
+    write_psf,
+)
 from tests.io.systems import chain_bonds, molecule_of, random_walk
 
 N_ATOMS, N_FRAMES = 12, 5
@@ -107,3 +113,17 @@ def test_a_desmond_structure_through_mdanalysis(tmp_path: Path) -> None:
     assert molecule.atom_mass.tolist() == [3.0, 4.0, 5.0]
     assert molecule.bond_index.T.tolist() == [[0, 1], [0, 2]]
     assert [residue.name for residue in molecule.topology.residues] == ["LIG"]
+
+
+def test_a_psf_whose_columns_and_words_differ_is_refused(tmp_path: Path) -> None:
+    """A flipped bit between two columns: what MDAnalysis reads by columns is not what stands."""
+    pytest.importorskip("MDAnalysis")
+    path = tmp_path / "beads.psf"
+    names = [("A", "BEA", "CG")] * 3
+    write_psf(path, names=names, masses=np.full(3, 72.0), bond_index=np.array([[0, 1], [1, 2]]))
+    whole = path.read_text().replace(" 3    BEA", " 2A   BEA")  # which MDTraj does not read
+    path.write_text(whole)
+    assert [atom.residue.name for atom in load_molecule(path).topology.atoms] == ["BEA"] * 3
+    path.write_text(whole.replace(" 2    BEA", ' 2   "BEA'))
+    with pytest.raises(ValueError, match=r"beads.psf: .*line of atom 1 is damaged.*BEA"):
+        load_molecule(path)

@@ -158,3 +158,43 @@ def test_topology_from_a_trajectory_format(tmp_path: Path) -> None:
     topology = _glycine_dipeptide()
     path = save(tmp_path / "peptide.h5", topology, random_walk(3, 8))
     assert load_molecule(path).bond_index.shape == (2, 7)
+
+
+@pytest.mark.parametrize("segment", ["A", " "])
+def test_a_psf_without_names_of_segments(tmp_path: Path, segment: str) -> None:
+    path = tmp_path / "water.psf"
+    mass = np.array([15.9994, 1.008, 1.008])
+    names = [("A", "TIP3", name) for name in ("OH2", "H1", "H2")]
+    write_psf(path, names=names, masses=mass, bond_index=np.array([[0, 0], [1, 2]]))
+    path.write_text(path.read_text().replace(" VS ", " XX ").replace(" A    ", f" {segment}    "))
+    molecule = load_molecule(path)
+    assert molecule.atom_type == ("O", "H", "H")
+    np.testing.assert_allclose(molecule.atom_mass, mass)
+
+
+def test_a_psf_with_a_damaged_last_word_keeps_its_masses(tmp_path: Path) -> None:
+    path = tmp_path / "water.psf"
+    mass = np.array([15.9994, 1.008, 1.008])
+    names = [("A", "TIP3", name) for name in ("OH2", "H1", "H2")]
+    write_psf(path, names=names, masses=mass, bond_index=np.array([[0, 0], [1, 2]]))
+    lines = path.read_text().splitlines()
+    at = next(number for number, line in enumerate(lines) if " H1 " in line)
+    lines[at] = lines[at].rstrip()[:-1] + "*"
+    path.write_text("\n".join([*lines, ""]))
+    np.testing.assert_allclose(load_molecule(path).atom_mass, mass)
+
+
+def test_a_psf_without_any_bonds_is_no_row_of_separate_residues(tmp_path: Path) -> None:
+    path = tmp_path / "peptide.psf"
+    names = [("A", residue, name) for residue in ("GLY", "ALA") for name in ("N", "CA", "C", "O")]
+    mass = np.array([14.007, 12.011, 12.011, 15.999] * 2)
+    write_psf(path, names=names, masses=mass, bond_index=np.empty((2, 0), dtype=int))
+    lines = path.read_text().replace(" VS ", " XX ").splitlines()
+    for number, line in enumerate(lines):
+        for residue, own in (("GLY", "1"), ("ALA", "2")):
+            if f" {residue} " in line:
+                words = line.split()
+                lines[number] = line.replace(f" {words[2]:<4s} {residue}", f" {own:<4s} {residue}")
+    path.write_text("\n".join([*lines, ""]))
+    with pytest.raises(ValueError, match=r"peptide.psf: no bonds.*GLY, ALA"):
+        load_molecule(path)

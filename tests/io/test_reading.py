@@ -14,9 +14,11 @@ from cgsim.io import (
     Molecule,
     common_frame_interval,
     iter_frames,
+    load_molecule,
     read_frame_interval,
     write_atomic_json,
 )
+from cgsim.md import build_peptide
 from tests.io.systems import chain_bonds, molecule_of, random_walk, save
 
 N_ATOMS, N_FRAMES = 12, 23
@@ -401,3 +403,47 @@ def _is_refused(path: Path, content: bytearray, at: int, molecule: Molecule) -> 
     except ValueError as error:
         return path.name in str(error)
     return False
+
+
+def test_a_pdb_without_elements_is_read_with_itself_as_topology(tmp_path: Path) -> None:
+    """As CHARMM and VMD write it: MDTraj takes its CA for calcium."""
+    path = tmp_path / "a.pdb"
+    peptide = build_peptide("AG").to_mdtraj()
+    peptide.save(str(path))
+    rows = [line for line in path.read_text().splitlines() if line.startswith("ATOM")]
+    path.write_text("\n".join([*(row[:76] for row in rows), "END", ""]))
+    molecule = load_molecule(path)
+    (frames,) = iter_frames(path, molecule, frame_interval=1.0)
+    np.testing.assert_allclose(frames.xyz, peptide.xyz, atol=1e-3)
+
+
+def test_a_pdb_of_atoms_in_another_order_is_refused(tmp_path: Path) -> None:
+    peptide = build_peptide("AG").to_mdtraj()
+    peptide.save(str(tmp_path / "a.pdb"))
+    order = list(range(peptide.n_atoms))
+    order[4:8] = order[7:3:-1]  # within a residue, as another program would write it
+    lines = (tmp_path / "a.pdb").read_text().splitlines()
+    rows = [line for line in lines if line.startswith("ATOM")]
+    (tmp_path / "b.pdb").write_text("\n".join([*(rows[atom] for atom in order), "END", ""]))
+    molecule = load_molecule(tmp_path / "a.pdb")
+    with pytest.raises(
+        ValueError, match=r"b\.pdb: atom \d+ is .* \(\w+\), but .* it is .* \(\w+\)"
+    ):
+        list(iter_frames(tmp_path / "b.pdb", molecule, frame_interval=1.0))
+
+
+@pytest.mark.parametrize("extension", ["pdb", "gro", "xyz"])
+def test_atoms_in_another_order_in_a_later_frame(
+    tmp_path: Path, walk: np.ndarray, extension: str
+) -> None:
+    """As of models that were put together, or of a file that two programs have written."""
+    own = molecule_of(chain_bonds(N_ATOMS), N_ATOMS, names=("B1", "B2"))
+    path = save(tmp_path / f"walk.{extension}", own.topology, walk)
+    assert len(_positions(path, own)) == N_FRAMES
+    lines = path.read_text().splitlines(keepends=True)
+    atoms = [number for number, line in enumerate(lines) if "B1" in line]
+    at = atoms[len(atoms) * 2 // N_FRAMES]  # the first of frame 2
+    lines[at : at + 2] = lines[at : at + 2][::-1]
+    path.write_text("".join(lines))
+    with pytest.raises(ValueError, match=rf"walk.{extension}: .*(frame|model) 2.* order"):
+        _positions(path, own, chunk=5)

@@ -5,7 +5,7 @@ from pathlib import Path
 import mdtraj
 import numpy as np
 import pytest
-from mdtraj.core.element import hydrogen, oxygen, virtual
+from mdtraj.core.element import get_by_symbol, hydrogen, oxygen, virtual
 
 from cgsim.io import Molecule, iter_frames, load_molecule, write_psf
 from cgsim.mapping import build_mapping
@@ -148,3 +148,45 @@ def test_masses_are_those_of_the_selected_atoms(folder: Path, molecule: Molecule
     masses = np.arange(1.0, molecule.n_atoms + 1)
     found = load_molecule(folder / "sys.gro", select=PROTEIN, masses=masses)
     np.testing.assert_array_equal(found.atom_mass, masses)
+
+
+def named_residues(*residues: tuple[str, str]) -> mdtraj.Topology:
+    """Residues of these names and atoms, in one chain, without bonds."""
+    topology = mdtraj.Topology()
+    chain = topology.add_chain()
+    for number, (name, atoms) in enumerate(residues):
+        residue = topology.add_residue(name, chain, resSeq=number + 1)
+        for atom in atoms.split():
+            topology.add_atom(atom, get_by_symbol(atom[0]), residue)
+    return topology
+
+
+@pytest.mark.parametrize(
+    "residue",
+    # of GROMACS ports of OPLS and AMBER, AMBER, CHARMM: none is in MDTraj's list
+    ["LYSH", "HISB", "HIE", "HID", "CYX", "CYS2", "ASPH", "HSP", "GLH", "NALA", "CLYS"],
+)
+@pytest.mark.filterwarnings("ignore:select=")
+def test_protein_has_all_states_of_protonation(residue: str) -> None:
+    glycine = ("GLY", "N H CA HA1 HA2 C O")
+    topology = named_residues(glycine, (residue, "N H CA HA C O CB"), ("SOL", "OW HW1 HW2"))
+    for select in ("protein", "not water", f"resname GLY {residue}"):
+        assert load_molecule(topology, select=select).n_atoms == 14, select
+    assert load_molecule(topology, select="backbone").n_atoms == 8
+    side = load_molecule(topology, select="sidechain or name CA").topology
+    assert "CB" in {atom.name for atom in side.atoms}
+    assert not {"N", "C", "O"} & {atom.name for atom in side.atoms}
+
+
+def test_protein_has_its_caps_and_no_ligand_of_such_a_name() -> None:
+    topology = named_residues(
+        ("ACE", "C O CH3"), ("LYS", "N CA C O"), ("NHE", "N HN1 HN2"), ("HIE", "C7 C8 N9")
+    )
+    assert load_molecule(topology, select="protein").n_atoms == 10
+
+
+@pytest.mark.parametrize("residue", ["SPC", "OPC", "TIP4P", "T3P", "SOL", "WAT"])
+def test_water_is_water_of_all_models(residue: str) -> None:
+    topology = named_residues(("GLY", "N CA C O"), (residue, "OW HW1 HW2"))
+    assert load_molecule(topology, select="not water").n_atoms == 4
+    assert load_molecule(topology, select="water").n_atoms == 3

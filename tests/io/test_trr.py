@@ -56,3 +56,20 @@ def test_frames_without_positions_are_passed_over(
     path.write_bytes(_trr_frame(0.0, real=real, step=0, v=np.ones((N_ATOMS, 3))))
     with pytest.raises(ValueError, match=r"run.trr: no frame has positions.*nstxout"):
         list(iter_frames(path, molecule))
+
+
+@pytest.mark.parametrize("bad", [0, 3])
+def test_a_time_that_is_no_number_is_refused_unless_times_are_given(
+    tmp_path: Path, molecule: Molecule, walk: np.ndarray, bad: int
+) -> None:
+    path = tmp_path / "run.trr"
+    times = 2.0 * np.arange(N_FRAMES)
+    times[bad] = np.nan
+    frames = zip(times, walk, strict=True)
+    path.write_bytes(b"".join(_trr_frame(t, real=">f4", step=0, x=x) for t, x in frames))
+    for chunk in (1, 500):
+        with pytest.raises(ValueError, match=f"run.trr: the time of frame {bad} is nan"):
+            list(iter_frames(path, molecule, chunk=chunk))
+    with pytest.warns(UserWarning, match="run.trr: the times in the file go from"):
+        (given,) = iter_frames(path, molecule, frame_interval=2.0)
+    np.testing.assert_array_equal(given.time, 2.0 * np.arange(N_FRAMES))

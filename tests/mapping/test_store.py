@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cgsim.io import Molecule, molecule_from_topology, write_atomic_json
-from cgsim.mapping import Mapping, build_mapping, map_residues, map_user, store
+from cgsim.mapping import Mapping, build_mapping, chunks, map_residues, map_user, store
 from cgsim.mapping.store import load_mapped, map_to_folder, map_trajectory, save_mapped
 from cgsim.mapping.superposition import Superposition
 from cgsim.mapping.trajectory import MappedTrajectory
@@ -164,13 +164,13 @@ def test_interrupted_mapping_leaves_what_was_there(
     folder = tmp_path / "chain.cg"
     if exists:
         save_mapped(random_chain(), folder)
-    original = store.mapped_chunks
+    original = chunks.mapped_chunks
 
     def interrupted(*arguments: Any) -> Iterator[Any]:
         yield next(original(*arguments))
         raise error("stop")
 
-    monkeypatch.setattr(store, "mapped_chunks", interrupted)
+    monkeypatch.setattr(chunks, "mapped_chunks", interrupted)
     with pytest.raises(error, match="stop"):
         map_to_folder(file, molecule, mapping, folder=folder, overwrite=True)
     names = sorted(path.name for path in tmp_path.iterdir())
@@ -407,3 +407,10 @@ def test_constant_cells_need_no_drift(tmp_path: Path) -> None:
     folder = tmp_path / "box.cg"
     assert map_to_folder(file, molecule, map_residues(molecule), folder=folder).drift is None
     assert not (folder / "drift.npy").exists()
+
+
+def test_a_structure_file_that_is_not_there_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"a.pdb: no such file$"):
+        load_mapped(tmp_path / "a.pdb")
+    with pytest.raises(FileNotFoundError, match=r"a.cg: no such folder of a mapped trajectory"):
+        load_mapped(tmp_path / "a.cg")

@@ -23,6 +23,7 @@ from cgsim.model.checkpoint import (
     load_provenance,
     load_simulator,
     read_header,
+    read_simulator,
     save_simulator,
 )
 from cgsim.model.simulator import Simulator
@@ -115,6 +116,16 @@ def test_failing_write_leaves_what_was_there(
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.safetensors: no such checkpoint"):
         load_simulator(tmp_path / "none.safetensors")
+
+
+def test_the_folder_of_a_training_is_answered_with_its_file(stored: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=rf"a folder; take {stored}"):
+        read_simulator(stored.parent)
+
+
+def test_a_name_like_none_is_answered_with_those_that_are_packaged() -> None:
+    with pytest.raises(FileNotFoundError, match=r"polymr-mini: no such .*'polymer-mini'"):
+        read_simulator("polymr-mini")
 
 
 @pytest.mark.parametrize("size", [0, 5, 300, -4])

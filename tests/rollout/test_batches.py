@@ -15,7 +15,7 @@ from safetensors import safe_open
 import cgsim.rollout.compiled
 from cgsim.data.scales import measure
 from cgsim.hardware.compile import has_compiler
-from cgsim.hardware.memory import CACHED_EDGES
+from cgsim.hardware.memory import BATCH_EDGES
 from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
 from cgsim.rollout.batches import Batches, batch_sizes, choose_steppers, count_edges
@@ -136,10 +136,10 @@ def test_many_replicas_are_cut_by_themselves(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = run_out_above(monkeypatch, 10**9, error=OUT_OF_MEMORY)  # never
-    rollout = simulate(simulator, CHAINS[0], 1, n_replicas=1000)
-    assert len(rollout.trajectories) == 1000
-    assert set(sizes) == {6 * 200}
-    assert CACHED_EDGES >= 36 * 200
+    rollout = simulate(simulator, CHAINS[0], 1, n_replicas=2000)
+    assert len(rollout.trajectories) == 2000
+    assert set(sizes) == {6 * 1000}
+    assert BATCH_EDGES >= 36 * 1000
 
 
 def test_batches_of_one_molecule_share_what_is_constant(simulator: Simulator) -> None:

@@ -21,12 +21,14 @@ from cgsim.hardware.compile import has_compiler
 from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
+from cgsim.nn.native.kernels import is_built
 from cgsim.rollout.compiled import (
     CompiledStepper,
     EagerStepper,
     choose_stepper,
     compiled_step,
     compiling_pays,
+    runs_kernels,
 )
 from cgsim.rollout.simulate import simulate
 from cgsim.rollout.starts import choose_starts, start_batch
@@ -143,6 +145,23 @@ def test_what_pays() -> None:
     assert compiling_pays(10_000, 5000, on_gpu=False)
     assert not compiling_pays(5_000, 100, on_gpu=False)
     assert compiling_pays(100_000, 100, on_gpu=True)
+
+
+def test_beside_kernels_only_few_replicas_are_worth_a_compilation() -> None:
+    assert compiling_pays(100_000, 100, on_gpu=False, has_kernels=True)
+    assert not compiling_pays(10_000, 100, on_gpu=False, has_kernels=True)
+    assert not compiling_pays(10**9, 40 * 81, on_gpu=False, has_kernels=True)
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "lmax", "expected"), [(8, 1, True), (8, 2, False), (4, 1, False)]
+)
+def test_kernels_are_for_some_networks(n_channels: int, lmax: int, expected: bool) -> None:
+    dynamics = replace(TINY.dynamics, n_channels=n_channels, lmax=lmax)
+    config = replace(TINY, dynamics=dynamics, score=None)
+    simulator = Simulator(config, atom_types=ATOM_TYPES, scales=measure([CHAIN], stride=1))
+    assert runs_kernels(simulator) == (expected and is_built())
+    assert not runs_kernels(simulator.double())
 
 
 def test_a_short_roll_out_is_eager(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Reporters: what is kept of every frame, and a restart file that is read with suspicion."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from cgsim.io import trajectory_size
@@ -142,3 +144,38 @@ def test_an_output_that_is_no_folder_is_refused(tmp_path: Path, output: str) -> 
     with pytest.raises(ValueError, match="give a directory"):
         FileReporter(SYSTEMS, 1.0, output=tmp_path / output)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("where", ["pos", "generator", '"step"', '"seconds"'])
+def test_a_flipped_bit_in_a_restart_file_is_seen(tmp_path: Path, where: str) -> None:
+    reporter = FileReporter(SYSTEMS, 1.0, output=tmp_path)
+    reporter.record(positions(0), [True, True, True])
+    reporter.flush(restart(1))
+    file = tmp_path / "restart.safetensors"
+    content = bytearray(file.read_bytes())
+    start = 8 + int.from_bytes(content[:8], "little")
+    if where in ("pos", "generator"):
+        begin, _ = json.loads(content[8:start])[where]["data_offsets"]
+        content[start + begin + 17] ^= 1
+    else:
+        at = content.index(where.replace('"', '\\"').encode())
+        digit = next(i for i in range(at, start) if chr(content[i]).isdigit())
+        content[digit] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"restart\.safetensors: .*damaged"):
+        FileReporter(SYSTEMS, 1.0, output=tmp_path).restart(SETTINGS)
+
+
+def test_a_restart_file_from_before_digests_is_gone_on_with(tmp_path: Path) -> None:
+    reporter = FileReporter(SYSTEMS, 1.0, output=tmp_path)
+    reporter.record(positions(0), [True, True, True])
+    reporter.flush(restart(1))
+    file = tmp_path / "restart.safetensors"
+    with safe_open(str(file), framework="pt") as stored:
+        header = json.loads(stored.metadata()["restart"])
+        tensors = {name: stored.get_tensor(name) for name in ("pos", "generator")}
+    del header["digest"]
+    save_file(tensors, str(file), metadata={"restart": json.dumps(header)})
+    found = FileReporter(SYSTEMS, 1.0, output=tmp_path).restart(SETTINGS)
+    assert found is not None
+    assert found.step == 1

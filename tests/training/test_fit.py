@@ -469,6 +469,13 @@ def test_a_finished_run_is_not_repeated(
     assert {path.name: path.read_bytes() for path in finished.iterdir()} == before
 
 
+def test_what_another_run_has_otherwise_is_named(finished: Path) -> None:
+    with pytest.raises(ValueError, match=r"\(training\.batch_size was 4, now 3; see run\.json\)"):
+        train(finished, CHAINS, replace(SHORT, batch_size=3))
+    with pytest.raises(ValueError, match=r"\(data\.trajectories; see run\.json\)"):
+        train(finished, CHAINS[:1])
+
+
 OTHER_RUNS: dict[str, Callable[[Path], Any]] = {
     "training": lambda out: train(out, training=replace(SHORT, seed=1)),
     "history": lambda out: fit(

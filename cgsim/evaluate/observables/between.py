@@ -7,6 +7,7 @@ import numpy as np
 from vesin import NeighborList
 
 from cgsim.evaluate.observables.observable import (
+    WIDEST_FRACTION,
     Metric,
     Observable,
     Sample,
@@ -61,6 +62,7 @@ class Between(Observable):
                 "Jensen–Shannon distance of the distributions of distances of beads of different "
                 "molecules, by minimum image, each shell by its volume as in a radial distribution "
                 "function",
+                widest=WIDEST_FRACTION,
             ),
         )
 

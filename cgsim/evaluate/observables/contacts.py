@@ -6,7 +6,7 @@ import numpy as np
 
 from cgsim.evaluate.observables.counted import Counted, Total
 from cgsim.evaluate.observables.frames import Frames
-from cgsim.evaluate.observables.observable import Metric, mean_metric
+from cgsim.evaluate.observables.observable import WIDEST_FRACTION, Metric, mean_metric
 from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.scoring import Scoring
 
@@ -28,6 +28,7 @@ class ContactMap(Counted[float]):
                 "",
                 "Root mean square difference of contact probabilities over the pairs of beads that "
                 "share no bond. Contact: within {contact_cutoff}",
+                widest=WIDEST_FRACTION,
             ),
         )
 

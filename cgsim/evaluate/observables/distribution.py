@@ -6,7 +6,7 @@ import numpy as np
 
 from cgsim.evaluate.observables.counted import Counted, Total
 from cgsim.evaluate.observables.frames import Frames, Measure
-from cgsim.evaluate.observables.observable import Metric, mean_metric
+from cgsim.evaluate.observables.observable import WIDEST_FRACTION, Metric, mean_metric
 from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.scoring import Scoring
 from cgsim.evaluate.statistics.distributions import histogram, js_distance, union_edges
@@ -34,7 +34,9 @@ class Distribution(Counted[np.ndarray]):
             f"Jensen–Shannon distance of {self.definition or self.label}, in "
             f"{self.bins or '{n_bins}'} bins as above"
         )
-        return (mean_metric(f"js_{self.name}", f"JS distance of {self.label}", "", definition),)
+        label = f"JS distance of {self.label}"
+        widest = WIDEST_FRACTION
+        return (mean_metric(f"js_{self.name}", label, "", definition, widest=widest),)
 
     @property
     def columns(self) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What an observable is: a measure of frames, how two ensembles are compared in it, its metrics."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Metric:
         Scores of a molecule from which it is made.
     over
         From these scores, one array [n_molecules] each, to the number.
+    widest
+        Standard error beyond which "no difference seen" means nothing.
     """
 
     name: str
@@ -51,12 +54,19 @@ class Metric:
     definition: str
     of: tuple[str, ...]
     over: Callable[..., float]
+    widest: float = math.inf
 
 
-def mean_metric(name: str, label: str, unit: str, definition: str) -> Metric:
+WIDEST_FRACTION = 0.25
+"""`Metric.widest` of a score between 0 and 1: two standard errors are half of all that can be."""
+
+
+def mean_metric(
+    name: str, label: str, unit: str, definition: str, *, widest: float = math.inf
+) -> Metric:
     """The mean over molecules of an error that each of them has under the same name."""
     over = f"{definition}; mean over molecules."
-    return Metric(name, label, unit, "error", over, (name,), mean_of_absolute)
+    return Metric(name, label, unit, "error", over, (name,), mean_of_absolute, widest)
 
 
 @dataclass(frozen=True)

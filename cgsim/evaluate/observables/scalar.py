@@ -6,6 +6,7 @@ import numpy as np
 
 from cgsim.evaluate.observables.frames import Measure
 from cgsim.evaluate.observables.observable import (
+    WIDEST_FRACTION,
     Blocks,
     Metric,
     Observable,
@@ -27,6 +28,7 @@ from cgsim.evaluate.statistics.distributions import (
 
 # Bins finer than those of the JS distance, for the earth mover's distance of bootstrap replicates.
 _N_FINE = 20
+_WIDEST_PERCENT = 10.0  # a mean that is not known to a fifth (two standard errors)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Scalar(Observable):
                 f"relative error of mean {label}",
                 "%",
                 f"|Difference| of {means}, over that of the reference",
+                widest=_WIDEST_PERCENT,
             ),
             mean_metric(
                 f"mae_{name}",
@@ -101,6 +104,7 @@ class Scalar(Observable):
                 "Jensen–Shannon distance (square root of the base-2 divergence; 0 equal, 1 "
                 f"disjoint) of the distributions of {label} in {self.bins or '{n_bins}'} equal "
                 "bins over their union range",
+                widest=WIDEST_FRACTION,
             ),
         )
 

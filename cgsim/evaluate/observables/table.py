@@ -23,6 +23,7 @@ from cgsim.evaluate.observables.between import Between
 from cgsim.evaluate.observables.contacts import Collisions, ContactMap
 from cgsim.evaluate.observables.distribution import Distribution
 from cgsim.evaluate.observables.drift import Drift
+from cgsim.evaluate.observables.folded import Folded
 from cgsim.evaluate.observables.frames import bond_lengths, nonbonded_distances, rg, rg_squared
 from cgsim.evaluate.observables.observable import Metric, Observable
 from cgsim.evaluate.observables.relaxation import Relaxation
@@ -61,6 +62,7 @@ _ROWS = (
     Collisions("collisions", "collisions"),
     Drift("drift_rg", "Rg", "nm", measure=rg, relaxes_as=rg_squared),
     BETWEEN,
+    Folded("folded", "fold"),
 )
 
 #: By name, in the order in which they are shown.

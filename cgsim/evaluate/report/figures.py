@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 
 from cgsim.evaluate.observables.contacts import ContactMap
 from cgsim.evaluate.observables.distribution import Distribution
+from cgsim.evaluate.observables.folded import native_structure
 from cgsim.evaluate.observables.observable import Observable
+from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.observables.relaxation import Relaxation
 from cgsim.evaluate.observables.scalar import Scalar
 from cgsim.evaluate.observables.table import OBSERVABLES
@@ -56,6 +58,12 @@ _BY_MOLECULE: dict[type[Observable], list[_Figure]] = {
     ],
 }
 
+_FOLD = (
+    "Fold of {}: native contacts Q over time (first replica), fluctuation of each bead, contacts "
+    "within 0.8 nm and cross-correlations of beads (maps: reference above the diagonal, learned "
+    "below)."
+)
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -71,8 +79,18 @@ def against_reference(comparison: Comparison) -> Iterator[Drawing]:
 
 
 def by_molecule(shown: Shown) -> Iterator[Drawing]:
-    """Figures with one panel per molecule."""
-    return _figures(_BY_MOLECULE, shown)
+    """Figures with one panel per molecule, and one for each that keeps a fold."""
+    yield from _figures(_BY_MOLECULE, shown)
+    for pair in shown:
+        if _has_structure(pair[0]):
+            yield Drawing(partial(plots.plot_fold, *pair), _FOLD.format(pair[0].ensemble.name))
+
+
+def _has_structure(reference: Profile) -> bool:
+    try:
+        return native_structure(reference) is not None
+    except ValueError:  # stands among the scores that could not be computed
+        return False
 
 
 def _figures(

@@ -10,9 +10,11 @@ from cgsim.evaluate.observables.observable import Metric
 from cgsim.evaluate.observables.table import OBSERVABLES
 from cgsim.evaluate.scores.comparison import Comparison, Score
 from cgsim.evaluate.scores.verdict import Grade, floor_of, judge
+from cgsim.evaluate.species import BETWEEN
 from cgsim.evaluate.statistics.estimate import Estimate
 from cgsim.evaluate.yardsticks import HALVES
 
+_ROUNDING = 1e-12  # of a value: an error bar below it is none
 _STYLE = {Grade.GOOD: "green", Grade.FAIR: "yellow", Grade.POOR: "red", Grade.UNKNOWN: ""}
 
 
@@ -27,7 +29,7 @@ def format_estimate(estimate: Estimate) -> str:
         return "–"
     if not math.isfinite(estimate.error):
         return f"{estimate.value:,.3g}"
-    if estimate.error == 0:
+    if estimate.error <= _ROUNDING * abs(estimate.value):
         return f"{estimate.value:,.4g} ± 0"
     rounded = float(f"{estimate.error:.1e}")
     n_decimals = max(0, min(6, 1 - math.floor(math.log10(rounded))))
@@ -81,9 +83,10 @@ def headline_text(comparison: Comparison) -> Text:
 
 def summary_table(comparison: Comparison) -> Table:
     """One line per metric, one column per row of the comparison, graded by colour."""
-    n_molecules = len(comparison.learned.molecules)
+    rows = comparison.learned.molecules
+    n_molecules = sum(not row.name.endswith(f": {BETWEEN}") for row in rows)
     table = Table(
-        title=f"against reference MD, {n_molecules} molecules",
+        title=f"against reference MD, {n_molecules} molecule{'s' if n_molecules != 1 else ''}",
         caption=_caption(comparison),
     )
     table.add_column("score")

@@ -7,7 +7,7 @@ import numpy as np
 from cgsim.evaluate.ensemble import Ensemble
 from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.problems import Problem
-from cgsim.evaluate.sameness import check_same, interval_note
+from cgsim.evaluate.sameness import check_same, interval_note, same_run_note
 from cgsim.evaluate.scores.box import find_overlaps, score_box
 from cgsim.evaluate.scores.comparison import Comparison, MoleculeScore, Score
 from cgsim.evaluate.scores.crossing import Crossing
@@ -99,12 +99,14 @@ def _check_row(
     names = [ensemble.name for ensemble in ensembles]
     if sorted(names) != sorted(systems):
         raise ValueError(f"{label} has molecules {sorted(names)}, reference {sorted(systems)}")
-    notes = []
+    notes: list[str] = []
     for ensemble in ensembles:
         expected = systems[ensemble.name]
         check_same(label, ensemble, expected)
         notes.append(interval_note(label, ensemble, expected))
-    return [note for note in notes if note]
+        if label != LEARNED:
+            notes.append(same_run_note(label, ensemble, expected))
+    return [note for note in dict.fromkeys(notes) if note]  # one that is of all is said once
 
 
 # A box has no profile: nothing is measured on all of its beads together.

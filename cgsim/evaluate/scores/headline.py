@@ -10,6 +10,7 @@ from cgsim.evaluate.scores.comparison import Comparison
 from cgsim.evaluate.scores.crossing import Crossing
 from cgsim.evaluate.scores.red_lines import RED_LINES
 from cgsim.evaluate.scores.verdict import Grade, floor_of, judge
+from cgsim.evaluate.species import BETWEEN
 from cgsim.evaluate.statistics.estimate import Estimate
 
 _PACE = "median_relaxation_ratio"
@@ -17,6 +18,7 @@ _PACE = "median_relaxation_ratio"
 _SHAPES = ("mape_rg", "js_rg", "js_bond", "js_pair", "rmse_contact")
 _ERRORS = 2.0  # standard errors beyond which a pace differs
 _SIZE_ERRORS = 2.5  # and a size, which is only one of several things that may be off
+_WIDEST_SIZE = 0.1  # standard error of the log of a size that is called right
 _FEWEST_FRAMES = 20  # of a molecule, to speak of its shapes
 _WIDEST = 0.35  # standard error of the log of a pace that is called right
 
@@ -41,7 +43,9 @@ def _warning(comparison: Comparison) -> str:
     first = min((own for own in crossings if own.red_line == crossings[0].red_line), key=_when)
     n_molecules = len(comparison.learned.molecules)
     what = RED_LINES[first.red_line].says if first.red_line in RED_LINES else first.red_line
+    system, _, part = first.molecule.rpartition(": ")
     who = "The molecule" if n_molecules == 1 else f"The molecule {first.molecule}"
+    who = f"The system {system}" if part == BETWEEN else who
     others = len({(own.molecule, own.replica) for own in crossings}) - 1
     more = f" ({others} more {'replicas' if others > 1 else 'replica'} too)" if others else ""
     return f"{who} {what} {_moment(first)}{more}: do not use this simulator."
@@ -84,9 +88,9 @@ def _shapes(comparison: Comparison) -> str:
         return f"shapes off: {size}"
     if by_grade[Grade.GOOD]:
         return "shapes within error"
-    sizes = [row.scores.get("rg") for row in comparison.learned.molecules]
-    if floor_of(comparison) is None and any(own and math.isfinite(own.error) for own in sizes):
-        return "sizes within error"
+    _, error = _log_size(comparison)
+    if floor_of(comparison) is None and 0 < error <= _WIDEST_SIZE:
+        return "sizes within error (without a second MD run nothing else is judged)"
     if any(math.isfinite(own.value) for own in _known(comparison)):
         return "shapes cannot be told from those of MD with so few data"
     return "shapes could not be compared"
@@ -136,6 +140,16 @@ def _worst(comparison: Comparison, metrics: list[Metric]) -> Metric:
 
 def _size(comparison: Comparison) -> str:
     """Whether molecules are too large or too small by more than their errors; or nothing."""
+    mean, error = _log_size(comparison)
+    if not error > 0 or abs(mean) <= _SIZE_ERRORS * error or abs(mean) < 0.01:
+        return ""
+    word = "large" if mean > 0 else "small"
+    percent = 100 * abs(math.expm1(mean))
+    return f"sizes {percent:.0f} ± {100 * error * math.exp(mean):.0f} % too {word}"
+
+
+def _log_size(comparison: Comparison) -> tuple[float, float]:
+    """Log of the size relative to MD, mean over molecules, and its standard error; else NaN."""
     logs, errors = [], []
     for row in comparison.learned.molecules:
         own, expected = (row.scores.get(name) for name in ("rg", "rg_reference"))
@@ -145,15 +159,11 @@ def _size(comparison: Comparison) -> str:
         both = (own.error / own.value, expected.error / expected.value)
         errors.append(math.hypot(*(error if math.isfinite(error) else 0.0 for error in both)))
     if not logs:
-        return ""
+        return math.nan, math.nan
     mean, error = float(np.mean(logs)), math.hypot(*errors) / len(logs)
     if len(logs) > 2:  # molecules differ from each other by more than each is known
         error = max(error, float(np.std(logs, ddof=1)) / math.sqrt(len(logs)))
-    if not error or abs(mean) <= _SIZE_ERRORS * error or abs(mean) < 0.01:
-        return ""
-    word = "large" if mean > 0 else "small"
-    percent = 100 * abs(math.expm1(mean))
-    return f"sizes {percent:.0f} ± {100 * error * math.exp(mean):.0f} % too {word}"
+    return mean, error
 
 
 def _pace(comparison: Comparison) -> str:

@@ -12,11 +12,11 @@ from itertools import chain
 
 import numpy as np
 
+from cgsim.evaluate.observables.fold import Fold, native_fold
 from cgsim.evaluate.observables.frames import Frames
 from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.problems import Problem, attempt
 from cgsim.evaluate.scores.crossing import Crossing
-from cgsim.evaluate.scores.fold import Fold, native_fold
 
 #: Share of the frames of a replica beyond a limit that counts, unless it ends there.
 LEAST_SHARE = 1e-3

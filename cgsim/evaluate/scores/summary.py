@@ -17,9 +17,9 @@ def summarise(
 ) -> dict[str, Estimate]:
     """One estimate per metric of the observables that were scored.
 
-    The error is a bootstrap over molecules; for a single molecule it is that of the molecule
-    itself. Only molecules that have the scores of a metric count for it. Bounds of single molecules
-    count in a median of ratios: see `_median_of_bounded`.
+    The error is a bootstrap over molecules; where a single molecule has the score it is that of
+    the molecule itself. Only molecules that have the scores of a metric count for it. Bounds of
+    single molecules count in a median of ratios: see `_median_of_bounded`.
     """
     drawn = resampled_indices(len(molecules), n_bootstrap, rng)
     known = set().union(*(molecule.scores for molecule in molecules))
@@ -37,24 +37,27 @@ def summarise(
 
 
 def _summary(metric: Metric, molecules: Sequence[MoleculeScore], drawn: np.ndarray) -> Estimate:
-    if len(molecules) == 1 and metric.kind == "ratio":
-        return molecules[0].scores[metric.of[0]]
+    known = [own for own in _own(metric, molecules) if own.is_bound or math.isfinite(own.value)]
+    if len(known) == 1 and metric.kind == "ratio":
+        return known[0]
     columns = [
         np.array([molecule.scores.get(name, UNKNOWN).value for molecule in molecules])
         for name in metric.of
     ]
-    if len(molecules) > 1:
+    if len(known) == 1 and metric.kind == "error":
+        error = known[0].error  # a bootstrap over one value would say that it is exact
+    elif len(molecules) > 1:
         replicates = [metric.over(*(values[rows] for values in columns)) for rows in drawn]
         error = standard_error(np.array(replicates))
-    elif metric.kind == "error":  # its own error is all there is
-        error = molecules[0].scores[metric.of[0]].error
     else:
         error = float("nan")
     found = Estimate(metric.over(*columns), error)
-    if metric.kind == "ratio":
-        own = [molecule.scores.get(metric.of[0], UNKNOWN) for molecule in molecules]
-        return _median_of_bounded(found, own)
-    return found
+    return _median_of_bounded(found, _own(metric, molecules)) if metric.kind == "ratio" else found
+
+
+def _own(metric: Metric, molecules: Sequence[MoleculeScore]) -> list[Estimate]:
+    """The score of each molecule that the metric is the mean or median of."""
+    return [molecule.scores.get(metric.of[0], UNKNOWN) for molecule in molecules]
 
 
 def _median_of_bounded(resolved: Estimate, ratios: Sequence[Estimate]) -> Estimate:

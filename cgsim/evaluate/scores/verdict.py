@@ -13,7 +13,7 @@ from cgsim.evaluate.yardsticks import HALVES
 _MAX_NAMED = 3
 
 # Standard errors of 1 − r² and of |log ratio| beyond which "no difference seen" means nothing.
-_WIDEST = {"correlation": 0.2, "ratio": 0.4, "error": math.inf, "count": math.inf}
+_WIDEST = {"correlation": 0.2, "ratio": 0.4}
 
 # The yardsticks that a verdict is about.
 _FLOOR, _EQUAL_TIME = "floor", "md_equal_time"
@@ -90,7 +90,7 @@ def _judge_metric(metric: Metric, comparison: Comparison) -> Verdict:
     )
     grade, beats = Grade.UNKNOWN, None
     if floor is not None:
-        grade = _grade(learned, floor, too_wide=_WIDEST[metric.kind])
+        grade = _grade(learned, floor, too_wide=_WIDEST.get(metric.kind, metric.widest))
     if other is not None and math.isfinite(learned.value) and math.isfinite(other.value):
         beats = learned.value < other.value
     return Verdict(metric, grade, beats)
@@ -121,7 +121,8 @@ def _grade(learned: Estimate, floor: Estimate, *, too_wide: float) -> Grade:
     distinguishable = learned.value - floor.value > 2 * math.hypot(*errors)
     twice_as_far = learned.value > 2 * floor.value
     if not distinguishable:
-        undecided = twice_as_far or max(errors) > too_wide
+        # Two MD runs that far apart would let anything pass.
+        undecided = twice_as_far or max(errors) > too_wide or floor.value > 2 * too_wide
         return Grade.UNKNOWN if undecided else Grade.GOOD
     return Grade.POOR if twice_as_far else Grade.FAIR
 

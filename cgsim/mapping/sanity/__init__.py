@@ -16,6 +16,7 @@ from cgsim.io.periodic import Unwrapped
 from cgsim.io.reading import Files
 from cgsim.mapping import Mapping
 from cgsim.mapping.sanity.jumps import Jumps
+from cgsim.mapping.sanity.overlap import Overlap
 from cgsim.mapping.sanity.repeats import Repeats
 from cgsim.mapping.sanity.speed import Speed
 from cgsim.mapping.sanity.spread import SiteBonds, Spread
@@ -62,6 +63,7 @@ class SaneFrames:
             )
             if name not in left_out
         ]
+        self._overlap = None if "spread" in left_out else Overlap(molecule)
         self._repeats = None if "repeats" in left_out else Repeats()
         self._jumps = None if "jumps" in left_out else Jumps(molecule)
         self._speed = None if "interval" in left_out else Speed(molecule, frame_interval)
@@ -78,6 +80,8 @@ class SaneFrames:
         try:
             for check in self._frame_checks:
                 check(unwrapped.images, first_frame=self._n_frames)
+            if self._overlap is not None:
+                self._overlap.check(unwrapped.images, frames.unitcell_vectors)
             if self._repeats is not None:
                 self._repeats.add(frames.xyz)
         except ValueError as error:

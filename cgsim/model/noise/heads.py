@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.graph.neighbours import BeadGraph
 from cgsim.nn.mlp import mlp, zero_init
+from cgsim.nn.native.couplings import applies, of_pairs
 
 LOG_BOUND = 7.0  # reduced precisions stay within exp(+-7)
 WEIGHT_START = -3.0  # log coupling of an untrained network
@@ -67,13 +68,16 @@ class PairPrecision(nn.Module):
         self, scalars: Tensor, edges: EdgeFeatures, graph: BeadGraph
     ) -> tuple[Tensor, Tensor]:
         """Return the edges that hold every pair once, and the couplings of the pairs."""
-        once, (first, second) = graph.once, graph.pairs
-        at_first, at_second = (scalars.index_select(0, ends) for ends in (first, second))
-        both = [
-            at_first + at_second,
-            at_first * at_second,
-            edges.attr.index_select(0, once),
-        ]
-        logs = in_full_precision(self.network, torch.cat(both, dim=1))
+        logs = self._logs(scalars, edges, graph)
+        once = graph.once
         values = bounded_exp(logs + WEIGHT_START)
         return once, values * edges.envelope.index_select(0, once)[:, None]
+
+    def _logs(self, scalars: Tensor, edges: EdgeFeatures, graph: BeadGraph) -> Tensor:
+        """``MLP(s_i + s_j, s_i * s_j, e_ij)`` of all pairs [n_pairs, n_values]."""
+        if applies(scalars, edges):
+            return of_pairs(self.network, scalars, edges, graph.once)
+        at_first, at_second = (scalars.index_select(0, ends) for ends in graph.pairs)
+        attr = edges.attr.index_select(0, graph.once)
+        both = [at_first + at_second, at_first * at_second, attr]
+        return in_full_precision(self.network, torch.cat(both, dim=1))

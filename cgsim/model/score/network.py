@@ -33,8 +33,6 @@ from cgsim.nn.linear import EquivariantLinear, by_order, channels_of
 from cgsim.nn.mlp import mlp, zero_init
 from cgsim.nn.product import hidden_irreps
 
-STRETCH = 20.0  # per mean bond length: of a change of distance that a network tells from none
-
 
 class ScoreNetwork(nn.Module, ABC):
     """What stands for SCORE in a simulator: the velocity ``G(y, theta)`` of the residual.
@@ -123,11 +121,12 @@ class Score(ScoreNetwork):
         width, lmax = config.n_channels, latent_irreps.lmax
         self.irreps = hidden_irreps(width, lmax)
         self.n_latent = channels_of(latent_irreps)
-        self.edges = EdgeGeometry(graph, lmax=lmax, n_scalars=self.n_latent[0])
         self.current_distances = config.current_distances
+        self.edges = EdgeGeometry(
+            graph, lmax=lmax, n_scalars=self.n_latent[0], knows_before=config.current_distances
+        )
         self.along_edges = whitening.along_edges
         n_edge = self.edges.n_edge
-        n_edge += graph.n_radial + 3 if config.current_distances else 0
         n_edge += whitening.n_encoded if whitening.along_edges else 0
         encoded = o3.Irreps([(whitening.n_encoded, "1o")])
         self.inputs = EquivariantLinear(latent_irreps + encoded, self.irreps)
@@ -153,16 +152,17 @@ class Score(ScoreNetwork):
     ) -> Tensor:
         """See `ScoreNetwork`."""
         latent = current.latent if conditional is None else current.latent * conditional[:, None]
-        edges = self.edges(vector, graph, latent[:, : self.n_latent[0]])
-        more = []
-        if self.current_distances:
-            change = self._change(vector, current.vector)
-            more.append(change if conditional is None else change * _both_ends(conditional, graph))
+        edges = self.edges(
+            vector,
+            graph,
+            latent[:, : self.n_latent[0]],
+            before=current.vector if self.current_distances else None,
+            seen=conditional,
+        )
         if self.along_edges:
             direction = nn.functional.normalize(vector)[:, :, None]
-            more.append((graph.difference(residual) * direction).sum(dim=1))
-        if more:
-            edges = replace(edges, attr=torch.cat([edges.attr, *more], dim=1))
+            along = (graph.difference(residual) * direction).sum(dim=1)
+            edges = replace(edges, attr=torch.cat([edges.attr, along], dim=1))
         parts = self._inputs(latent, residual, angle)
         if self.kind is not None:
             parts[0] = parts[0] + self.kind(current.embedding)[:, None]
@@ -177,16 +177,3 @@ class Score(ScoreNetwork):
         level = self.level(torch.stack([angle.cos(), angle.sin()], dim=1))
         parts[0] = parts[0] + level[:, None]
         return parts
-
-    def _change(self, vector: Tensor, current: Tensor) -> Tensor:
-        """The distance in the current frame, and how it and the direction changed since."""
-        distance, before = vector.norm(dim=1), current.norm(dim=1)
-        turned = (nn.functional.normalize(vector) * nn.functional.normalize(current)).sum(dim=1)
-        change = torch.stack([before, torch.asinh(STRETCH * (distance - before)), turned], dim=1)
-        return torch.cat([change, self.edges.basis(before)], dim=1)
-
-
-def _both_ends(value: Tensor, graph: BeadGraph) -> Tensor:
-    """The product of a number per bead [n] over both ends of every edge [n_edges, 1]."""
-    column = value[:, None]
-    return (graph.source(column) * graph.destination(column)).reshape(-1, 1)

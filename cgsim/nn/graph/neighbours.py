@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import shortest_path
 from torch import Tensor, nn
 
 from cgsim.nn.graph.bond_tree import BondModes
+from cgsim.nn.graph.cell_list import in_image_order, near_pairs
 from cgsim.nn.graph.incidence import Incidence
 from cgsim.nn.graph.layout import Layout
 from cgsim.nn.native.pairs import can_join, joined_pairs
@@ -59,7 +60,7 @@ class BeadGraph(Incidence):
         Behind it, where there are references, the distances in those.
     chirality : [n] or None
         Handedness of each bead, for networks of chiral molecules.
-    width
+    width, slots
         See `Incidence`.
     """
 
@@ -71,6 +72,7 @@ class BeadGraph(Incidence):
     reach: Tensor
     chirality: Tensor | None = None
     width: int = 0
+    slots: int = 0
 
     def displacement(self, pos: Tensor) -> Tensor:
         """Vectors from destination to source [n_edges, 3], nm."""
@@ -101,7 +103,7 @@ class BeadGraph(Incidence):
         """Of the bonds of every system."""
         return BondModes.of(self.edge_index[:, self.hop == 1], self.layout)
 
-    def twice(self) -> "BeadGraph":
+    def twice(self) -> Self:
         """The batch, and the same systems once more behind it."""
         return replace(
             self,
@@ -321,19 +323,18 @@ def _listed_pairs(
     pos: Tensor, cutoff: float, counts: Tensor, cell: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Pairs within the cutoff from a linear-time neighbour list, system by system."""
-    from vesin import NeighborList
-
-    search = NeighborList(cutoff=float(cutoff), full_list=True)
     pairs, shifts, start = [], [], 0
     for graph, count in enumerate(counts.tolist()):
-        points = pos[start : start + count].detach().cpu().double().numpy()
-        box = np.zeros((3, 3)) if cell is None else cell[graph].detach().cpu().double().numpy()
-        i, j, image = search.compute(points, box, periodic=cell is not None, quantities="ijS")
-        if cell is not None:  # images of one pair, if it has several, in an order of their own
-            order = np.lexsort(image.T)
-            i, j, image = i[order], j[order], image[order]
-        pairs.append(np.stack([j, i]).astype(np.int64) + start)
-        shifts.append((image[:, :, None] * box).sum(axis=1))  # each rounded alike in every list
+        box = None if cell is None else cell[graph].detach().double()
+        points = pos[start : start + count].detach().double()
+        found, image = near_pairs(points, cutoff, box)
+        if box is None:
+            shifts.append(pos.new_zeros(found.shape[1], 3))
+        else:  # images of one pair, if it has several, in an order of their own
+            found, image = in_image_order(found, image)
+            along = image[:, :, None] * box
+            # Each rounded alike in every list.
+            shifts.append((along[:, 0] + along[:, 1] + along[:, 2]).to(pos))
+        pairs.append(found + start)
         start += count
-    joined = torch.from_numpy(np.concatenate(pairs, axis=1)).to(pos.device)
-    return joined, torch.from_numpy(np.concatenate(shifts)).to(pos)
+    return torch.cat(pairs, dim=1), torch.cat(shifts)

@@ -1,9 +1,13 @@
 // Python module cgsim.nn.native._kernels: arrays come as addresses, checked by the Python side.
+
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include <cstdint>
 #include <cstring>
+#include <vector>
+
+#include "pool.hpp"
 
 #define INLINE inline __attribute__((always_inline))
 
@@ -12,18 +16,37 @@ namespace {
 constexpr int MOST_ATTR = 128;    // invariants of an edge
 constexpr int MOST_BEADS = 1024;  // of a system whose pairs are all looked at
 
-struct Messages {
-    int64_t n_channels, n_attr, first, last;
+// Of every kernel: its share of the work, from first to last, and what it works on.
+
+struct Convolution {
+    int64_t first, last, n_channels, n_attr;
+    double of_silu, of_sigmoid;
     const int64_t *start, *source;
     const float *attr, *harmonics, *envelope, *handedness, *scalar, *vector, *ends;
-    const float *w_edge, *b_edge, *w_hidden, *b_hidden, *w_path, *b_path;
+    const float *w_edge, *b_edge, *w_hidden, *b_hidden, *w_path, *b_path, *w_scalar, *w_vector;
     float *out_scalar, *out_vector;
 };
 
+struct Edges {
+    int64_t first, last, n_radial, n_hops, n_pair, n_attr, has_ideal;
+    double inverse_width, cutoff, stretch;
+    const float *vector;
+    const int64_t *hop, *source, *destination;
+    const float *reach, *kind, *centres, *before, *seen;
+    float *attr, *harmonics, *envelope;
+};
+
+struct Couplings {
+    int64_t first, last, n_channels, n_attr, n_values;
+    const int64_t *once, *source, *destination;
+    const float *scalar, *ends, *attr, *w_pair, *b_pair, *w_out, *b_out;
+    float *out;
+};
+
 struct Pairs {
-    int64_t n_systems;
+    int64_t first, last;
     double cutoff_square;
-    const int64_t *first;
+    const int64_t *first_bead;
     const float *x, *y, *z;
     const int64_t *known, *known_source;
     int64_t *start, *source, *destination, *which;
@@ -31,11 +54,10 @@ struct Pairs {
 
 namespace plain {
 #define WIDE 8
-#define TILE 6
-#include "messages.hpp"
-#include "pairs.hpp"
+#define REGISTERS 16
+#include "kernels.hpp"
 #undef WIDE
-#undef TILE
+#undef REGISTERS
 }  // namespace plain
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -44,40 +66,42 @@ namespace plain {
 #pragma GCC target("avx2,fma")
 namespace avx2 {
 #define WIDE 8
-#define TILE 6
-#include "messages.hpp"
-#include "pairs.hpp"
+#define REGISTERS 16
+#include "kernels.hpp"
 #undef WIDE
-#undef TILE
+#undef REGISTERS
 }  // namespace avx2
 #pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,prefer-vector-width=512")
 namespace avx512 {
 #define WIDE 16
-#define TILE 12
-#include "messages.hpp"
-#include "pairs.hpp"
+#define REGISTERS 32
+#include "kernels.hpp"
 #undef WIDE
-#undef TILE
+#undef REGISTERS
 }  // namespace avx512
 #pragma GCC pop_options
 #endif
 
 struct Level {
-    bool (*messages)(const Messages &);
-    void (*pairs)(const Pairs &);
+    bool (*convolution)(const Convolution &);
+    bool (*edges)(const Edges &);
+    bool (*couplings)(const Couplings &);
+    bool (*pairs)(const Pairs &);
 };
+
+#define ALL_OF(level) {level::convolution, level::edges, level::couplings, level::pairs}
 
 Level fastest() {
 #ifdef HAS_LEVELS
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-        return {avx512::messages, avx512::pairs};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {avx2::messages, avx2::pairs};
+        return ALL_OF(avx512);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return ALL_OF(avx2);
 #endif
-    return {plain::messages, plain::pairs};
+    return ALL_OF(plain);
 }
 
 const Level &level() {
@@ -85,53 +109,74 @@ const Level &level() {
     return own;
 }
 
-PyObject *py_messages(PyObject *, PyObject *arguments) {
-    long long n[4];
-    unsigned long long at[17];
-    if (!PyArg_ParseTuple(arguments, "(LLLL)(KKKKKKKKKKKKKKKKK)", &n[0], &n[1], &n[2], &n[3],
-                          &at[0], &at[1], &at[2], &at[3], &at[4], &at[5], &at[6], &at[7], &at[8],
-                          &at[9], &at[10], &at[11], &at[12], &at[13], &at[14], &at[15], &at[16]))
-        return nullptr;
-    if (n[1] > MOST_ATTR) {
-        PyErr_Format(PyExc_ValueError, "at most %d invariants of an edge, got %lld", MOST_ATTR,
-                     n[1]);
+// The fields of a struct after first and last, all of eight bytes.
+bool read(PyObject *const *values, Py_ssize_t n_values, char *at, size_t n_bytes) {
+    if (n_values * 8 != static_cast<Py_ssize_t>(n_bytes)) {
+        PyErr_Format(PyExc_TypeError, "expected %zu numbers, got %zd", n_bytes / 8, n_values);
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < n_values; ++i, at += 8) {
+        if (PyFloat_Check(values[i])) {
+            const double number = PyFloat_AS_DOUBLE(values[i]);
+            std::memcpy(at, &number, 8);
+        } else {
+            const unsigned long long number = PyLong_AsUnsignedLongLongMask(values[i]);
+            if (PyErr_Occurred()) return false;
+            std::memcpy(at, &number, 8);
+        }
+    }
+    return true;
+}
+
+// Where the shares begin and end, of a list of numbers.
+bool read_bounds(PyObject *list, std::vector<int64_t> *bounds) {
+    if (!PyList_Check(list)) {
+        PyErr_SetString(PyExc_TypeError, "expected a list of bounds");
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i)
+        bounds->push_back(PyLong_AsLongLong(PyList_GET_ITEM(list, i)));
+    return !PyErr_Occurred();
+}
+
+template <class Arguments, bool (*Level::*kernel)(const Arguments &)>
+PyObject *call(PyObject *, PyObject *const *values, Py_ssize_t n_values) {
+    Arguments given;
+    std::vector<int64_t> bounds;
+    constexpr size_t SHARE = 2 * sizeof(int64_t);
+    if (n_values < 2) {
+        PyErr_SetString(PyExc_TypeError, "expected a number of threads and bounds");
         return nullptr;
     }
-    Messages g;
-    static_assert(sizeof g == 21 * 8, "four numbers and seventeen addresses");
-    std::memcpy(&g, n, sizeof n);
-    std::memcpy(reinterpret_cast<char *>(&g) + sizeof n, at, sizeof at);
-    bool done;
+    const long n_threads = PyLong_AsLong(values[0]);
+    if (PyErr_Occurred() || !read_bounds(values[1], &bounds)) return nullptr;
+    if (!read(values + 2, n_values - 2, reinterpret_cast<char *>(&given) + SHARE,
+              sizeof given - SHARE))
+        return nullptr;
+    std::atomic<bool> done{true};
     Py_BEGIN_ALLOW_THREADS;
-    done = level().messages(g);
+    const std::function<void(int)> job = [&](int i) {
+        Arguments own = given;
+        own.first = bounds[i];
+        own.last = bounds[i + 1];
+        if (!(level().*kernel)(own)) done = false;
+    };
+    Pool::run(static_cast<int>(n_threads), static_cast<int>(bounds.size()) - 1, job);
     Py_END_ALLOW_THREADS;
     if (!done) {
-        PyErr_Format(PyExc_ValueError, "no kernel for %lld channels", n[0]);
+        PyErr_SetString(PyExc_ValueError, "there is no kernel for so many channels or invariants");
         return nullptr;
     }
     Py_RETURN_NONE;
 }
 
-PyObject *py_pairs(PyObject *, PyObject *arguments) {
-    Pairs g;
-    long long n_systems;
-    unsigned long long at[10];
-    if (!PyArg_ParseTuple(arguments, "Ld(KKKKKKKKKK)", &n_systems, &g.cutoff_square, &at[0], &at[1],
-                          &at[2], &at[3], &at[4], &at[5], &at[6], &at[7], &at[8], &at[9]))
-        return nullptr;
-    g.n_systems = n_systems;
-    static_assert(sizeof g == 12 * 8, "two numbers and ten addresses");
-    std::memcpy(&g.first, at, sizeof at);
-    Py_BEGIN_ALLOW_THREADS;
-    level().pairs(g);
-    Py_END_ALLOW_THREADS;
-    Py_RETURN_NONE;
-}
+#define METHOD(name, Arguments)                                                                  \
+    {#name, reinterpret_cast<PyCFunction>(                                                       \
+                reinterpret_cast<void (*)()>(call<Arguments, &Level::name>)),                    \
+     METH_FASTCALL, "Threads, bounds of the shares, and the fields of the struct " #Arguments ", in order."}
 
-PyMethodDef methods[] = {{"pairs", py_pairs, METH_VARARGS,
-                          "Count edges, or write them: n_systems, cutoff_square, 10 addresses."},
-                         {"messages", py_messages, METH_VARARGS,
-                          "Sum messages: (n_channels, n_attr, first, last), 17 addresses."},
+PyMethodDef methods[] = {METHOD(convolution, Convolution), METHOD(edges, Edges),
+                         METHOD(couplings, Couplings), METHOD(pairs, Pairs),
                          {nullptr, nullptr, 0, nullptr}};
 
 PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_kernels", nullptr, -1, methods,

@@ -3,10 +3,10 @@
 // For systems of some hundred beads, where looking at every pair is faster than a list of cells.
 // Counts the edges into every bead, or writes them, sorted by destination and source.
 
-void pairs(const Pairs &g) {
+bool pairs(const Pairs &g) {
     float square[MOST_BEADS];
-    for (int64_t system = 0; system < g.n_systems; ++system) {
-        const int64_t first = g.first[system], n = g.first[system + 1] - first;
+    for (int64_t system = g.first; system < g.last; ++system) {
+        const int64_t first = g.first_bead[system], n = g.first_bead[system + 1] - first;
         const float *x = g.x + first, *y = g.y + first, *z = g.z + first;
         for (int64_t i = 0; i < n; ++i) {
             const float x_i = x[i], y_i = y[i], z_i = z[i];
@@ -31,4 +31,5 @@ void pairs(const Pairs &g) {
             if (!g.source) g.start[bead] = at;
         }
     }
+    return true;
 }

@@ -3,18 +3,16 @@
 import torch
 from torch import Tensor
 
-try:
-    from cgsim.nn.native import _kernels
-except ImportError:  # there was no C++ compiler where the package was built
-    _kernels = None  # type: ignore[assignment]
+from cgsim.nn.native.kernels import even_bounds, is_built, run
 
 MOST_BEADS = 1024  # as in module.cpp
+PAIRS_PER_SHARE = 50_000  # some 50 microseconds
 
 
 def can_join(pos: Tensor, most_beads: int) -> bool:
     """Whether `joined_pairs` can be asked: on CPUs, in single precision."""
     return (
-        _kernels is not None
+        is_built()
         and pos.device.type == "cpu"
         and pos.dtype == torch.float32
         and most_beads <= MOST_BEADS
@@ -44,17 +42,12 @@ def joined_pairs(
     start_known = torch.searchsorted(known[1].contiguous(), torch.arange(n_beads + 1))
     source = known[0].contiguous()
     counted = torch.empty(n_beads, dtype=torch.int64)
-    inputs = (
-        first.data_ptr(),
-        *(axis.data_ptr() for axis in axes),
-        start_known.data_ptr(),
-        source.data_ptr(),
-    )
-    _kernels.pairs(len(counts), cutoff**2, (*inputs, counted.data_ptr(), 0, 0, 0))
+    inputs = (first, *axes, start_known, source)
+    bounds = even_bounds(len(counts), per_share=max(1, PAIRS_PER_SHARE // int(counts.max()) ** 2))
+    run("pairs", bounds, (cutoff**2,), (*inputs, counted, None, None, None))
     n_pairs = int(counted.sum())
     start = counted.cumsum(0) - counted
     pairs = torch.empty(2, n_pairs, dtype=torch.int64)
     which = torch.empty(n_pairs, dtype=torch.int64)
-    outputs = (*(row.data_ptr() for row in (start, *pairs)), which.data_ptr())
-    _kernels.pairs(len(counts), cutoff**2, (*inputs, *outputs))
+    run("pairs", bounds, (cutoff**2,), (*inputs, start, *pairs, which))
     return pairs, which

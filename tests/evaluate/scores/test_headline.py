@@ -154,3 +154,23 @@ def test_sizes_are_the_mean_of_all_molecules(factor: float, word: str) -> None:
 def test_a_size_differs_beyond_the_errors_of_both(errors: tuple[float, float]) -> None:
     sizes = Estimate(2.2, errors[0]), Estimate(2.0, errors[1])
     assert "too large" not in of_sizes(sizes, pace=Estimate(1.0, 0.1))
+
+
+def test_a_stopped_system_of_several_molecules_is_called_by_its_name(make_chain: MakeChain) -> None:
+    chain = make_chain("melt", n_frames=60)
+    two = replace(
+        chain,
+        xyz=tuple(np.concatenate([xyz, xyz + 50.0], axis=1) for xyz in chain.xyz),
+        bead_mass=np.tile(chain.bead_mass, 2),
+        edge_index=np.concatenate([chain.edge_index, chain.edge_index + chain.n_beads], axis=1),
+    )
+    stopped = replace(two, origin=Origin(stops=(Stop(0, 43, "bond"),)))
+    text = compare([two], [stopped], scoring=QUICK).headline
+    assert text.startswith("The system melt left the physical range")
+
+
+def test_a_size_that_is_hardly_known_is_not_called_right() -> None:
+    well, hardly = Estimate(1.0, 0.02), Estimate(1.0, 0.3)
+    for sizes in ((hardly, well), (well, hardly)):
+        assert "within error" not in of_sizes(sizes, pace=Estimate(3.0, 0.1))
+    assert of_sizes((well, well), pace=Estimate(3.0, 0.1)).startswith("Sizes within error")

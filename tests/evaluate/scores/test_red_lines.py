@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from cgsim.evaluate import Ensemble
+from cgsim.evaluate.observables.fold import native_fold
 from cgsim.evaluate.observables.profile import Profile
 from cgsim.evaluate.origin import Origin, Stop
 from cgsim.evaluate.problems import Problem
 from cgsim.evaluate.scores.crossing import Crossing
-from cgsim.evaluate.scores.fold import native_fold
 from cgsim.evaluate.scores.red_lines import RED_LINES, collision_limit, find_crossings
 from tests.evaluate.processes import of_rg_squared, ornstein_uhlenbeck
 

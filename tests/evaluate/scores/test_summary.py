@@ -76,6 +76,24 @@ def test_a_ratio_of_times_is_the_median() -> None:
     assert found["n_unresolved"].value == 1.0
 
 
+@pytest.mark.parametrize(
+    ("name", "of", "value"),
+    [
+        ("median_relaxation_ratio", "relaxation_ratio", 1.3),
+        ("mae_rg", "mae_rg", 1.3),
+        ("drift_rg", "drift_rg", -1.3),
+    ],
+)
+def test_one_known_molecule_among_others_keeps_its_own_error(
+    name: str, of: str, value: float
+) -> None:
+    """Drawn again and again it would seem exact."""
+    found = summary({of: [math.nan, value, math.nan, math.nan]})[name]
+    assert found == Estimate(abs(value), 0.1)
+    both = summary({of: [math.nan, value, 2 * value, math.nan]})[name]
+    assert both.error > 0.1
+
+
 def test_correlation_of_logs_is_of_logs() -> None:
     times = np.array([1.0, 10.0, 100.0, 1000.0])
     found = summary(dict(zip(TIMES, (times**2, times), strict=True)), n_bootstrap=20)

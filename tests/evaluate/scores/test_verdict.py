@@ -123,3 +123,28 @@ def test_wide_error_bars_are_not_taken_for_agreement(comparison: Comparison) -> 
     grades = {verdict.metric.name: verdict.grade for verdict in verdicts}
     assert grades["r2_relaxation"] is Grade.UNKNOWN
     assert grades["js_bond"] is Grade.GOOD
+
+
+@pytest.mark.parametrize(
+    ("name", "learned", "floor", "grade"),
+    [
+        # Nothing is learnt of a distance between 0 and 1 that is known within 0.7, or of a size
+        # that is known to a third.
+        ("js_rg", Estimate(0.1, 0.7), Estimate(0.1, 0.02), Grade.UNKNOWN),
+        ("js_bond", Estimate(0.1, 0.02), Estimate(0.1, 0.7), Grade.UNKNOWN),
+        ("rmse_contact", Estimate(0.04, 0.67), Estimate(0.1, 0.01), Grade.UNKNOWN),
+        ("mape_rg", Estimate(2.0, 17.0), Estimate(1.5, 1.0), Grade.UNKNOWN),
+        # Nor beside two MD runs that have nothing in common.
+        ("js_rg", Estimate(0.8, 0.1), Estimate(1.0, 0.0), Grade.UNKNOWN),
+        ("mape_rg", Estimate(30.0, 3.0), Estimate(35.0, 3.0), Grade.UNKNOWN),
+        # What is usual is judged as before, and what is plainly worse is so beside any floor.
+        ("js_rg", Estimate(0.1, 0.02), Estimate(0.1, 0.02), Grade.GOOD),
+        ("mape_rg", Estimate(3.0, 2.0), Estimate(2.0, 1.0), Grade.GOOD),
+        ("js_rg", Estimate(0.95, 0.01), Estimate(0.6, 0.01), Grade.FAIR),
+        ("mape_rg", Estimate(90.0, 12.0), Estimate(2.0, 1.0), Grade.POOR),
+    ],
+)
+def test_so_few_data_that_nothing_could_be_seen_are_no_agreement(
+    name: str, learned: Estimate, floor: Estimate, grade: Grade
+) -> None:
+    assert verdict(rows(learned, name=name, floor=floor)).grade is grade

@@ -314,3 +314,28 @@ def test_calphas_in_another_unit(tmp_path: Path, factor: float, said: str) -> No
     assert map_trajectory(good, molecule, mapping).n_frames == 30
     with pytest.raises(ValueError, match=f"C-alphas are .* most likely the file is in {said}"):
         map_trajectory(save(tmp_path / "x.xtc", molecule, factor * xyz), molecule, mapping)
+
+
+@pytest.mark.parametrize("skew", [0.0, 0.5])
+@pytest.mark.parametrize("shift", [0.0, 0.05, 1.3])
+def test_a_cell_that_is_too_small(tmp_path: Path, skew: float, shift: float) -> None:
+    """Molecules that fill a cell of 3 nm lie on images of each other in one of 0.6 nm."""
+    molecule = carbons(8)
+    rng = np.random.default_rng(1)
+    turned = [motion(1, seed=number)[0] for number in range(8)]
+    corners = 1.5 * np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+    placed = [own - own.mean(axis=0) + at for own, at in zip(turned, corners, strict=True)]
+    xyz = np.concatenate(placed)[None] + shift
+    xyz = xyz + rng.normal(scale=0.004, size=(20, *xyz.shape[1:]))
+    for factor in (1.0, 0.2):
+        cell = factor * np.array([[3.0, 0, 0], [skew * 3.0, 3.0, 0], [0, skew * 3.0, 3.0]])
+        trajectory = mdtraj.Trajectory(xyz, molecule.topology, time=np.arange(20.0))
+        trajectory.unitcell_vectors = np.tile(cell, (20, 1, 1)).astype(np.float32)
+        file = tmp_path / "run.trr"
+        trajectory.save(str(file))
+        if factor == 1:
+            assert len(mapped(file, molecule, interval=1.0)) == 20
+        else:
+            said = r"run.trr: frame 0: \d+ pairs .* periodic images .*0.600.* unit .*spread"
+            with pytest.raises(ValueError, match=said):
+                mapped(file, molecule, interval=1.0, allow="jumps,interval")

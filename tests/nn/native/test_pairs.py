@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cgsim.nn.graph import neighbours
 from cgsim.nn.graph.neighbours import BeadGraph, Topology, bead_graph
-from cgsim.nn.native.messages import is_built
+from cgsim.nn.native.kernels import is_built
 from cgsim.nn.native.pairs import can_join, joined_pairs
 
 pytestmark = pytest.mark.skipif(not is_built(), reason="built without a C++ compiler")

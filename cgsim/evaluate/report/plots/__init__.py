@@ -1,5 +1,6 @@
 """Figures of a comparison. Every function returns a matplotlib `Figure` and saves nothing."""
 
+from cgsim.evaluate.report.plots.folds import plot_fold
 from cgsim.evaluate.report.plots.kinetics import (
     plot_chapman_kolmogorov,
     plot_free_energy,
@@ -28,6 +29,7 @@ __all__ = [
     "plot_autocorrelations",
     "plot_chapman_kolmogorov",
     "plot_contact_maps",
+    "plot_fold",
     "plot_free_energy",
     "plot_implied_timescales",
     "plot_means",

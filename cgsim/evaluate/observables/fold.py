@@ -3,16 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import shortest_path
 
 from cgsim.evaluate.observables.frames import Frames
+from cgsim.evaluate.observables.native import FEWEST_BONDS, bonds_between
 from cgsim.evaluate.observables.profile import Profile
 
 #: Two beads are in contact within this many mean bond lengths: 0.8 nm of C-alphas.
 CONTACT_BOND_LENGTHS = 2.1
-#: Bonds between two beads whose contact says something of the fold, at least.
-FEWEST_BONDS = 4
 #: Share of the frames of MD in which a contact of the fold is there.
 PERSISTENCE = 0.7
 #: Contacts that make a fold: so many, and so many for each bead.
@@ -57,7 +54,8 @@ def native_fold(reference: Profile) -> Fold | None:
     if ensemble.n_frames < FEWEST_FRAMES or not np.isfinite(reference.mean_bond_length):
         return None
     cutoff = CONTACT_BOND_LENGTHS * reference.mean_bond_length
-    far = np.flatnonzero(_bonds_between(ensemble.n_beads, ensemble.edge_index, reference.pairs))
+    between = bonds_between(ensemble.n_beads, ensemble.edge_index, reference.pairs)
+    far = np.flatnonzero((between >= FEWEST_BONDS) & np.isfinite(between))
     if far.size < FEWEST_CONTACTS:
         return None
     there = np.concatenate(
@@ -74,12 +72,3 @@ def native_fold(reference: Profile) -> Fold | None:
     if there[:, persistent].mean(axis=1).min() < LOST:
         return None
     return Fold(far[persistent], cutoff)
-
-
-def _bonds_between(n_beads: int, edge_index: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Whether the beads of each pair are `FEWEST_BONDS` bonds or more apart, in one molecule."""
-    graph = coo_array((np.ones(edge_index.shape[1]), tuple(edge_index)), shape=(n_beads, n_beads))
-    hops = shortest_path(graph.tocsr(), directed=False, unweighted=True)
-    between = hops[pairs[0], pairs[1]]
-    far: np.ndarray = (between >= FEWEST_BONDS) & np.isfinite(between)
-    return far

@@ -1,0 +1,6 @@
+// All kernels for one instruction set.
+#include "lanes.hpp"
+#include "convolution.hpp"
+#include "edges.hpp"
+#include "couplings.hpp"
+#include "pairs.hpp"
