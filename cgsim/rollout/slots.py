@@ -61,6 +61,7 @@ class Slots:
             and state.layout.is_full
             and state.layout.width <= min(MOST_BEADS, DENSE_SOLVE_LIMIT)
             and self.simulator.steps is Straight
+            and self.simulator.reference_edges is None  # a table holds one distance per pair
         )
 
     @torch.no_grad()
