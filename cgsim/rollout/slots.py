@@ -54,17 +54,14 @@ class Slots:
         ]
 
     def _can_have(self, state: State) -> bool:
-        """Only free molecules of one size, whose noise is drawn by a dense factorisation.
-
-        Without a reference structure: there are no slots for its distances.
-        """
+        """Only free molecules of one size, whose noise is drawn by a dense factorisation."""
         return (
             state.fixed_graph is None
-            and not self.simulator.config.graph.n_references
             and state.cell is None
             and state.layout.is_full
             and state.layout.width <= min(MOST_BEADS, DENSE_SOLVE_LIMIT)
             and self.simulator.steps is Straight
+            and self.simulator.reference_edges is None  # a table holds one distance per pair
         )
 
     @torch.no_grad()
