@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-N_ROUNDS = 3
+N_ROUNDS = 2
 BEADS = (20, 40, 76, 100, 214, 300)
 FEW_BEADS, MANY_REPLICAS, FEW_REPLICAS = 100, 40, 8
 ROOT = Path(__file__).parents[2]

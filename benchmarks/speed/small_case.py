@@ -28,7 +28,7 @@ try:
 except ImportError:  # of an older tree
     from benchmarks.speed.__main__ import untrained
 
-N_STEPS, N_HISTORY_SEED = 5, 3
+N_STEPS, N_HISTORY_SEED = 4, 3
 NOISE = 0.1  # of a bond, on every bead
 
 
