@@ -21,9 +21,9 @@ class Slow(lightning.LightningModule):
         self.weight = torch.nn.Parameter(torch.zeros(()))
         self.seconds, self.time = seconds, 0.0
 
-    def training_step(self, batch: torch.Tensor) -> torch.Tensor:
+    def training_step(self, batch: list[torch.Tensor]) -> torch.Tensor:
         self.time += self.seconds
-        return (self.weight - batch.mean()).square()
+        return (self.weight - batch[0].mean()).square()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)
