@@ -54,8 +54,10 @@ def roll_out(options: Namespace) -> dict[str, Any]:
 
 def training(options: Namespace) -> dict[str, Any]:
     """A training of batches that do not fit computes them in parts, and says so."""
-    simulator, starts = simulator_of(sizes(options).beads[-1], options)
-    scarce = _pretended_loss if options.device == "cpu" else _scarce
+    is_cpu = options.device == "cpu"
+    # On a CPU batches of larger systems are in pieces from the beginning.
+    simulator, starts = simulator_of(sizes(options).beads[0 if is_cpu else -1], options)
+    scarce = _pretended_loss if is_cpu else _scarce
 
     def train() -> Any:
         with TemporaryDirectory() as folder:

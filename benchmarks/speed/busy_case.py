@@ -19,7 +19,7 @@ from cgsim.hardware.threads import MeasuredThreads
 from cgsim.model.state import State
 from cgsim.rollout.compiled import Stepper
 
-N_REPLICAS, N_ROUNDS = 40, 5
+N_REPLICAS, N_ROUNDS = 40, 3
 
 Step = Callable[[State], State]
 

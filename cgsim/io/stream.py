@@ -258,9 +258,11 @@ def check_same_atoms(path: Path, frames: Frames, molecule: Molecule) -> None:
     if molecule.file_atoms is not None:
         known = [known[atom] for atom in molecule.file_atoms]
     for ours, theirs in zip(molecule.topology.atoms, known, strict=True):
-        if (ours.name, ours.residue.name) == (theirs.name, theirs.residue.name):
-            continue  # an element that MDTraj took from the name (CA for calcium) is no proof
         elements = [atom.element for atom in (ours, theirs)]
+        is_same_name = (ours.name, ours.residue.name) == (theirs.name, theirs.residue.name)
+        symbol = "" if elements[1] is None else elements[1].symbol.upper()
+        if is_same_name and theirs.name.upper().startswith(symbol):
+            continue  # an element that MDTraj may have from the name (CA for calcium) is no proof
         if all(e is not None and e.number > 0 for e in elements) and elements[0] != elements[1]:
             raise ValueError(
                 f"{path}: atom {ours.index} is {theirs} ({elements[1].symbol}), but in the "

@@ -20,7 +20,8 @@ from cgsim.mapping.trajectory import MappedTrajectory
 from cgsim.model.simulator import Simulator
 from cgsim.model.state import State
 from cgsim.nn.graph.neighbours import COMPLETE_LIMIT
-from cgsim.nn.native.kernels import KERNELS, VERSION, is_built
+from cgsim.nn.native.kernels import KERNELS, is_built
+from cgsim.nn.native.sources import SOURCES
 from cgsim.rollout.compiled import CompiledStepper, EagerStepper, Stepper, choose_stepper
 from cgsim.rollout.estimate import step_bytes
 from cgsim.rollout.slots import Slots, without_unused_slots
@@ -83,7 +84,7 @@ class Batches:
     @property
     def path(self) -> dict[str, int | str]:
         """What else the numbers of a step depend on, in their last digits."""
-        messages = f"kernels {VERSION}" if is_built() else "operations"
+        messages = f"kernels {SOURCES}" if is_built() else "operations"
         return {"stepper": self.stepper, "most_edges": self.most_edges, "messages": messages}
 
     @property

@@ -126,6 +126,8 @@ def test_the_report_never_dies(
     assert stored["headline"] == comparison.headline
     assert " ".join(capsys.readouterr().out.split()).startswith(comparison.headline)
     for metric in [own for own in metrics() if own.name in comparison.learned.summary]:
+        if metric.kind == "correlation":  # over molecules: there is one
+            continue
         assert metric_label(metric).replace("'", "&#x27;") in page
     assert ('class="headline warning"' in first) == bool(comparison.red_lines)
     assert ("do not use this simulator" in comparison.headline) == (case == "exploding")

@@ -1,5 +1,6 @@
 """Structure-based models: the native structure is a minimum, forces are right, runs go on."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -66,17 +67,16 @@ def test_forces_are_the_slope_of_the_energy() -> None:
 
 
 def test_a_run_that_goes_on_is_the_whole_run(tmp_path: Path) -> None:
-    settings = {"equilibration": 0.0, "platform": "Reference", "format": "dcd"}
-    for duration in (2.0, 4.0):
-        (part,) = generate_folded([protein()], tmp_path, FoldedRun(duration=duration, **settings))
+    run = FoldedRun(duration=2.0, equilibration=0.0, platform="Reference", format="dcd")
+    longer = replace(run, duration=4.0)
+    for own in (run, longer):
+        (part,) = generate_folded([protein()], tmp_path, own)
     frames = mdtraj.load(str(part), top=str(tmp_path / "helix.pdb"))
     assert frames.n_frames == 4
     bonds = np.linalg.norm(np.diff(frames.xyz, axis=1), axis=2)
     assert np.abs(bonds - np.linalg.norm(np.diff(helix(), axis=0), axis=1)).max() < 0.08
     with pytest.raises(ValueError, match=r"contact_energy 2\.75 there, 2\.0 now"):
-        generate_folded(
-            [protein()], tmp_path, FoldedRun(duration=4.0, contact_energy=2.0, **settings)
-        )
+        generate_folded([protein()], tmp_path, replace(longer, contact_energy=2.0))
 
 
 def write(file: Path, xyz: np.ndarray, *, chains: int = 1) -> None:

@@ -29,8 +29,15 @@ def test_small_batches_take_no_less_time_than_what_was_measured() -> None:
 
 
 def test_validation_and_compilation_count() -> None:
-    def seconds(**more: int) -> float:
-        need = training_need(PROBE, [1000], TrainingConfig(), n_steps=100, **more)
+    def seconds(n_validation: int = 0, compiled_sizes: int = 0) -> float:
+        need = training_need(
+            PROBE,
+            [1000],
+            TrainingConfig(),
+            n_steps=100,
+            n_validation=n_validation,
+            compiled_sizes=compiled_sizes,
+        )
         assert need.seconds is not None
         return need.seconds
 

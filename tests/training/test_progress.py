@@ -6,7 +6,7 @@ from pathlib import Path
 import lightning.pytorch as lightning
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 from cgsim.training.progress import StepsBar
 
@@ -21,9 +21,9 @@ class Slow(lightning.LightningModule):
         self.weight = torch.nn.Parameter(torch.zeros(()))
         self.seconds, self.time = seconds, 0.0
 
-    def training_step(self, batch: torch.Tensor) -> torch.Tensor:
+    def training_step(self, batch: list[torch.Tensor]) -> torch.Tensor:
         self.time += self.seconds
-        return (self.weight - batch.mean()).square()
+        return (self.weight - batch[0].mean()).square()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)
@@ -50,6 +50,7 @@ def test_it_is_drawn_when_the_interval_is_over(
         default_root_dir=tmp_path,
         callbacks=[StepsBar(10.0, clock=lambda: module.time)],
     )
-    trainer.fit(module, DataLoader(torch.ones(N_STEPS, 1)))
+    data = TensorDataset(torch.ones(N_STEPS, 1))
+    trainer.fit(module, DataLoader(data))
     counts = {int(n) for n in re.findall(rf"(\d+)/{N_STEPS} \[", "".join(capfd.readouterr()))}
     assert counts - {0} == drawn

@@ -91,7 +91,8 @@ def test_a_new_molecule_holds_to_its_own_or_to_where_it_starts(trained: Path) ->
     own = replace(new, reference=new.pos[:1].astype(np.float64))
     same = simulate(simulator, [own], 4, seed=1)
     np.testing.assert_array_equal(start.trajectories[0].pos, same.trajectories[0].pos)
-    other = simulate(simulator, [replace(own, reference=2 * own.reference)], 4, seed=1)
+    twice = 2 * new.pos[:1].astype(np.float64)
+    other = simulate(simulator, [replace(own, reference=twice)], 4, seed=1)
     assert np.abs(other.trajectories[0].pos - same.trajectories[0].pos).max() > 1e-6
 
 

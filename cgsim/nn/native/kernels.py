@@ -7,16 +7,18 @@ import torch
 from torch import Tensor, nn
 
 from cgsim.hardware.threads import Threads
+from cgsim.nn.native.sources import is_current
 
 try:
     from cgsim.nn.native import _kernels
 except ImportError:  # there was no C++ compiler where the package was built
     _kernels = None  # type: ignore[assignment]
+if _kernels is not None and not is_current(_kernels):
+    _kernels = None  # type: ignore[assignment]
 
 CHANNELS = (8, 16, 24, 32)
 MOST_INVARIANTS = 128  # as in module.cpp
 SHARES_PER_THREAD = 4
-VERSION = 2  # another one where the last digits of what they compute have changed
 
 
 def is_built() -> bool:

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "sources.hpp"
+
 #define INLINE inline __attribute__((always_inline))
 
 namespace {
@@ -184,4 +186,8 @@ PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_learning", nullptr, -1, metho
 
 }  // namespace
 
-PyMODINIT_FUNC PyInit__learning() { return PyModule_Create(&definition); }
+PyMODINIT_FUNC PyInit__learning() {
+    PyObject *module = PyModule_Create(&definition);
+    if (module && PyModule_AddIntConstant(module, "SOURCES", SOURCES) < 0) Py_CLEAR(module);
+    return module;
+}

@@ -21,10 +21,13 @@ from cgsim.hardware.threads import EDGES_PER_THREAD
 from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.native.convolution import Convolution, has_kernel
 from cgsim.nn.native.linear import linear
+from cgsim.nn.native.sources import is_current
 
 try:
     from cgsim.nn.native import _learning
 except ImportError:  # there was no C++ compiler where the package was built
+    _learning = None  # type: ignore[assignment]
+if _learning is not None and not is_current(_learning):
     _learning = None  # type: ignore[assignment]
 
 

@@ -7,10 +7,13 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from cgsim.nn.native.kernels import CHANNELS, MOST_INVARIANTS
+from cgsim.nn.native.sources import is_current
 
 try:
     from cgsim.nn.native import _learning
 except ImportError:  # there was no C++ compiler where the package was built
+    _learning = None  # type: ignore[assignment]
+if _learning is not None and not is_current(_learning):
     _learning = None  # type: ignore[assignment]
 
 

@@ -9,6 +9,8 @@
 
 #include "pool.hpp"
 
+#include "sources.hpp"
+
 #define INLINE inline __attribute__((always_inline))
 
 namespace {
@@ -184,4 +186,8 @@ PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_kernels", nullptr, -1, method
 
 }  // namespace
 
-PyMODINIT_FUNC PyInit__kernels() { return PyModule_Create(&definition); }
+PyMODINIT_FUNC PyInit__kernels() {
+    PyObject *module = PyModule_Create(&definition);
+    if (module && PyModule_AddIntConstant(module, "SOURCES", SOURCES) < 0) Py_CLEAR(module);
+    return module;
+}

@@ -74,7 +74,7 @@ def test_weights_that_change_are_read_anew() -> None:
     convolution, parts, edges = some_convolution(8, chiral=False), beads(8), some_edges(50)
     before = convolved(convolution, parts, edges)
     state = {name: value.clone() for name, value in convolution.state_dict().items()}
-    convolution.ends.bias += 0.5
+    convolution.ends.bias.add_(0.5)
     changed = convolved(convolution, parts, edges)
     assert not torch.equal(changed[0], before[0])
     convolution.load_state_dict(state)
