@@ -59,7 +59,7 @@ def described(
     n_edges, n_radial = len(vector), len(basis.centres)
     out = [vector.new_empty(n_edges, width) for width in (geometry.n_edge, 4, 1)]
     known = graph.reach[:, None] if graph.reach.ndim == 1 else graph.reach
-    known = known[:, 0 if geometry.ideal_distance else 1 :]
+    known = known[:, 0 if geometry.ideal_distance else 1 : 1 + geometry.n_references]
     n_pair = 0 if kind is None else kind.shape[1]
     sizes = (n_radial, geometry.n_hop_classes, n_pair, geometry.n_edge, known.shape[1])
     constants = (1 / basis.width, basis.upper, stretch)

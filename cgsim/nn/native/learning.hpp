@@ -5,11 +5,6 @@
 
 constexpr int TILE = 24;  // edges at a time: their numbers stay in the first caches
 
-// Rows of a matrix product at a time whose sums, n registers of each, stay in registers.
-constexpr int rows_in(int n) {
-    return REGISTERS == 32 ? (n == 3 ? 8 : 12) : n == 4 ? 3 : n == 3 ? 4 : 6;
-}
-
 // Rows of a sum of outer products whose sums, n registers of each, stay in registers.
 constexpr int rows_out(int n) { return REGISTERS == 32 || n == 1 ? 8 : n == 4 ? 2 : 4; }
 
@@ -17,7 +12,7 @@ constexpr int rows_out(int n) { return REGISTERS == 32 || n == 1 ? 8 : n == 4 ? 
 template <int W, int N>
 INLINE void tile_product(const float *in, int64_t K, const float *weight, const float *bias,
                          int64_t columns, float *out) {
-    constexpr int R = rows_in(N);
+    constexpr int R = rows(N);
     for (int64_t c = 0; c < columns; c += W * N) {
         for (int b = 0; b < TILE; b += R) {
             F<W> own[R][N];
