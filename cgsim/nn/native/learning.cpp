@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "sources.hpp"
+#include "python.hpp"
 
 #define INLINE inline __attribute__((always_inline))
 
@@ -80,44 +80,6 @@ struct LinearSlopes {
     int64_t channels() const { return n_in <= MOST_IN ? n_channels : 0; }
 };
 
-namespace plain {
-#define WIDE 8
-#define REGISTERS 16
-#include "lanes.hpp"
-#include "learning.hpp"
-#include "update.hpp"
-#undef WIDE
-#undef REGISTERS
-}  // namespace plain
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define HAS_LEVELS
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-namespace avx2 {
-#define WIDE 8
-#define REGISTERS 16
-#include "lanes.hpp"
-#include "learning.hpp"
-#include "update.hpp"
-#undef WIDE
-#undef REGISTERS
-}  // namespace avx2
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,prefer-vector-width=512")
-namespace avx512 {
-#define WIDE 16
-#define REGISTERS 32
-#include "lanes.hpp"
-#include "learning.hpp"
-#include "update.hpp"
-#undef WIDE
-#undef REGISTERS
-}  // namespace avx512
-#pragma GCC pop_options
-#endif
-
 struct Level {
     bool (*sums)(const Sums &);
     bool (*slopes)(const Slopes &);
@@ -131,36 +93,13 @@ struct Level {
     {level::kernel<Sums>, level::kernel<Slopes>, level::kernel<Update>,                            \
      level::kernel<UpdateSlopes>, level::kernel<Linear>, level::kernel<LinearSlopes>}
 
-Level fastest() {
-#ifdef HAS_LEVELS
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-        return ALL_OF(avx512);
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return ALL_OF(avx2);
-#endif
-    return ALL_OF(plain);
-}
+#define KERNELS "gradients.hpp"
+#include "levels.hpp"
 
-const Level &level() {
-    static const Level own = fastest();
-    return own;
-}
-
-// The fields of a struct, all of eight bytes, from the numbers and addresses of a call.
 template <class Arguments, bool (*Level::*kernel)(const Arguments &)>
 PyObject *call(PyObject *, PyObject *const *values, Py_ssize_t n_values) {
-    constexpr Py_ssize_t n_fields = sizeof(Arguments) / 8;
-    if (n_values != n_fields)
-        return PyErr_Format(PyExc_TypeError, "expected %zd numbers, got %zd", n_fields, n_values);
-    unsigned long long fields[n_fields];
-    for (Py_ssize_t i = 0; i < n_fields; ++i) {
-        fields[i] = PyLong_AsUnsignedLongLongMask(values[i]);
-        if (PyErr_Occurred()) return nullptr;
-    }
     Arguments given;
-    static_assert(sizeof given == sizeof fields, "all fields have eight bytes");
-    std::memcpy(&given, fields, sizeof given);
+    if (!read(values, n_values, reinterpret_cast<char *>(&given), sizeof given)) return nullptr;
     bool done;
     Py_BEGIN_ALLOW_THREADS;
     done = (level().*kernel)(given);
@@ -187,7 +126,5 @@ PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_learning", nullptr, -1, metho
 }  // namespace
 
 PyMODINIT_FUNC PyInit__learning() {
-    PyObject *module = PyModule_Create(&definition);
-    if (module && PyModule_AddIntConstant(module, "SOURCES", SOURCES) < 0) Py_CLEAR(module);
-    return module;
+    return created(&definition);
 }

@@ -8,8 +8,7 @@
 #include <vector>
 
 #include "pool.hpp"
-
-#include "sources.hpp"
+#include "python.hpp"
 
 #define INLINE inline __attribute__((always_inline))
 
@@ -54,38 +53,6 @@ struct Pairs {
     int64_t *start, *source, *destination, *which;
 };
 
-namespace plain {
-#define WIDE 8
-#define REGISTERS 16
-#include "kernels.hpp"
-#undef WIDE
-#undef REGISTERS
-}  // namespace plain
-
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define HAS_LEVELS
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-namespace avx2 {
-#define WIDE 8
-#define REGISTERS 16
-#include "kernels.hpp"
-#undef WIDE
-#undef REGISTERS
-}  // namespace avx2
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,prefer-vector-width=512")
-namespace avx512 {
-#define WIDE 16
-#define REGISTERS 32
-#include "kernels.hpp"
-#undef WIDE
-#undef REGISTERS
-}  // namespace avx512
-#pragma GCC pop_options
-#endif
-
 struct Level {
     bool (*convolution)(const Convolution &);
     bool (*edges)(const Edges &);
@@ -95,40 +62,8 @@ struct Level {
 
 #define ALL_OF(level) {level::convolution, level::edges, level::couplings, level::pairs}
 
-Level fastest() {
-#ifdef HAS_LEVELS
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-        return ALL_OF(avx512);
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return ALL_OF(avx2);
-#endif
-    return ALL_OF(plain);
-}
-
-const Level &level() {
-    static const Level own = fastest();
-    return own;
-}
-
-// The fields of a struct after first and last, all of eight bytes.
-bool read(PyObject *const *values, Py_ssize_t n_values, char *at, size_t n_bytes) {
-    if (n_values * 8 != static_cast<Py_ssize_t>(n_bytes)) {
-        PyErr_Format(PyExc_TypeError, "expected %zu numbers, got %zd", n_bytes / 8, n_values);
-        return false;
-    }
-    for (Py_ssize_t i = 0; i < n_values; ++i, at += 8) {
-        if (PyFloat_Check(values[i])) {
-            const double number = PyFloat_AS_DOUBLE(values[i]);
-            std::memcpy(at, &number, 8);
-        } else {
-            const unsigned long long number = PyLong_AsUnsignedLongLongMask(values[i]);
-            if (PyErr_Occurred()) return false;
-            std::memcpy(at, &number, 8);
-        }
-    }
-    return true;
-}
+#define KERNELS "kernels.hpp"
+#include "levels.hpp"
 
 // Where the shares begin and end, of a list of numbers.
 bool read_bounds(PyObject *list, std::vector<int64_t> *bounds) {
@@ -187,7 +122,5 @@ PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_kernels", nullptr, -1, method
 }  // namespace
 
 PyMODINIT_FUNC PyInit__kernels() {
-    PyObject *module = PyModule_Create(&definition);
-    if (module && PyModule_AddIntConstant(module, "SOURCES", SOURCES) < 0) Py_CLEAR(module);
-    return module;
+    return created(&definition);
 }
