@@ -56,43 +56,6 @@ INLINE void weigh(const Convolution &g, int n, const Into *edges, Tile<W, N, R, 
     product_of_rows<W, N, R, t.PATHS * C>(t.hidden, C, g.w_path, g.b_path, t.weight);
 }
 
-// Adds the message of one edge to the rows of the bead that it leads to.
-template <int W, int N, int R, bool HANDED>
-INLINE void send(const Convolution &g, int64_t e, const float *own, float *to_scalar,
-                 float *to_vector, Tile<W, N, R, HANDED> &t) {
-    constexpr int C = W * N;
-    const float third = 0.57735026919f, half = 0.70710678119f;  // roots of them
-    const int64_t source = g.source[e];
-    const float *scalar = g.scalar + source * C, *vector = g.vector + source * 3 * C;
-    const float *y = g.harmonics + e * 4 + 1;
-    const float envelope = g.envelope[e];
-    const float turned = HANDED ? half * envelope * g.handedness[source] : 0.0f;
-#pragma GCC unroll 8
-    for (int v = 0; v < C; v += W) {
-        const F<W> s = load<W>(scalar + v) * envelope;
-        const F<W> v_x = load<W>(vector + v), v_y = load<W>(vector + C + v);
-        const F<W> v_z = load<W>(vector + 2 * C + v);
-        const F<W> along = v_x * y[0] + v_y * y[1] + v_z * y[2];
-        const F<W> sent = load<W>(own + C + v) * s;
-        const F<W> kept = load<W>(own + 2 * C + v) * envelope;
-        add<W>(to_scalar + v, load<W>(own + v) * s);
-        add<W>(to_scalar + C + v, load<W>(own + 3 * C + v) * along * (third * envelope));
-        float *x = to_vector + v, *mid = x + t.VECTORS, *z = mid + t.VECTORS;
-        add<W>(x, sent * y[0]);
-        add<W>(mid, sent * y[1]);
-        add<W>(z, sent * y[2]);
-        add<W>(x + C, kept * v_x);
-        add<W>(mid + C, kept * v_y);
-        add<W>(z + C, kept * v_z);
-        if (HANDED) {
-            const F<W> crossed = load<W>(own + 4 * C + v) * turned;
-            add<W>(x + 2 * C, crossed * (v_y * y[2] - v_z * y[1]));
-            add<W>(mid + 2 * C, crossed * (v_z * y[0] - v_x * y[2]));
-            add<W>(z + 2 * C, crossed * (v_x * y[1] - v_y * y[0]));
-        }
-    }
-}
-
 // What arrives at beads first to last, of R edges at a time, into the rows of the tile. Edges that
 // carry nothing, beyond the cutoff, are passed over.
 template <int W, int N, int R, bool HANDED>
@@ -114,15 +77,13 @@ INLINE void receive(const Convolution &g, int64_t first, int64_t last,
         weigh<W, N, R, HANDED>(g, n, edges, t);  // rows beyond n are of edges before: not used
         for (int r = 0; r < n; ++r) {
             const int64_t row = edges[r].bead - first;
-            send<W, N, R, HANDED>(g, edges[r].edge, t.weight + r * t.PATHS * C,
-                                  t.scalar + row * t.SCALARS + C,
-                                  t.vector + row * 3 * t.VECTORS + C, t);
+            send<W, t.C, HANDED>(g, edges[r].edge, t.weight + r * t.PATHS * C,
+                                 t.scalar + row * t.SCALARS + C, t.vector + row * 3 * t.VECTORS + C,
+                                 t.VECTORS);
         }
     }
     for (int64_t bead = first; bead < last; ++bead) {
-        float degree = 1.0f;
-        for (int64_t e = g.start[bead]; e < g.start[bead + 1]; ++e) degree += g.envelope[e];
-        const float norm = 1.0f / __builtin_sqrtf(degree);
+        const float norm = norm_of(g, bead);
         float *scalar = t.scalar + (bead - first) * t.SCALARS;
         for (int c = C; c < t.SCALARS; ++c) scalar[c] *= norm;
         float *vector = t.vector + (bead - first) * 3 * t.VECTORS;

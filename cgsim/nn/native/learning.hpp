@@ -115,7 +115,6 @@ template <int W, int N, bool HANDED> void sum_messages(const Sums &s) {
     constexpr int C = Own::C, V = Own::V, M = Own::M;
     const Network &g = s.network;
     Own tile;
-    const float third = 0.57735026919f, half = 0.70710678119f;  // roots of them
     std::memset(s.scalar + g.first * 2 * C, 0, (g.last - g.first) * 2 * C * sizeof(float));
     std::memset(s.vector + g.first * 3 * V * C, 0, (g.last - g.first) * 3 * V * C * sizeof(float));
     int64_t bead = g.first;
@@ -123,41 +122,13 @@ template <int W, int N, bool HANDED> void sum_messages(const Sums &s) {
     for (int64_t e = g.start[g.first]; e < end; e += TILE) {
         tile.compute(g, e, end, bead, false);
         for (int r = 0; r < tile.n; ++r) {
-            const int64_t source = g.source[e + r], into = tile.into[r];
-            const float *scalar = g.scalar + source * C, *vector = g.vector + source * 3 * C;
-            const float *y = g.harmonics + (e + r) * 4 + 1, *own = tile.weight + r * M;
-            float *to_scalar = s.scalar + into * 2 * C, *to_vector = s.vector + into * 3 * V * C;
-            const float envelope = g.envelope[e + r];
-            const float turned = HANDED ? half * envelope * g.handedness[source] : 0.0f;
-#pragma GCC unroll 8
-            for (int v = 0; v < C; v += W) {
-                const F<W> a = load<W>(scalar + v) * envelope, v_x = load<W>(vector + v);
-                const F<W> v_y = load<W>(vector + C + v), v_z = load<W>(vector + 2 * C + v);
-                const F<W> along = v_x * y[0] + v_y * y[1] + v_z * y[2];
-                const F<W> sent = load<W>(own + C + v) * a;
-                const F<W> kept = load<W>(own + 2 * C + v) * envelope;
-                add<W>(to_scalar + v, load<W>(own + v) * a);
-                add<W>(to_scalar + C + v, load<W>(own + 3 * C + v) * along * (third * envelope));
-                float *x = to_vector + v, *mid = x + V * C, *z = mid + V * C;
-                add<W>(x, sent * y[0]);
-                add<W>(mid, sent * y[1]);
-                add<W>(z, sent * y[2]);
-                add<W>(x + C, kept * v_x);
-                add<W>(mid + C, kept * v_y);
-                add<W>(z + C, kept * v_z);
-                if (HANDED) {
-                    const F<W> crossed = load<W>(own + M - C + v) * turned;
-                    add<W>(x + 2 * C, crossed * (v_y * y[2] - v_z * y[1]));
-                    add<W>(mid + 2 * C, crossed * (v_z * y[0] - v_x * y[2]));
-                    add<W>(z + 2 * C, crossed * (v_x * y[1] - v_y * y[0]));
-                }
-            }
+            const int64_t into = tile.into[r];
+            send<W, C, HANDED>(g, e + r, tile.weight + r * M, s.scalar + into * 2 * C,
+                               s.vector + into * 3 * V * C, V * C);
         }
     }
     for (bead = g.first; bead < g.last; ++bead) {
-        float degree = 1.0f;
-        for (int64_t e = g.start[bead]; e < g.start[bead + 1]; ++e) degree += g.envelope[e];
-        const float norm = s.norm[bead] = 1.0f / __builtin_sqrtf(degree);
+        const float norm = s.norm[bead] = norm_of(g, bead);
         for (int c = 0; c < 2 * C; ++c) s.scalar[bead * 2 * C + c] *= norm;
         for (int c = 0; c < 3 * V * C; ++c) s.vector[bead * 3 * V * C + c] *= norm;
     }
