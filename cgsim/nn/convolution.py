@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from e3nn import o3
 from torch import Tensor, nn
 
@@ -51,7 +50,7 @@ class EquivariantConvolution(nn.Module):
         if applies(self, parts, edges):
             return convolved(self, parts, edges.unpaired())
         parts = [part.contiguous() for part in parts]
-        if not torch.compiler.is_compiling() and learns(self, parts, edges):
+        if learns(self, parts, edges):
             return learnt(self, parts, edges)
         edges = edges.unpaired()
         ends = self.ends(parts[0][:, 0])

@@ -15,7 +15,7 @@ from cgsim.data.sampling import TrainingWindows
 from cgsim.hardware.needs import Need, announce, check_fits, free_memory
 from cgsim.model.loss import draw, losses
 from cgsim.model.simulator import Simulator
-from cgsim.nn.native.learning import is_built
+from cgsim.nn.native.gradients import is_built
 from cgsim.training.compiled import COMPILE_SECONDS, SAVED_PER_EDGE, SAVED_PER_STEP, CompiledLoss
 from cgsim.training.module import TrainingModule
 from cgsim.training.pieces import PiecewiseLoss

@@ -20,37 +20,21 @@ from torch.autograd.function import once_differentiable
 from cgsim.hardware.threads import EDGES_PER_THREAD
 from cgsim.nn.edges import EdgeFeatures
 from cgsim.nn.native.convolution import Convolution, has_kernel
+from cgsim.nn.native.gradients import addresses, can_learn, run
 from cgsim.nn.native.linear import linear
-from cgsim.nn.native.sources import is_current
-
-try:
-    from cgsim.nn.native import _learning
-except ImportError:  # there was no C++ compiler where the package was built
-    _learning = None  # type: ignore[assignment]
-if _learning is not None and not is_current(_learning):
-    _learning = None  # type: ignore[assignment]
-
-
-def is_built() -> bool:
-    """Whether the package was built with this C++ part."""
-    return _learning is not None
 
 
 def learns(convolution: Convolution, parts: Sequence[Tensor], edges: EdgeFeatures) -> bool:
     """Whether `learnt` can take the place of the operations one by one.
 
-    Only where gradients are wanted, but not with respect to positions, on CPUs, in single precision
-    and for scalars and vectors.
+    Where `can_learn` says so, no gradient is wanted with respect to positions, and only for scalars
+    and vectors.
     """
     return (
-        _learning is not None
-        and torch.is_grad_enabled()
-        and parts[0].device.type == "cpu"
-        and parts[0].dtype == torch.float32
+        can_learn(parts[0])
         and has_kernel(convolution)
         and not edges.harmonics.requires_grad
         and not edges.envelope.requires_grad
-        and not torch.is_autocast_enabled("cpu")
     )
 
 
@@ -148,12 +132,12 @@ class _Learnt(torch.autograd.Function):
         norm = scalar.new_empty(n_beads)
         turned = w_hidden.t().contiguous(), w_path.t().contiguous()
         network = _network(paths, known, (scalar, vector, ends), turned, (b_hidden, b_path))
-        sums = _addresses(*received, norm)
-        update = _addresses(paths.scale, scalar, vector, *received, *maps, *opened, *out)
+        sums = addresses(*received, norm)
+        update = addresses(paths.scale, scalar, vector, *received, *maps, *opened, *out)
 
         def between(first: int, last: int) -> None:
-            _learning.sums(width, first, last, *network, *sums)
-            _learning.update(width, paths.is_chiral, first, last, *update)
+            run("sums", width, first, last, *network, *sums)
+            run("update", width, paths.is_chiral, first, last, *update)
 
         _in_threads(between, paths.shares())
         ctx.paths, ctx.maps = paths, maps
@@ -174,16 +158,14 @@ class _Learnt(torch.autograd.Function):
         turned = w_hidden.t().contiguous(), w_path.t().contiguous()
         back = [each.t().contiguous() for each in ctx.maps]
         network = _network(paths, known, (scalar, vector, ends), turned, (b_hidden, b_path))
-        update = _addresses(paths.scale, scalar, vector, sum_scalar, sum_vector, *back)
-        update += _addresses(open_scalar, open_vector, norm, *slopes, *of_beads, *of_sums)
-        edges = _addresses(w_hidden, w_path, *of_sums, *of_beads, of_ends, of_known)
+        update = addresses(paths.scale, scalar, vector, sum_scalar, sum_vector, *back)
+        update += addresses(open_scalar, open_vector, norm, *slopes, *of_beads, *of_sums)
+        edges = addresses(w_hidden, w_path, *of_sums, *of_beads, of_ends, of_known)
 
         def between(first: int, last: int) -> list[Tensor]:
             own = [torch.zeros_like(weight) for weight in (*values[5:], *ctx.maps)]
-            _learning.update_slopes(
-                width, paths.is_chiral, first, last, *update, *_addresses(*own[4:])
-            )
-            _learning.slopes(width, first, last, *network, *edges, *_addresses(*own[:4]))
+            run("update_slopes", width, paths.is_chiral, first, last, *update, *addresses(*own[4:]))
+            run("slopes", width, first, last, *network, *edges, *addresses(*own[:4]))
             return own
 
         shares = _in_threads(between, paths.shares())
@@ -201,14 +183,10 @@ def _network(
     biases: Sequence[Tensor],
 ) -> tuple[int, ...]:
     """Addresses of what `learning.cpp` calls a network."""
-    edges = _addresses(paths.start, paths.source, paths.row)
-    of_edges = _addresses(known, paths.harmonics, paths.envelope, paths.handedness, *beads)
-    weights = _addresses(turned[0], biases[0], turned[1], biases[1])
+    edges = addresses(paths.start, paths.source, paths.row)
+    of_edges = addresses(known, paths.harmonics, paths.envelope, paths.handedness, *beads)
+    weights = addresses(turned[0], biases[0], turned[1], biases[1])
     return *edges, *of_edges, *weights
-
-
-def _addresses(*arrays: Tensor | None) -> tuple[int, ...]:
-    return tuple(0 if array is None else array.data_ptr() for array in arrays)
 
 
 def _in_threads(work: Callable[[int, int], Any], shares: Sequence[tuple[int, int]]) -> list[Any]:

@@ -6,31 +6,20 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from cgsim.nn.native.gradients import addresses, can_learn, run
 from cgsim.nn.native.kernels import CHANNELS, MOST_INVARIANTS
-from cgsim.nn.native.sources import is_current
-
-try:
-    from cgsim.nn.native import _learning
-except ImportError:  # there was no C++ compiler where the package was built
-    _learning = None  # type: ignore[assignment]
-if _learning is not None and not is_current(_learning):
-    _learning = None  # type: ignore[assignment]
 
 
 def linear(layer: nn.Module, rows: Tensor) -> Tensor:
     """`torch.nn.Linear` of rows [n, n_in], to rounding."""
     is_native = (
-        _learning is not None
+        can_learn(rows)
         and isinstance(layer, nn.Linear)
         and layer.bias is not None
-        and torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
         and rows.dim() == 2
-        and rows.device.type == "cpu"
-        and rows.dtype == layer.weight.dtype == torch.float32
+        and rows.dtype == layer.weight.dtype
         and layer.out_features in CHANNELS
         and layer.in_features <= MOST_INVARIANTS
-        and not torch.is_autocast_enabled("cpu")
     )
     found = _Linear.apply(rows, layer.weight, layer.bias) if is_native else layer(rows)
     return torch.as_tensor(found)
@@ -52,7 +41,7 @@ class _Linear(torch.autograd.Function):
         out = rows.new_empty(len(rows), len(bias))
         wide = _wide(weight).t().contiguous()
         arrays = rows, wide, bias, out
-        _learning.linear(*weight.shape, len(rows), *(a.data_ptr() for a in arrays))
+        run("linear", *weight.shape, len(rows), *addresses(*arrays))
         ctx.save_for_backward(rows, weight)
         return out
 
@@ -65,8 +54,7 @@ class _Linear(torch.autograd.Function):
         of_rows = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
         of_weight, of_bias = slope.new_zeros(wide.shape[1], n_out), slope.new_zeros(n_out)
         arrays = rows, wide, slope, of_rows, of_weight, of_bias
-        addresses = (0 if array is None else array.data_ptr() for array in arrays)
-        _learning.linear_slopes(n_out, n_in, len(rows), *addresses)
+        run("linear_slopes", n_out, n_in, len(rows), *addresses(*arrays))
         return of_rows, of_weight[:n_in].t(), of_bias
 
 

@@ -11,9 +11,10 @@ from torch import Tensor
 from cgsim.hardware.compile import has_compiler
 from cgsim.nn.convolution import EquivariantConvolution
 from cgsim.nn.edges import EdgeFeatures, spherical_harmonics
-from cgsim.nn.native import learning
+from cgsim.nn.native import gradients, learning
+from cgsim.nn.native.gradients import is_built
 from cgsim.nn.native.kernels import CHANNELS
-from cgsim.nn.native.learning import is_built, learns, learnt
+from cgsim.nn.native.learning import learns, learnt
 from cgsim.testing.systems import perturb_parameters
 
 N_BEADS, N_WINDOWS, N_INVARIANTS = 30, 3, 21
@@ -159,6 +160,6 @@ def test_without_it_a_convolution_learns_the_same(monkeypatch: pytest.MonkeyPatc
 
     convolution, edges = some_convolution(8, chiral=True), some_edges(200)
     found = results_and_slopes(forward, convolution, edges)
-    monkeypatch.setattr(learning, "_learning", None)
+    monkeypatch.setattr(gradients, "_learning", None)
     assert not is_built()
     assert_alike(found, results_and_slopes(forward, convolution, edges), 1e-4)
