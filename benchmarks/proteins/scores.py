@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import pdist
 
+from cgsim.evaluate.observables.native import NativeContacts
+from cgsim.evaluate.observables.structure import radius_of_gyration
+from cgsim.evaluate.observables.superposition import rmsf, superpose
 from cgsim.evaluate.statistics.autocorrelation import autocorrelation, relaxation_time
 from cgsim.evaluate.statistics.distributions import js_distance_of_samples
-from cgsim.mapping.superposition import superposed
 
-CONTACT = 0.8  # nm, in the native structure and in frames
-FEWEST_BETWEEN = 4  # residues along the chain
 LOST = 0.3  # Q below which a fold is lost, where MD never is
 N_SLOW = 3
 MOST_PAIRS = 400  # distances that are compared
@@ -42,15 +42,17 @@ class Judge:
     interval: float
 
     @cached_property
-    def contacts(self) -> np.ndarray:
-        """Native contacts [2, n_contacts]."""
-        near = np.linalg.norm(self.native[:, None] - self.native[None], axis=2) < CONTACT
-        return np.array(np.nonzero(np.triu(near, k=FEWEST_BETWEEN)))
+    def contacts(self) -> NativeContacts:
+        """Of the native structure, a chain."""
+        bead = np.arange(len(self.native))
+        return NativeContacts.of(self.native, np.stack([bead[:-1], bead[1:]]))
 
     @cached_property
     def mean(self) -> np.ndarray:
         """Mean structure of the reference, superposed on the native one [n_beads, 3], nm."""
-        return np.concatenate([self.on(part, self.native) for part in self.reference]).mean(axis=0)
+        return np.concatenate([superpose(part, self.native) for part in self.reference]).mean(
+            axis=0
+        )
 
     @cached_property
     def components(self) -> np.ndarray:
@@ -58,25 +60,10 @@ class Judge:
         shapes = np.concatenate([self.shapes(part) for part in self.reference])
         return np.linalg.svd(shapes - shapes.mean(axis=0), full_matrices=False)[2][:N_SLOW]
 
-    def on(self, frames: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Frames superposed on a structure."""
-        return superposed(frames.astype(np.float64), target[None], np.ones(len(self.native)))
-
     def shapes(self, frames: np.ndarray) -> np.ndarray:
         """Deviations from the mean structure of the reference [n_frames, 3 n_beads]."""
         centred = self.mean - self.mean.mean(axis=0)
-        return (self.on(frames, self.mean) - centred).reshape(len(frames), -1)
-
-    def q(self, frames: np.ndarray) -> np.ndarray:
-        """Share of the native contacts [n_frames]."""
-        first, second = self.contacts
-        return np.mean(np.linalg.norm(frames[:, first] - frames[:, second], axis=2) < CONTACT, 1)
-
-    def rmsf(self, run: Run) -> np.ndarray:
-        """Root-mean-square fluctuation of every bead [n_beads], nm."""
-        shapes = np.concatenate([self.shapes(part) for part in run])
-        deviation = (shapes - shapes.mean(axis=0)).reshape(len(shapes), -1, 3)
-        return np.sqrt((deviation**2).sum(axis=2).mean(axis=0))
+        return (superpose(frames, centred) - centred).reshape(len(frames), -1)
 
     def times(self, run: Run, interval: float) -> list[float]:
         """Times of the three widest components of the reference, ps."""
@@ -89,24 +76,27 @@ class Judge:
     def score(self, run: Run, *, interval: float, floor: Run) -> dict[str, Any]:
         """All figures of a run; ``floor`` is the MD that simulators were trained on."""
         both = {name: np.concatenate(own) for name, own in (("run", run), ("md", self.reference))}
-        q = {name: self.q(frames) for name, frames in both.items()}
-        rmsf, rmsf_md = self.rmsf(run), self.rmsf(self.reference)
+        q = {name: self.contacts.hard(frames) for name, frames in both.items()}
+        fluctuation, in_md = (rmsf(frames, self.mean) for frames in both.values())
         md_times = self.times(self.reference, self.interval)
         times = zip(self.times(run, interval), md_times, strict=True)
         trained = np.concatenate(floor)
+        ends = [self.contacts.hard(part[-len(part) // 5 :]) for part in run]
         return {
             "q_mean": float(q["run"].mean()),
             "q_mean_md": float(q["md"].mean()),
             "q_js": js_distance_of_samples(q["run"], q["md"]),
-            "q_js_floor": js_distance_of_samples(self.q(trained), q["md"]),
-            "rmsf_r": float(np.corrcoef(rmsf, rmsf_md)[0, 1]),
-            "rmsf_ratio": float(rmsf.mean() / rmsf_md.mean()),
+            "q_js_floor": js_distance_of_samples(self.contacts.hard(trained), q["md"]),
+            "rmsf_r": float(np.corrcoef(fluctuation, in_md)[0, 1]),
+            "rmsf_ratio": float(fluctuation.mean() / in_md.mean()),
             "pairs_js": _pairs_js(both["run"], both["md"]),
             "pairs_js_floor": _pairs_js(trained, both["md"]),
             "bond_width_ratio": _bond_width(both["run"]) / _bond_width(both["md"]),
             "slow_time_ratio": [own / md for own, md in times],
             "rg_ratio": float(_rg(both["run"]).mean() / _rg(both["md"]).mean()),
-            "n_lost": sum(bool(self.q(part[-len(part) // 5 :]).mean() < LOST) for part in run),
+            "n_lost": sum(
+                bool(self.contacts.hard(part[-len(part) // 5 :]).mean() < LOST) for part in run
+            ),
             "n_replicas": len(run),
             "n_steps": len(run[0]),
         }
@@ -130,4 +120,4 @@ def _bond_width(frames: np.ndarray) -> float:
 
 
 def _rg(frames: np.ndarray) -> np.ndarray:
-    return np.sqrt(((frames - frames.mean(axis=1, keepdims=True)) ** 2).sum(axis=2).mean(axis=1))
+    return radius_of_gyration(frames, np.ones(frames.shape[1]))
