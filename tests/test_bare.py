@@ -8,6 +8,7 @@ import pytest
 
 from cgsim.mapping.store import save_mapped
 from cgsim.testing.systems import random_chain
+from tests.absent import without
 
 # What reads atoms, runs MD, searches neighbours, judges and draws.
 ABSENT = (
@@ -24,27 +25,9 @@ ABSENT = (
     "distributed",
 )
 
-BARE = """
-import importlib.util, json, sys
-from pathlib import Path
-
-ABSENT = set({absent!r})
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ABSENT:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Blocker())
-find_spec = importlib.util.find_spec
-importlib.util.find_spec = lambda name, package=None: (
-    None if name.split(".")[0] in ABSENT else find_spec(name, package)
-)
-HERE = Path({here!r})
-"""
-
 WORK = """
-import dataclasses
+import dataclasses, json
+from pathlib import Path
 import numpy as np
 import cgsim
 from cgsim.testing.systems import TINY
@@ -84,7 +67,7 @@ print(json.dumps(dict(
 def bare(tmp_path_factory: pytest.TempPathFactory) -> dict:
     here = tmp_path_factory.mktemp("bare")
     save_mapped(random_chain(20, n_frames=40), here / "chain.cg")
-    code = BARE.format(absent=ABSENT, here=str(here)) + WORK
+    code = without(ABSENT) + WORK.replace("HERE", f"Path({str(here)!r})")
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=200
     )

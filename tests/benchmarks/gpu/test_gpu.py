@@ -28,25 +28,11 @@ from benchmarks.gpu.ledger import (
 )
 from benchmarks.gpu.trials import read_trainings
 from benchmarks.gpu.watch import busy_percent, watched
+from tests.absent import without
 
 ROOT = Path(__file__).parents[3]
 # What reads atoms, runs MD, searches neighbours, judges and draws.
-BARE = """
-import importlib.util, sys
-
-ABSENT = {"mdtraj", "openmm", "pymetis", "vesin", "deeptime", "PeptideBuilder", "jsonargparse"}
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ABSENT:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Blocker())
-known = importlib.util.find_spec
-importlib.util.find_spec = lambda name, package=None: (
-    None if name.split(".")[0] in ABSENT else known(name, package)
-)
-"""
+ABSENT = ("mdtraj", "openmm", "pymetis", "vesin", "deeptime", "PeptideBuilder", "jsonargparse")
 
 
 def rows_in(folder: Path) -> dict[str, dict[str, Any]]:
@@ -61,7 +47,7 @@ PARTS = [name for name in command.PARTS if name != "processes"]
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """The process that makes rows, in an interpreter with little more than PyTorch."""
     (folder / "site").mkdir(parents=True)
-    (folder / "site" / "sitecustomize.py").write_text(BARE, encoding="utf-8")
+    (folder / "site" / "sitecustomize.py").write_text(without(ABSENT), encoding="utf-8")
     path = [str(folder / "site"), str(ROOT)]
     return subprocess.run(
         [sys.executable, "-m", "benchmarks.gpu", "--dry", "--no-compile", "--rows", *words],
