@@ -94,9 +94,7 @@ class Judge:
             "bond_width_ratio": _bond_width(both["run"]) / _bond_width(both["md"]),
             "slow_time_ratio": [own / md for own, md in times],
             "rg_ratio": float(_rg(both["run"]).mean() / _rg(both["md"]).mean()),
-            "n_lost": sum(
-                bool(self.contacts.hard(part[-len(part) // 5 :]).mean() < LOST) for part in run
-            ),
+            "n_lost": sum(bool(own.mean() < LOST) for own in ends),
             "n_replicas": len(run),
             "n_steps": len(run[0]),
         }
